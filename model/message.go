@@ -1,0 +1,296 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Message is a message that is put into words only when somebody reads it: a kind, a text
+// and a number. The zero Message is no message.
+type Message struct {
+	Kind MessageKind
+	// Text is the part that came from outside: a runtime's error, a scheduler's reasons.
+	Text Text
+	N    int64
+}
+
+// MessageKind says which words a Message stands for.
+type MessageKind uint8
+
+// The kinds of messages. The comments show them.
+const (
+	NoMessage MessageKind = iota
+	// MessageText is the text itself.
+	MessageText
+	// "back-off 10s restarting failed container=c pod=p_ns(uid)", N nanoseconds.
+	MessageCrashLoopBackOff
+	// `Back-off pulling image "i": ErrImagePull: <text>`.
+	MessageImagePullBackOff
+	// `Container image "i" is not present with pull policy of Never`.
+	MessageImageNeverPull
+	// `Failed to apply default image tag "i": couldn't parse image name "i": invalid reference format`.
+	MessageInvalidImageName
+	// "The container could not be located when the pod was terminated".
+	MessageNotLocatedTerminated
+	// "The container could not be located when the pod was deleted.  The container used to be Running".
+	MessageNotLocatedDeleted
+	// "Pod was active on the node longer than the specified deadline".
+	MessageDeadlineExceeded
+	// "Node is shutting down..." and other fixed messages are MessageText.
+
+	// Messages of Events only.
+
+	// "Successfully assigned ns/pod to node".
+	MessageScheduled
+	// `Pulling image "i"`.
+	MessagePulling
+	// `Successfully pulled image "i" in D (E including waiting). Image size: S bytes.`
+	MessagePulled
+	// `Container image "i" already present on machine and can be accessed by the pod`.
+	MessageAlreadyPresent
+	// `Failed to pull image "i": <text>`.
+	MessageFailedToPull
+	// "Error: <text>", the text a reason.
+	MessageErrorText
+	// `Back-off pulling image "i"`.
+	MessageBackOffPulling
+	// "Back-off restarting failed container c in pod p_ns(uid)".
+	MessageBackOffRestarting
+	// "Container created" and "Container started".
+	MessageCreated
+	MessageStarted
+	// "Stopping container c".
+	MessageStopping
+	// "Container c failed liveness probe, will be restarted"; N is 1 when it will be.
+	MessageFailedLiveness
+	MessageFailedStartup
+	// "FailedPostStartHook" as a reason to kill, "PostStartHook failed", "PreStopHook failed".
+	MessageKillPostStart
+	MessagePostStartFailed
+	MessagePreStopFailed
+	// "Readiness probe failed: <text>", N the ProbeType.
+	MessageProbeFailed
+	// "Scaled up replica set r from 0 to 3": N is from<<32 | to, Text the name.
+	MessageScaledUp
+	MessageScaledDown
+	// "Created pod: p" and "Deleted pod: p", Text the name.
+	MessageCreatedPod
+	MessageDeletedPod
+	// "Pod sandbox changed, it will be killed and re-created.".
+	MessageSandboxChanged
+	// `MountVolume.SetUp failed for volume "v" : <text>`.
+	MessageFailedMount
+	// "Node is not ready".
+	MessageNodeNotReady
+	// "Marking for deletion Pod ns/p" and "Cancelling deletion of Pod ns/p".
+	MessageTaintEviction
+	MessageCancelTaintEviction
+	// "Node n status is now: NodeReady".
+	MessageNodeStatus
+	// "Container c definition changed, will be restarted".
+	MessageDefinitionChanged
+)
+
+// Text makes a Message of an interned string.
+func TextMessage(t Text) Message {
+	if t == NoText {
+		return Message{}
+	}
+	return Message{Kind: MessageText, Text: t}
+}
+
+// Message puts m into words for container i of pod p; i is -1 where the message is about
+// the pod as a whole.
+func (s *State) Message(p *Pod, i int, m Message) string {
+	switch m.Kind {
+	case NoMessage:
+		return ""
+	case MessageText:
+		return s.Texts.String(m.Text)
+	case MessageCrashLoopBackOff:
+		return fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", duration(m.N), p.container(i), s.PodDescription(p))
+	case MessageImagePullBackOff:
+		return fmt.Sprintf("Back-off pulling image %q: %s", p.image(i), s.Texts.String(m.Text))
+	case MessageImageNeverPull:
+		return fmt.Sprintf("Container image %q is not present with pull policy of Never", p.image(i))
+	case MessageInvalidImageName:
+		return fmt.Sprintf("Failed to apply default image tag %q: couldn't parse image name %q: invalid reference format", p.image(i), p.image(i))
+	case MessageNotLocatedTerminated:
+		return "The container could not be located when the pod was terminated"
+	case MessageNotLocatedDeleted:
+		return "The container could not be located when the pod was deleted.  The container used to be Running"
+	case MessageDeadlineExceeded:
+		return "Pod was active on the node longer than the specified deadline"
+	}
+	return s.eventMessage(p, i, m)
+}
+
+func (s *State) eventMessage(p *Pod, i int, m Message) string {
+	text := s.Texts.String(m.Text)
+	switch m.Kind {
+	case MessagePulling:
+		return fmt.Sprintf("Pulling image %q", p.image(i))
+	case MessageAlreadyPresent:
+		return fmt.Sprintf("Container image %q already present on machine and can be accessed by the pod", p.image(i))
+	case MessageFailedToPull:
+		return fmt.Sprintf("Failed to pull image %q: %s", p.image(i), text)
+	case MessageErrorText:
+		return "Error: " + text
+	case MessageBackOffPulling:
+		return fmt.Sprintf("Back-off pulling image %q", p.image(i))
+	case MessageBackOffRestarting:
+		return fmt.Sprintf("Back-off restarting failed container %s in pod %s", p.container(i), s.PodDescription(p))
+	case MessageCreated:
+		return "Container created"
+	case MessageStarted:
+		return "Container started"
+	case MessageStopping:
+		return "Stopping container " + p.container(i)
+	case MessageFailedLiveness, MessageFailedStartup:
+		return failedProbeKill(p, i, m)
+	case MessageKillPostStart:
+		return "FailedPostStartHook"
+	case MessagePostStartFailed:
+		return "PostStartHook failed"
+	case MessagePreStopFailed:
+		return "PreStopHook failed"
+	case MessageProbeFailed:
+		return fmt.Sprintf("%s probe failed: %s", ProbeType(m.N), text)
+	case MessageScaledUp:
+		return fmt.Sprintf("Scaled up replica set %s from %d to %d", text, m.N>>32, int32(m.N))
+	case MessageScaledDown:
+		return fmt.Sprintf("Scaled down replica set %s from %d to %d", text, m.N>>32, int32(m.N))
+	case MessageCreatedPod:
+		return "Created pod: " + text
+	case MessageDeletedPod:
+		return "Deleted pod: " + text
+	case MessageSandboxChanged:
+		return "Pod sandbox changed, it will be killed and re-created."
+	case MessageFailedMount:
+		return fmt.Sprintf("MountVolume.SetUp failed for %s", text)
+	case MessageNodeNotReady:
+		return "Node is not ready"
+	case MessageTaintEviction:
+		return fmt.Sprintf("Marking for deletion Pod %s/%s", p.Template.Namespace, p.Name)
+	case MessageCancelTaintEviction:
+		return fmt.Sprintf("Cancelling deletion of Pod %s/%s", p.Template.Namespace, p.Name)
+	case MessageNodeStatus:
+		return text
+	case MessageDefinitionChanged:
+		return fmt.Sprintf("Container %s definition changed, will be restarted", p.container(i))
+	}
+	panic(fmt.Sprintf("model: message kind %d has no words", m.Kind))
+}
+
+// failedProbeKill follows pkg/kubelet/kuberuntime/kuberuntime_manager.go computePodActions
+// and computeInitContainerActions: a sidecar's message does not say that it is restarted.
+func failedProbeKill(p *Pod, i int, m Message) string {
+	probe := "liveness"
+	if m.Kind == MessageFailedStartup {
+		probe = "startup"
+	}
+	what, tail := "Container", ""
+	if p.Template.Containers[i].Kind == Sidecar {
+		what = "Init container"
+	} else if m.N == 1 {
+		tail = ", will be restarted"
+	}
+	return fmt.Sprintf("%s %s failed %s probe%s", what, p.container(i), probe, tail)
+}
+
+func (p *Pod) container(i int) string { return p.Template.Containers[i].Name }
+
+func (p *Pod) image(i int) string { return p.Template.Containers[i].Image }
+
+func duration(n int64) string { return time.Duration(n).String() }
+
+// UID is the pod's metadata.uid, made from the run's seed and the pod's serial number.
+func (s *State) UID(kind ObjectKind, serial int64) string {
+	a, b := mix(s.Seed^uint64(kind)<<56), uint64(serial)
+	a, b = mix(a^b), mix(b+a)
+	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", uint32(a), uint16(a>>32), a>>52, 0x8000|uint16(b)&0x3fff, b>>16)
+}
+
+// mix is the finalizer of splitmix64.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// PodDescription is the pod as the kubelet's messages name it: name_namespace(uid)
+// (pkg/kubelet/util/format/pod.go Pod).
+func (s *State) PodDescription(p *Pod) string {
+	return fmt.Sprintf("%s_%s(%s)", p.Name, p.Template.Namespace, s.UID(KindPod, p.Serial))
+}
+
+// IP is the pod's address: the node's own for a pod on the host network, else one of the
+// node's /24. Empty before the sandbox has one.
+func (s *State) IP(p *Pod) string {
+	if !p.Status.HasIP {
+		return ""
+	}
+	if p.Template.HostNetwork {
+		return s.Nodes[p.Node].IP()
+	}
+	return fmt.Sprintf("10.%d.%d.%d", 64+int(p.Node)>>8&127, int(p.Node)&255, 2+p.Serial%250)
+}
+
+// ConditionMessage is the message of a pod's condition. Those of the kubelet's conditions
+// name containers (pkg/kubelet/status/generate.go) and are made from the statuses.
+func (s *State) ConditionMessage(p *Pod, t ConditionType) string {
+	st := &p.Status
+	c := &st.Conditions[t]
+	switch c.Reason {
+	case ReasonContainersNotReady:
+		return s.containerList(p, "unready status", func(i int, k *Container) bool {
+			return k.Kind != InitContainer && !st.Containers[i].Ready
+		})
+	case ReasonContainersNotInitialized:
+		return s.containerList(p, "incomplete status", func(i int, k *Container) bool {
+			return k.Kind == InitContainer && !st.Containers[i].Ready || k.Kind == Sidecar && !st.Containers[i].Started
+		})
+	case ReasonReadinessGatesNotReady:
+		return gateMessage(p)
+	case ReasonRestartAllContainersStarted:
+		return "container exited with restart policy rule"
+	}
+	return s.Message(p, -1, c.Message)
+}
+
+func (s *State) containerList(p *Pod, what string, in func(int, *Container) bool) string {
+	var names []string
+	for i := range p.Template.Containers {
+		if k := &p.Template.Containers[i]; in(i, k) {
+			names = append(names, k.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("containers with %s: %s", what, names)
+}
+
+func gateMessage(p *Pod) string {
+	var parts []string
+	for i, g := range p.Template.Spec.ReadinessGates {
+		switch c := p.Status.gate(i); c {
+		case ConditionTrue:
+		case ConditionAbsent:
+			parts = append(parts, fmt.Sprintf("corresponding condition of pod readiness gate %q does not exist.", g.ConditionType))
+		default:
+			parts = append(parts, fmt.Sprintf("the status of pod readiness gate %q is not \"True\", but %v", g.ConditionType, c))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// gate is the status of readiness gate i, absent while nobody has set it.
+func (s *PodStatus) gate(i int) ConditionStatus {
+	if i >= len(s.Gates) {
+		return ConditionAbsent
+	}
+	return s.Gates[i].Status
+}

@@ -1,0 +1,305 @@
+package model
+
+import (
+	"fmt"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// Scenario is what a run is given: a cluster, what its containers do, and what happens when.
+type Scenario struct {
+	Name string
+	Seed uint64
+	// Duration is how long the run lasts.
+	Duration Time
+	// Start is the wall clock at time 0, on a whole second.
+	Start time.Time
+
+	Nodes      []NodeSpec
+	Registries []Registry
+	Images     []ImageSpec
+	Behaviors  []Behavior
+	// Steps in order of time; what is applied at the start stands first, at 0s.
+	Steps []Step
+
+	ControlPlane ControlPlane
+	Latencies    Latencies
+
+	// Unsimulated lists the fields that the manifests set and the simulation has no use for,
+	// such as "Pod spec.hostPID", with the number of objects that set each. Sorted.
+	Unsimulated []Unsimulated
+}
+
+// Unsimulated is a field that has no effect in the simulation.
+type Unsimulated struct {
+	// Kind is the kind of object, Field the path of the field in it.
+	Kind, Field string
+	Objects     int
+}
+
+// Position is a place in a file that a user wrote.
+type Position struct {
+	File string
+	Line int
+}
+
+// String is "file:line".
+func (p Position) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+
+// NodeSpec is one node of the cluster at the start.
+type NodeSpec struct {
+	Name string
+	// Object has the node's labels, taints and capacity. Nodes of a pool share it, so the
+	// name and the hostname label are not in it.
+	Object *v1.Node
+	// Images are the images on the node at the start.
+	Images []string
+}
+
+// Registry says how fast images come from a registry.
+type Registry struct {
+	// Host is the registry's host, or a pattern with "*"; the first that matches counts.
+	Host string
+	// Bandwidth is in bytes per second.
+	Bandwidth int64
+	// Latency is added to each pull.
+	Latency Dist
+	Where   Position
+}
+
+// ImageSpec says what is known of an image.
+type ImageSpec struct {
+	Name string
+	// Size is in bytes, zero when the scenario gives none.
+	Size int64
+	// Error is what pulling it ends with: "", "not found", "unauthorized" or a text.
+	Error string
+	Where Position
+}
+
+// DefaultImageSize is the size in bytes of an image that the scenario does not describe.
+// A guess: between a small static image and a language runtime.
+const DefaultImageSize = 64 << 20
+
+// Behavior says what containers do once they are started. The first one that matches a
+// container counts.
+type Behavior struct {
+	// Patterns with "*"; empty matches all. Namespace, Pod and Container match names, Image
+	// the image as the manifest writes it.
+	Namespace, Pod, Container, Image string
+
+	// Run says how long the main process runs and how it ends.
+	Run Run
+	// OnTerm says what SIGTERM does.
+	OnTerm OnTerm
+	// StartError, when set, is the runtime's error when the container is started.
+	StartError string
+	// Probes gives the answers of the probes over time since the container's start. Nil
+	// answers well always.
+	Probes [NumProbes][]ProbePoint
+	// Memory is the memory in use over time since the container's start.
+	Memory []MemoryPoint
+	// PostStart and PreStop are how long exec and http hooks take and whether they fail.
+	PostStart, PreStop HookRun
+	Where              Position
+}
+
+// Run is the life of a container's main process.
+type Run struct {
+	// Forever says that it does not end by itself.
+	Forever bool
+	// For is how long it runs, in nanoseconds.
+	For Dist
+	// Exit lists exit codes: the first run ends with the first, the last is used for all
+	// further runs. Empty means 0.
+	Exit []int32
+	// OOM says that the end is a kill for want of memory (exit code 137, OOMKilled).
+	OOM bool
+}
+
+// OnTerm is what a process does on SIGTERM.
+type OnTerm struct {
+	// Ignore says that it goes on until it is killed.
+	Ignore bool
+	// After is how long it takes to end, in nanoseconds.
+	After Dist
+	Exit  int32
+}
+
+// ProbePoint is a probe's answer from At on.
+type ProbePoint struct {
+	At Time
+	OK bool
+}
+
+// MemoryPoint is the memory in use, in bytes, from At on.
+type MemoryPoint struct {
+	At  Time
+	Use int64
+}
+
+// HookRun is how an exec or http hook goes.
+type HookRun struct {
+	// Takes is in nanoseconds.
+	Takes Dist
+	Fail  bool
+}
+
+// StepVerb is what a step does.
+type StepVerb uint8
+
+// The verbs of steps.
+const (
+	// StepApply applies Objects.
+	StepApply StepVerb = iota
+	// StepDelete deletes the target; Grace and Force as in kubectl.
+	StepDelete
+	// StepScale sets the target's replicas.
+	StepScale
+	// StepSetImage sets Image for Container ("*" for all) of the target.
+	StepSetImage
+	// StepCordon and StepUncordon set spec.unschedulable of a node.
+	StepCordon
+	StepUncordon
+	// StepTaint adds Taint to a node, StepUntaint removes it.
+	StepTaint
+	StepUntaint
+	// StepDrain cordons a node and evicts its pods.
+	StepDrain
+	// StepFail makes a node fail as Failure says; StepRecover brings it back.
+	StepFail
+	StepRecover
+)
+
+var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover"}
+
+// String is the verb as a scenario file writes it.
+func (v StepVerb) String() string { return stepVerbNames[v] }
+
+// Failure is how a node fails.
+type Failure uint8
+
+// The ways in which a node fails.
+const (
+	// FailCrash is loss of power: the containers end, nothing is reported.
+	FailCrash Failure = iota
+	// FailNetwork cuts the node from the control plane; its containers run on.
+	FailNetwork
+	// FailKubelet stops the kubelet; its containers run on.
+	FailKubelet
+)
+
+var failureNames = [...]string{"crash", "network", "kubelet"}
+
+// String is the failure as a scenario file writes it.
+func (f Failure) String() string { return failureNames[f] }
+
+// Step is something that happens in a run.
+type Step struct {
+	At   Time
+	Verb StepVerb
+	// Objects are what StepApply applies, in the order of the manifests.
+	Objects []Object
+
+	// The target of the other verbs.
+	Kind            ObjectKind
+	Namespace, Name string
+
+	Replicas  int32
+	Container string
+	Image     string
+	// GraceSeconds is -1 for the object's own.
+	GraceSeconds int64
+	Force        bool
+	Taint        v1.Taint
+	Failure      Failure
+
+	Where Position
+}
+
+// Object is an API object from a manifest, with the API server's defaults applied.
+type Object struct {
+	runtime.Object
+	Where Position
+}
+
+// ControlPlane has the delays of the control plane and the limits of its clients.
+type ControlPlane struct {
+	// Write is from a client's request until the API server has stored it, and Watch from
+	// there until a watcher has it, in nanoseconds.
+	Write, Watch Dist
+	// Reconcile is the time that a controller takes for one key, Schedule the time of one
+	// scheduling attempt, in nanoseconds.
+	Reconcile, Schedule Dist
+	// KubeletAdmit is from the kubelet's watch to the first sync of a pod.
+	KubeletAdmit Dist
+
+	ControllerManager, Scheduler, Kubelet ClientLimit
+}
+
+// ClientLimit is a client's rate limit (client-go flowcontrol token bucket). A QPS below 0
+// means no limit.
+type ClientLimit struct {
+	QPS   float64
+	Burst int32
+}
+
+// Latencies has the delays of the container runtime, in nanoseconds. PullPerByte is in
+// nanoseconds for each byte: unpacking; the transfer is the registry's.
+type Latencies struct {
+	RunSandbox, StopSandbox      Dist
+	Create, Start, Remove        Dist
+	StopTerm, Kill               Dist
+	ExecProbe, NetProbe          Dist
+	PullLookup                   Dist
+	PullPerByte                  Dist
+	MountVolumes, UnmountVolumes Dist
+}
+
+// DefaultRegistryBandwidth is the bandwidth in bytes per second of a registry that the
+// scenario does not describe.
+const DefaultRegistryBandwidth = 100 << 20
+
+// DefaultControlPlane is measured on recorded runs of the real components on an idle node:
+// an object is stored 2 ms after the request, seen 1 ms later; a reconcile takes 2 ms. The
+// limits are the components' defaults (kube-controller-manager 20/30, kube-scheduler 50/100,
+// kubelet 50/100).
+func DefaultControlPlane() ControlPlane {
+	return ControlPlane{
+		Write:             around(2 * Millisecond),
+		Watch:             around(1 * Millisecond),
+		Reconcile:         around(2 * Millisecond),
+		Schedule:          Dist{Kind: DistConstant},
+		KubeletAdmit:      around(25 * Millisecond),
+		ControllerManager: ClientLimit{QPS: 20, Burst: 30},
+		Scheduler:         ClientLimit{QPS: 50, Burst: 100},
+		Kubelet:           ClientLimit{QPS: 50, Burst: 100},
+	}
+}
+
+// DefaultLatencies is what recorded runs of containerd on a lightly loaded 2-core machine
+// show: each call takes its minimum and up to 30 % more.
+func DefaultLatencies() Latencies {
+	return Latencies{
+		RunSandbox:     around(150 * Millisecond),
+		StopSandbox:    around(60 * Millisecond),
+		Create:         around(40 * Millisecond),
+		Start:          around(60 * Millisecond),
+		Remove:         around(50 * Millisecond),
+		StopTerm:       around(30 * Millisecond),
+		Kill:           around(40 * Millisecond),
+		ExecProbe:      around(30 * Millisecond),
+		NetProbe:       around(2 * Millisecond),
+		PullLookup:     around(20 * Millisecond),
+		PullPerByte:    Dist{Kind: DistConstant, Value: 2.3e6 / (1 << 20)},
+		MountVolumes:   around(100 * Millisecond),
+		UnmountVolumes: around(50 * Millisecond),
+	}
+}
+
+// around is uniform between t and 1.3 t.
+func around(t Time) Dist {
+	return Dist{Kind: DistUniform, Min: float64(t), Max: 1.3 * float64(t)}
+}

@@ -1,0 +1,149 @@
+package model
+
+import v1 "k8s.io/api/core/v1"
+
+// PodTemplate is a pod's specification compiled once and shared by all pods made from it.
+// Nothing changes it after Compile.
+type PodTemplate struct {
+	ID          TemplateID
+	Namespace   string
+	Labels      map[string]string
+	Annotations map[string]string
+	// Spec is the specification with the API server's defaults and admission applied.
+	Spec *v1.PodSpec
+
+	// Containers holds the init containers in their order and then the containers: the
+	// index of a container in every slice of the pod. NumInit of them are init containers.
+	Containers []Container
+	NumInit    int
+
+	QOS           QOS
+	RestartPolicy v1.RestartPolicy
+	// GraceSeconds is spec.terminationGracePeriodSeconds.
+	GraceSeconds int64
+	// ActiveDeadlineSeconds is spec.activeDeadlineSeconds, -1 when absent.
+	ActiveDeadlineSeconds int64
+	Priority              int32
+	HostNetwork           bool
+	// HasSidecars says that some init container is restartable.
+	HasSidecars bool
+	// Volumes is the number of volumes that must be mounted before the sandbox is made.
+	Volumes int
+	// CanRestartAll says that a restart rule may restart all containers
+	// (pkg/api/v1/pod AllContainersCouldRestart).
+	CanRestartAll bool
+
+	// Requests is what the scheduler counts: the sum over containers and sidecars or the
+	// largest init container, with overhead; Pods is 1.
+	Requests Resources
+	// NonZeroMilliCPU and NonZeroMemory are the requests for scoring, where a container
+	// without a request counts 100m and 200 MiB (pkg/scheduler/util/pod_resources.go).
+	NonZeroMilliCPU int64
+	NonZeroMemory   int64
+}
+
+// ContainerKind tells init containers, sidecars and containers apart.
+type ContainerKind uint8
+
+// The kinds of container.
+const (
+	AppContainer ContainerKind = iota
+	InitContainer
+	// Sidecar is a restartable init container.
+	Sidecar
+)
+
+// PullPolicy is when a container's image is pulled.
+type PullPolicy uint8
+
+// The pull policies.
+const (
+	PullIfNotPresent PullPolicy = iota
+	PullAlways
+	PullNever
+)
+
+// RestartPolicy is a container's own restart policy.
+type RestartPolicy uint8
+
+// The restart policies of a container. RestartInherit means the pod's.
+const (
+	RestartInherit RestartPolicy = iota
+	RestartAlways
+	RestartOnFailure
+	RestartNever
+)
+
+// Container is one container of a template.
+type Container struct {
+	Name  string
+	Kind  ContainerKind
+	Image string
+	// ImageID is the image with its default tag; InvalidImage says that the name cannot be
+	// parsed.
+	ImageID      ImageID
+	InvalidImage bool
+	PullPolicy   PullPolicy
+
+	RestartPolicy RestartPolicy
+	RestartRules  []v1.ContainerRestartRule
+
+	Requests Resources
+	Limits   Resources
+
+	// Probes by ProbeType; nil where there is none.
+	Probes [NumProbes]*Probe
+
+	PostStart *Hook
+	PreStop   *Hook
+}
+
+// ProbeType names one of a container's probes.
+type ProbeType uint8
+
+// The probes of a container.
+const (
+	Liveness ProbeType = iota
+	Readiness
+	Startup
+	NumProbes
+)
+
+var probeNames = [NumProbes]string{"Liveness", "Readiness", "Startup"}
+
+// String is the probe's name as the kubelet's Events write it.
+func (p ProbeType) String() string { return probeNames[p] }
+
+// Handler is how a probe or hook acts.
+type Handler uint8
+
+// The handlers.
+const (
+	HandlerExec Handler = iota
+	HandlerHTTP
+	HandlerTCP
+	HandlerGRPC
+	HandlerSleep
+)
+
+// Probe is a probe with its defaults applied.
+type Probe struct {
+	Handler      Handler
+	InitialDelay Time
+	Period       Time
+	Timeout      Time
+	Success      int32
+	Failure      int32
+	// GraceSeconds is the probe's own terminationGracePeriodSeconds, -1 when absent.
+	GraceSeconds int64
+}
+
+// Hook is a postStart or preStop hook.
+type Hook struct {
+	Handler Handler
+	// Sleep is the length of a sleep hook.
+	Sleep Time
+}
+
+// AppContainers is the template's containers without the init containers.
+func (t *PodTemplate) AppContainers() []Container { return t.Containers[t.NumInit:] }
