@@ -1,9 +1,16 @@
 package model
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+)
+
+// Numbers beyond these overflow on the way to a quantile, and mean nothing in a cluster.
+const (
+	distMax      = 1e60
+	distShapeMax = 1e9
 )
 
 // DistKind is the family of a Dist.
@@ -49,6 +56,7 @@ func (k DistKind) String() string {
 // Dist describes a distribution of numbers; sim.Sample draws from it. The numbers are in the
 // unit that the user of the distribution states; durations are in nanoseconds. It is an input
 // and therefore floating point: what is drawn as a duration is rounded to whole nanoseconds.
+// See Validate for the ranges.
 type Dist struct {
 	// Kind says which of the other fields are read.
 	Kind DistKind
@@ -72,6 +80,8 @@ type Dist struct {
 }
 
 // Validate says what is wrong with d, or nil. What it accepts can be drawn from at any quantile.
+// Besides what the fields say, numbers are within 1e60 of 0, those above 0 at least 1e-60, and
+// Shape is from 1e-9 to 1e9; only Min and Max, as bounds, may be infinite.
 func (d *Dist) Validate() error {
 	if err := d.validateBounds(); err != nil {
 		return fmt.Errorf("%v: %w", d.Kind, err)
@@ -87,10 +97,10 @@ func (d *Dist) validateBounds() error {
 		return errors.New("min and max must be numbers")
 	}
 	if d.Kind == DistUniform {
-		if d.Max < d.Min || math.IsInf(d.Max-d.Min, 0) || math.IsNaN(d.Max-d.Min) {
-			return fmt.Errorf("min %v and max %v must be finite, and min not above max", d.Min, d.Max)
+		if d.Max < d.Min {
+			return fmt.Errorf("max %v must not be below min %v", d.Max, d.Min)
 		}
-		return nil
+		return cmp.Or(finite("min", d.Min), finite("max", d.Max))
 	}
 	// A bound that would be passed over in silence is a mistake.
 	if d.Max <= d.Min && (d.Min != 0 || d.Max != 0) {
@@ -108,11 +118,12 @@ func (d *Dist) validateKind() error {
 	case DistExponential:
 		return positive("mean", d.Mean)
 	case DistNormal:
-		return errors.Join(finite("mean", d.Mean), notNegative("stddev", d.Stddev))
+		return cmp.Or(finite("mean", d.Mean), notNegative("stddev", d.Stddev))
 	case DistLogNormal:
-		return errors.Join(positive("mean", d.Mean), notNegative("stddev", d.Stddev))
+		return cmp.Or(positive("mean", d.Mean), notNegative("stddev", d.Stddev))
 	case DistGamma, DistWeibull, DistPareto:
-		return errors.Join(positive("shape", d.Shape), positive("scale", d.Scale))
+		return cmp.Or(between("shape", d.Shape, 1/distShapeMax, distShapeMax),
+			positive("scale", d.Scale))
 	case DistEmpirical:
 		return d.validateEmpirical()
 	}
@@ -144,23 +155,25 @@ func (d *Dist) validateEmpirical() error {
 	return positive("the sum of weights", total)
 }
 
-func finite(name string, x float64) error {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return fmt.Errorf("%s is %v, must be a finite number", name, x)
-	}
-	return nil
-}
+func finite(name string, x float64) error { return between(name, x, -distMax, distMax) }
 
 func positive(name string, x float64) error {
-	if !(x > 0) || math.IsInf(x, 0) {
+	if !(x > 0) {
 		return fmt.Errorf("%s is %v, must be above 0", name, x)
 	}
-	return nil
+	return between(name, x, 1/distMax, distMax)
 }
 
 func notNegative(name string, x float64) error {
-	if !(x >= 0) || math.IsInf(x, 0) {
+	if !(x >= 0) {
 		return fmt.Errorf("%s is %v, must be 0 or above", name, x)
+	}
+	return between(name, x, 0, distMax)
+}
+
+func between(name string, x, low, high float64) error {
+	if !(low <= x && x <= high) {
+		return fmt.Errorf("%s is %v, must be between %v and %v", name, x, low, high)
 	}
 	return nil
 }

@@ -37,7 +37,9 @@ const (
 	MessageNotLocatedDeleted
 	// "Pod was active on the node longer than the specified deadline".
 	MessageDeadlineExceeded
-	// "Node is shutting down..." and other fixed messages are MessageText.
+	// "no pod sandbox exists" and "pod sandbox is not ready".
+	MessageNoSandbox
+	MessageSandboxNotReady
 
 	// Messages of Events only.
 
@@ -122,6 +124,10 @@ func (s *State) Message(p *Pod, i int, m Message) string {
 		return "The container could not be located when the pod was deleted.  The container used to be Running"
 	case MessageDeadlineExceeded:
 		return "Pod was active on the node longer than the specified deadline"
+	case MessageNoSandbox:
+		return "no pod sandbox exists"
+	case MessageSandboxNotReady:
+		return "pod sandbox is not ready"
 	}
 	return s.eventMessage(p, i, m)
 }

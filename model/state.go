@@ -151,6 +151,8 @@ type DeploymentStatus struct {
 	Unavailable        int32
 	Terminating        int32
 	Conditions         [NumDeploymentConditions]Condition
+	// ProgressUpdated is the Progressing condition's lastUpdateTime.
+	ProgressUpdated Time
 }
 
 // DeploymentConditionType names a Deployment's condition.
@@ -185,8 +187,11 @@ type ReplicaSet struct {
 	Replicas        int32
 	MinReadySeconds int32
 	Revision        int64
-	Deleting        bool
-	Deleted         bool
+	// Desired and Max are the annotations desired-replicas and max-replicas of its Deployment.
+	Desired  int32
+	Max      int32
+	Deleting bool
+	Deleted  bool
 
 	// Pods are the ReplicaSet's pods, in order of creation.
 	Pods []PodID
@@ -257,6 +262,8 @@ type Event struct {
 	// Serial numbers the Event objects of a run.
 	Serial int64
 	Count  int32
+	// Combined says that the Event stands for several with different messages.
+	Combined bool
 
 	Kind ObjectKind
 	ID   int32
@@ -333,6 +340,13 @@ func (r EventReason) String() string { return eventReasonNames[r] }
 
 // EventMessage puts an Event's message into words.
 func (s *State) EventMessage(e *Event) string {
+	if e.Combined {
+		return "(combined from similar events): " + s.eventWords(e)
+	}
+	return s.eventWords(e)
+}
+
+func (s *State) eventWords(e *Event) string {
 	if e.Kind != KindPod {
 		return s.Message(&Pod{}, -1, e.Message)
 	}

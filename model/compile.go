@@ -1,0 +1,254 @@
+package model
+
+import (
+	"strings"
+
+	"github.com/distribution/reference"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	resourcehelper "k8s.io/component-helpers/resource"
+)
+
+// Compile makes a template of a specification and adds it to the state. The specification
+// must have its defaults and admission applied (DefaultPodSpec, AdmitPodSpec) and must not
+// change afterwards.
+func (s *State) Compile(namespace string, labels, annotations map[string]string, spec *v1.PodSpec) *PodTemplate {
+	if len(s.Templates) == 0 {
+		s.Templates = append(s.Templates, nil)
+	}
+	t := &PodTemplate{
+		ID:                    TemplateID(len(s.Templates)),
+		Namespace:             namespace,
+		Labels:                labels,
+		Annotations:           annotations,
+		Spec:                  spec,
+		NumInit:               len(spec.InitContainers),
+		QOS:                   PodQOS(spec),
+		RestartPolicy:         spec.RestartPolicy,
+		GraceSeconds:          deref(spec.TerminationGracePeriodSeconds, v1.DefaultTerminationGracePeriodSeconds),
+		ActiveDeadlineSeconds: deref(spec.ActiveDeadlineSeconds, -1),
+		Priority:              deref(spec.Priority, 0),
+		HostNetwork:           spec.HostNetwork,
+		Volumes:               len(spec.Volumes),
+	}
+	for i := range spec.InitContainers {
+		c := s.compileContainer(&spec.InitContainers[i])
+		c.Kind = InitContainer
+		if c.RestartPolicy == RestartAlways {
+			c.Kind = Sidecar
+			t.HasSidecars = true
+		}
+		t.Containers = append(t.Containers, c)
+	}
+	for i := range spec.Containers {
+		t.Containers = append(t.Containers, s.compileContainer(&spec.Containers[i]))
+	}
+	for i := range t.Containers {
+		for _, r := range t.Containers[i].RestartRules {
+			t.CanRestartAll = t.CanRestartAll || r.Action == v1.ContainerRestartRuleActionRestartAllContainers
+		}
+	}
+	t.compileRequests()
+	s.Templates = append(s.Templates, t)
+	return t
+}
+
+func deref[T any](p *T, absent T) T {
+	if p == nil {
+		return absent
+	}
+	return *p
+}
+
+// compileRequests follows pkg/scheduler/framework/types.go calculateResource.
+func (t *PodTemplate) compileRequests() {
+	pod := &v1.Pod{Spec: *t.Spec}
+	t.Requests = ResourcesOf(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}))
+	t.Requests.Pods = 1
+	nonZero := ResourcesOf(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{
+		NonMissingContainerRequests: v1.ResourceList{
+			v1.ResourceCPU:    *resource.NewMilliQuantity(100, resource.DecimalSI),
+			v1.ResourceMemory: *resource.NewQuantity(200<<20, resource.DecimalSI),
+		},
+	}))
+	t.NonZeroMilliCPU, t.NonZeroMemory = nonZero.MilliCPU, nonZero.Memory
+}
+
+func (s *State) compileContainer(c *v1.Container) Container {
+	k := Container{
+		Name:         c.Name,
+		Image:        c.Image,
+		RestartRules: c.RestartPolicyRules,
+		Requests:     ResourcesOf(c.Resources.Requests),
+		Limits:       ResourcesOf(c.Resources.Limits),
+		Probes:       [NumProbes]*Probe{Liveness: compileProbe(c.LivenessProbe), Readiness: compileProbe(c.ReadinessProbe), Startup: compileProbe(c.StartupProbe)},
+	}
+	name, ok := WithDefaultTag(c.Image)
+	if k.InvalidImage = !ok; ok {
+		k.ImageID = s.Image(name)
+	}
+	switch c.ImagePullPolicy {
+	case v1.PullAlways:
+		k.PullPolicy = PullAlways
+	case v1.PullNever:
+		k.PullPolicy = PullNever
+	}
+	if c.RestartPolicy != nil {
+		switch *c.RestartPolicy {
+		case v1.ContainerRestartPolicyAlways:
+			k.RestartPolicy = RestartAlways
+		case v1.ContainerRestartPolicyOnFailure:
+			k.RestartPolicy = RestartOnFailure
+		case v1.ContainerRestartPolicyNever:
+			k.RestartPolicy = RestartNever
+		}
+	}
+	if c.Lifecycle != nil {
+		k.PostStart = compileHook(c.Lifecycle.PostStart)
+		k.PreStop = compileHook(c.Lifecycle.PreStop)
+	}
+	return k
+}
+
+func compileProbe(p *v1.Probe) *Probe {
+	if p == nil {
+		return nil
+	}
+	q := &Probe{
+		InitialDelay: Time(p.InitialDelaySeconds) * Second,
+		Period:       Time(p.PeriodSeconds) * Second,
+		Timeout:      Time(p.TimeoutSeconds) * Second,
+		Success:      p.SuccessThreshold,
+		Failure:      p.FailureThreshold,
+		GraceSeconds: deref(p.TerminationGracePeriodSeconds, -1),
+	}
+	switch {
+	case p.HTTPGet != nil:
+		q.Handler = HandlerHTTP
+	case p.TCPSocket != nil:
+		q.Handler = HandlerTCP
+	case p.GRPC != nil:
+		q.Handler = HandlerGRPC
+	}
+	return q
+}
+
+func compileHook(h *v1.LifecycleHandler) *Hook {
+	switch {
+	case h == nil:
+		return nil
+	case h.Sleep != nil:
+		return &Hook{Handler: HandlerSleep, Sleep: Time(h.Sleep.Seconds) * Second}
+	case h.HTTPGet != nil:
+		return &Hook{Handler: HandlerHTTP}
+	case h.TCPSocket != nil:
+		return &Hook{Handler: HandlerTCP}
+	}
+	return &Hook{Handler: HandlerExec}
+}
+
+// Image is the id of the image with this name, a new one when the name is new.
+func (s *State) Image(name string) ImageID {
+	if len(s.Images) == 0 {
+		s.Images = append(s.Images, Image{})
+	}
+	for i := 1; i < len(s.Images); i++ {
+		if s.Images[i].Name == name {
+			return ImageID(i)
+		}
+	}
+	s.Images = append(s.Images, Image{Name: name, Size: DefaultImageSize, Assumed: true})
+	return ImageID(len(s.Images) - 1)
+}
+
+// WithDefaultTag adds ":latest" to an image name that has neither tag nor digest; ok is
+// false when the name cannot be parsed (pkg/kubelet/images/image_manager.go
+// applyDefaultImageTag).
+func WithDefaultTag(image string) (name string, ok bool) {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return "", false
+	}
+	if reference.IsNameOnly(named) {
+		return image + ":latest", true
+	}
+	return image, true
+}
+
+// Registry is the host that an image is pulled from.
+func (i *Image) Registry() string {
+	named, err := reference.ParseNormalizedNamed(i.Name)
+	if err != nil {
+		return ""
+	}
+	return reference.Domain(named)
+}
+
+// PodQOS is a pod's quality of service class (pkg/apis/core/v1/helper/qos ComputePodQOS).
+func PodQOS(spec *v1.PodSpec) QOS {
+	if spec.Resources != nil && (len(spec.Resources.Requests) > 0 || len(spec.Resources.Limits) > 0) {
+		return requirementsQOS(spec.Resources)
+	}
+	var qos QOS
+	for _, list := range [][]v1.Container{spec.InitContainers, spec.Containers} {
+		for i := range list {
+			qos = mergeQOS(qos, requirementsQOS(&list[i].Resources))
+		}
+	}
+	if qos == "" {
+		return v1.PodQOSBestEffort
+	}
+	return qos
+}
+
+// mergeQOS is Burstable unless both are the same; the empty class is no class yet.
+func mergeQOS(a, b QOS) QOS {
+	if a == "" || a == b {
+		return b
+	}
+	return v1.PodQOSBurstable
+}
+
+func requirementsQOS(r *v1.ResourceRequirements) QOS {
+	if len(r.Requests) == 0 && len(r.Limits) == 0 {
+		return v1.PodQOSBestEffort
+	}
+	var qos QOS
+	for _, name := range []v1.ResourceName{v1.ResourceCPU, v1.ResourceMemory} {
+		request, limit := r.Requests[name], r.Limits[name]
+		one := v1.PodQOSBurstable
+		switch {
+		case request.IsZero() && limit.IsZero():
+			one = v1.PodQOSBestEffort
+		case !limit.IsZero() && request.Cmp(limit) == 0:
+			one = v1.PodQOSGuaranteed
+		}
+		qos = mergeQOS(qos, one)
+	}
+	return qos
+}
+
+// Matches says whether name matches a pattern in which "*" stands for any characters. The
+// empty pattern matches everything.
+func Matches(pattern, name string) bool {
+	if pattern == "" {
+		return true
+	}
+	head, tail, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == name
+	}
+	if !strings.HasPrefix(name, head) {
+		return false
+	}
+	name = name[len(head):]
+	if tail == "" {
+		return true
+	}
+	for i := 0; i <= len(name); i++ {
+		if Matches(tail, name[i:]) {
+			return true
+		}
+	}
+	return false
+}

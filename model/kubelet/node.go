@@ -1,0 +1,121 @@
+package kubelet
+
+import "podsim/model"
+
+// The periods of a kubelet's loops (kubelet.go genericPlegRelistPeriod, the tickers of
+// syncLoop) and the time that the PLEG's look at the runtime takes when nothing changed: its
+// timer starts anew after each look. relistTime is a measurement of the real kubelet.
+const (
+	relistPeriod = model.Second
+	relistTime   = 2 * model.Millisecond
+	syncTick     = model.Second
+)
+
+// RelistDelay is the time from an on-demand relist's request to its result.
+const RelistDelay = relistTime
+
+// Loops gives the moments at which a kubelet's endless loops come round, so that nothing has
+// to be queued for the rounds that find nothing to do.
+type Loops struct {
+	// Origin is when the kubelet began, at or before the start of the run.
+	Origin model.Time
+}
+
+// LastRelist is the PLEG's latest look at all pods at or before t.
+func (l Loops) LastRelist(t model.Time) model.Time {
+	const period = relistPeriod + relistTime
+	return l.Origin + floor(t-l.Origin, period)
+}
+
+// NextRelist is the PLEG's first look at all pods after t.
+func (l Loops) NextRelist(t model.Time) model.Time {
+	return l.LastRelist(t) + relistPeriod + relistTime
+}
+
+// NextTick is the sync loop's first tick at or after t: a pod's wake is seen there.
+func (l Loops) NextTick(t model.Time) model.Time {
+	return l.Origin + floor(t-l.Origin+syncTick-1, syncTick)
+}
+
+// floor is the largest multiple of period up to t, for t of either sign.
+func floor(t, period model.Time) model.Time {
+	m := t % period
+	if m < 0 {
+		m += period
+	}
+	return t - m
+}
+
+// Puller is the kubelet's image puller (images/puller.go): one pull at a time, or several.
+// It holds what waits; the pulls themselves are the runtime's.
+type Puller struct {
+	// Parallel is the number of pulls at a time, 0 for no limit.
+	Parallel int
+	active   int
+	waiting  []PullRequest
+}
+
+// PullRequest is a pod's wish for the image of one of its containers.
+type PullRequest struct {
+	Pod       model.PodID
+	Gen       uint16
+	Container int8
+	// Asked is when the pod asked.
+	Asked model.Time
+}
+
+// Ask takes a request. It says whether the pull may start at once.
+func (q *Puller) Ask(r PullRequest) bool {
+	if q.Parallel == 0 || q.active < q.Parallel {
+		q.active++
+		return true
+	}
+	q.waiting = append(q.waiting, r)
+	return false
+}
+
+// Done ends a pull. It gives the request whose pull starts now, if one waits.
+func (q *Puller) Done() (PullRequest, bool) {
+	if len(q.waiting) == 0 {
+		q.active--
+		return PullRequest{}, false
+	}
+	r := q.waiting[0]
+	q.waiting = append(q.waiting[:0], q.waiting[1:]...)
+	return r, true
+}
+
+// StatusManager is the loop that publishes the pods' statuses one after the other
+// (status/status_manager.go Start, syncBatch). Upstream takes the pods of a batch in map
+// order; here they go in the order of their changes.
+type StatusManager struct {
+	busy    bool
+	waiting []model.PodID
+}
+
+// Changed notes that the pod's status changed. It says whether the loop is free, so that the
+// caller publishes it now.
+func (m *StatusManager) Changed(pod model.PodID) bool {
+	if !m.busy {
+		m.busy = true
+		return true
+	}
+	for _, w := range m.waiting {
+		if w == pod {
+			return false
+		}
+	}
+	m.waiting = append(m.waiting, pod)
+	return false
+}
+
+// Done ends the publishing of a status. It gives the next pod, 0 when none waits.
+func (m *StatusManager) Done() model.PodID {
+	if len(m.waiting) == 0 {
+		m.busy = false
+		return 0
+	}
+	pod := m.waiting[0]
+	m.waiting = append(m.waiting[:0], m.waiting[1:]...)
+	return pod
+}

@@ -1,0 +1,342 @@
+package kubelet
+
+import "podsim/model"
+
+// MaxContainers is the largest number of containers in a pod, init containers included. The
+// machine keeps sets of containers as bits of one word.
+const MaxContainers = 64
+
+// Pod is a kubelet's view of one pod.
+type Pod struct {
+	template *model.PodTemplate
+
+	// The pod as the API server last told it (kubelet/config, pod_manager.go).
+	config config
+
+	// The pod worker (pod_workers.go podSyncStatus).
+	work work
+	// The sync that the worker carries out.
+	sync syncState
+
+	sandbox    sandbox
+	containers []container
+	// instances counts the container instances made so far.
+	instances int32
+
+	// What the PLEG last saw (pleg/generic.go, container/cache.go).
+	seen seen
+
+	// Status is the status manager's entry for the pod (status/status_manager.go podStatuses);
+	// version counts its changes, 0 means that there is none yet. The driver publishes it.
+	Status  model.PodStatus
+	Version int64
+	// next is the status being generated; its memory is used again.
+	next model.PodStatus
+
+	// The step under way: the moment, the PLEG's last look at all pods, the effects so far.
+	now, global model.Time
+	out         []Effect
+}
+
+// config is what the kubelet knows of the pod's object.
+type config struct {
+	deleting bool
+	// removed says that the object is gone from the API server.
+	removed bool
+	// graceSeconds is metadata.deletionGracePeriodSeconds, valid when deleting.
+	graceSeconds int64
+	// phase is the phase in the API server's copy.
+	phase model.Phase
+}
+
+// workType is what the pod worker does next (pod_workers.go PodWorkType).
+type workType uint8
+
+const (
+	syncPod workType = iota
+	terminatingPod
+	terminatedPod
+	// finished: the worker has ended.
+	finished
+)
+
+// work is the state of the pod worker.
+type work struct {
+	kind workType
+	// pending says that an update waits for the worker, busy that the worker is in a sync.
+	pending, busy bool
+	// lastSync is when the last sync ended; the next one waits for a PLEG newer than that.
+	lastSync model.Time
+	// waiting says that the sync about to start waits for the PLEG.
+	waiting bool
+	// evicted is the reason why the kubelet itself ends the pod, NoText otherwise.
+	evicted        model.Text
+	evictedMessage model.Message
+	// graceSeconds is the effective grace period of the termination, 0 before.
+	graceSeconds int64
+	// wakes says that a Wake was asked for.
+	wakes bool
+	// podFinished says that SyncTerminatedPod is done (versionedPodStatus.podIsFinished).
+	podFinished bool
+}
+
+// sandbox is the pod's sandbox in the runtime.
+type sandbox struct {
+	// exists says that there is one, ready that it runs.
+	exists, ready bool
+	// attempt numbers the pod's sandboxes; an instance of another attempt is not active.
+	attempt int16
+}
+
+// seen is the PLEG's record of the pod beside the instances.
+type seen struct {
+	sandbox sandbox
+	// at is when the pod was last relisted; -1 before.
+	at model.Time
+	// dirty says that the runtime's state changed since.
+	dirty bool
+	hasIP bool
+}
+
+// runtimeState is the state of a container instance in the runtime.
+type runtimeState uint8
+
+const (
+	absent runtimeState = iota
+	created
+	running
+	exited
+)
+
+// instance is one container in the runtime (kubecontainer.Status).
+type instance struct {
+	id       int32
+	state    runtimeState
+	attempt  int16
+	restarts int32
+	exitCode int32
+	reason   model.Text
+	message  model.Message
+	started  model.Time
+	finished model.Time
+}
+
+// container is what the kubelet keeps for one container of the pod.
+type container struct {
+	// cur is the latest instance in the runtime and prev the one before; the seen ones are
+	// the PLEG's.
+	cur, prev         instance
+	seenCur, seenPrev instance
+
+	// failure is the reason cache's entry: why the container could not be started
+	// (reason_cache.go).
+	failure        model.Text
+	failureMessage model.Message
+
+	// crash is the entry of the crash loop back-off, pull that of the image back-off.
+	crash, pull backoff
+	pullError   model.Text
+
+	kill   kill
+	probes [model.NumProbes]probe
+}
+
+// backoff is an entry of client-go's util/flowcontrol Backoff.
+type backoff struct {
+	delay  model.Time
+	update model.Time
+}
+
+// The kubelet's back-offs (kubelet.go MaxCrashLoopBackOff, initialCrashLoopBackOff,
+// imageBackOffPeriod, MaxImageBackOff).
+const (
+	backoffInitial = 10 * model.Second
+	backoffMax     = 300 * model.Second
+)
+
+func (b *backoff) expired(at model.Time) bool {
+	return b.delay == 0 || at-b.update > 2*backoffMax
+}
+
+// next follows Backoff.Next: at is the moment of the failure.
+func (b *backoff) next(at, now model.Time) {
+	if b.expired(at) {
+		b.delay = backoffInitial
+	} else {
+		b.delay = min(2*b.delay, backoffMax)
+	}
+	b.update = now
+}
+
+// NewPod makes the machine of a pod that has just been bound to a node.
+func NewPod(t *model.PodTemplate) *Pod {
+	p := new(Pod)
+	p.Reset(t)
+	return p
+}
+
+// Reset makes p the machine of a new pod, using its memory again.
+func (p *Pod) Reset(t *model.PodTemplate) {
+	containers := p.containers[:0]
+	status, next := p.Status, p.next
+	*p = Pod{template: t}
+	p.seen.at = -1
+	p.work.lastSync = -1
+	for range t.Containers {
+		containers = append(containers, container{})
+	}
+	p.containers = containers
+	p.Status = model.PodStatus{Containers: status.Containers[:0], StartTime: model.Never}
+	p.next = model.PodStatus{Containers: next.Containers[:0]}
+	p.Status.Containers = nil
+}
+
+// EventKind is what happened to a pod.
+type EventKind uint8
+
+// The events of a pod.
+const (
+	// Configured: the API server's object was added or changed (kubelet.go HandlePodAdditions,
+	// HandlePodUpdates): Deleting, Grace and Phase are the object's.
+	Configured EventKind = iota
+	// Removed: the object is gone (HandlePodRemoves).
+	Removed
+	// Reconciled: only the status in the API server changed (HandlePodReconcile).
+	Reconciled
+	// Woken: the wake that was asked for is due, at a tick of the sync loop.
+	Woken
+	// DeadlineReached is the tick of the sync loop that DeadlineAt asked for.
+	DeadlineReached
+	// Relisted: the PLEG has looked at the pod; what it saw is the state at this moment.
+	Relisted
+	// Evict: the kubelet ends the pod itself: Text is the reason, Message the message.
+	Evict
+
+	// The answers of the runtime. Text is the error, NoText for success.
+	SandboxStarted
+	SandboxStopped
+	// SandboxLost says that the sandbox is gone with its containers: the node was rebooted.
+	SandboxLost
+	VolumesMounted
+	VolumesUnmounted
+	// ImageStatus answers AskImage: OK says that the image is present.
+	ImageStatus
+	// ImagePulled answers Pull: N is the duration of the pull, M the same with waiting, S the
+	// size in bytes. Reason is the error's reason.
+	ImagePulled
+	ContainerCreated
+	ContainerStarted
+	// ContainerStopped answers Stop: the container is not running any more.
+	ContainerStopped
+	ContainerRemoved
+	// ContainerExited says that the main process ended: N is the exit code, Reason the reason.
+	ContainerExited
+	// HookDone answers RunHook; OK says that the hook succeeded.
+	HookDone
+	// TimerFired answers Timer.
+	TimerFired
+	// ProbeDue is the tick that ProbeAt asked for.
+	ProbeDue
+	// Probed answers RunProbe: OK is the answer, At until when the same answer is certain (the
+	// present moment when nothing is).
+	Probed
+)
+
+var eventNames = [...]string{"Configured", "Removed", "Reconciled", "Woken", "DeadlineReached", "Relisted", "Evict", "SandboxStarted",
+	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ContainerCreated",
+	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
+
+// String is the event's name.
+func (k EventKind) String() string { return eventNames[k] }
+
+// Event is something that happened to a pod.
+type Event struct {
+	Kind EventKind
+	// Container is the index of the container that the event is about, Probe its probe.
+	Container int8
+	Probe     model.ProbeType
+	OK        bool
+	Deleting  bool
+	Phase     model.Phase
+	// Now is the moment of the event and Global that of the PLEG's last look at all pods.
+	Now, Global model.Time
+	// At: see the kinds.
+	At model.Time
+	// Instance is the container instance that the event is about.
+	Instance int32
+	// Gen is the generation of the timer or tick; a stale one is ignored.
+	Gen          uint16
+	GraceSeconds int64
+	N, M, S      int64
+	Text, Reason model.Text
+	Message      model.Message
+}
+
+// EffectKind is what a pod asks of the world.
+type EffectKind uint8
+
+// The effects of a pod.
+const (
+	// Wake asks for Woken at a tick of the sync loop, Delay from now, lengthened by a random
+	// part of up to half of it (wait.Jitter with factor 0.5). A later Wake replaces it; Never
+	// takes it back.
+	Wake EffectKind = iota
+	// DeadlineAt asks for DeadlineReached at the first tick of the sync loop from At on.
+	DeadlineAt
+	// RelistSoon asks the PLEG to look at the pod at once, RelistNext to report at its next
+	// look at all pods.
+	RelistSoon
+	RelistNext
+	// PublishStatus says that Status changed.
+	PublishStatus
+	// Emit writes a Kubernetes Event: Reason, Warning, Container, Message, M, S.
+	Emit
+
+	MountVolumes
+	UnmountVolumes
+	RunSandbox
+	StopSandbox
+	// AskImage is answered at once; the rest takes time.
+	AskImage
+	Pull
+	Create
+	Start
+	// Stop sends SIGTERM and, GraceSeconds later, SIGKILL.
+	Stop
+	Remove
+	// RunHook runs the container's hook: PostStart or PreStop by OK (true is postStart).
+	RunHook
+	// Timer asks for TimerFired after Delay.
+	Timer
+	// ProbeAt asks for ProbeDue at At.
+	ProbeAt
+	// RunProbe runs the probe once.
+	RunProbe
+	// Terminated says that the pod runs no container and never will: its resources are free.
+	Terminated
+	// Done says that the worker has ended.
+	Done
+)
+
+var effectNames = [...]string{"Wake", "DeadlineAt", "RelistSoon", "RelistNext", "PublishStatus", "Emit", "MountVolumes", "UnmountVolumes",
+	"RunSandbox", "StopSandbox", "AskImage", "Pull", "Create", "Start", "Stop", "Remove", "RunHook", "Timer", "ProbeAt",
+	"RunProbe", "Terminated", "Done"}
+
+// String is the effect's name.
+func (k EffectKind) String() string { return effectNames[k] }
+
+// Effect is something that a pod asks of the world.
+type Effect struct {
+	Kind         EffectKind
+	Container    int8
+	Probe        model.ProbeType
+	OK           bool
+	Warning      bool
+	Reason       model.EventReason
+	Instance     int32
+	Gen          uint16
+	Delay, At    model.Time
+	GraceSeconds int64
+	Message      model.Message
+	M, S         int64
+}

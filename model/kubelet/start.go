@@ -1,0 +1,261 @@
+package kubelet
+
+import (
+	"math/bits"
+
+	"podsim/model"
+)
+
+// runSandbox makes the pod's sandbox, or goes on when there is one (SyncPod step 4).
+func (p *Pod) runSandbox() {
+	if !p.sync.createSandbox {
+		p.startNext()
+		return
+	}
+	p.sync.acted = true
+	p.sync.stage = startingSandbox
+	p.ask(RunSandbox, -1)
+}
+
+func (p *Pod) sandboxStarted(e Event) {
+	if e.Text != model.NoText {
+		p.sync.failed = true
+		p.emit(-1, true, model.EventFailed, model.TextMessage(e.Text))
+		p.endSync()
+		return
+	}
+	p.sandbox = sandbox{exists: true, ready: true, attempt: p.sandbox.attempt + 1}
+	p.changed()
+	p.onSandboxReady()
+	p.startNext()
+}
+
+// onSandboxReady publishes PodReadyToStartContainers at once (kubelet.go OnPodSandboxReady).
+func (p *Pod) onSandboxReady() {
+	p.next.CopyFrom(&p.Status)
+	p.next.SetCondition(model.PodReadyToStartContainers, model.ConditionTrue, model.NoText, model.Message{}, p.now)
+	p.setStatus(p.sync.deleting)
+}
+
+// startNext starts the next container of the sync, or ends it (SyncPod steps 8 and 9).
+func (p *Pod) startNext() {
+	for p.sync.toStart != 0 {
+		i := bits.TrailingZeros64(p.sync.toStart)
+		p.sync.toStart &^= bit(i)
+		p.sync.current = int8(i)
+		p.sync.acted = true
+		if p.backingOff(i) {
+			continue
+		}
+		if p.ensureImage(i) {
+			return
+		}
+	}
+	p.endSync()
+}
+
+// startFailed notes why a container could not be started. A failed init container ends the
+// sync, a failed sidecar or container does not.
+func (p *Pod) startFailed(i int, reason model.Text, m model.Message) {
+	c := &p.containers[i]
+	c.failure, c.failureMessage = reason, m
+	p.sync.failed = true
+	if p.template.Containers[i].Kind == model.InitContainer {
+		p.sync.toStart = 0
+	}
+}
+
+// backingOff follows doBackOff.
+func (p *Pod) backingOff(i int) bool {
+	c := &p.containers[i]
+	last := &c.seenCur
+	if last.state != exited {
+		last = &c.seenPrev
+	}
+	if last.state != exited {
+		return false
+	}
+	ended := last.finished
+	if !c.crash.expired(ended) && p.now-ended < c.crash.delay {
+		p.emit(i, true, model.EventBackOff, model.Message{Kind: model.MessageBackOffRestarting})
+		until := ended + c.crash.delay
+		if p.sync.retryAt == 0 || until < p.sync.retryAt {
+			p.sync.retryAt = until
+		}
+		p.startFailed(i, model.ReasonCrashLoopBackOff, model.Message{Kind: model.MessageCrashLoopBackOff, N: int64(c.crash.delay)})
+		return true
+	}
+	c.crash.next(ended, p.now)
+	return false
+}
+
+// ensureImage follows EnsureImageExists. It says whether the sync waits for an answer.
+func (p *Pod) ensureImage(i int) bool {
+	t := &p.template.Containers[i]
+	p.sync.stage = pulling
+	switch {
+	case t.InvalidImage:
+		m := model.Message{Kind: model.MessageInvalidImageName}
+		p.emit(i, true, model.EventInspectFailed, m)
+		p.imageFailed(i, model.ReasonInvalidImageName, m)
+		return false
+	case t.PullPolicy == model.PullAlways:
+		return p.pull(i)
+	}
+	p.ask(AskImage, i)
+	return true
+}
+
+// imageFailed ends the start of a container for want of its image (startContainer step 1).
+func (p *Pod) imageFailed(i int, reason model.Text, m model.Message) {
+	p.emit(i, true, model.EventFailed, model.Message{Kind: model.MessageErrorText, Text: reason})
+	p.startFailed(i, reason, m)
+}
+
+func (p *Pod) imageStatus(e Event) {
+	i := int(p.sync.current)
+	switch {
+	case e.OK:
+		p.emit(i, false, model.EventPulled, model.Message{Kind: model.MessageAlreadyPresent})
+		p.create(i)
+		return
+	case p.template.Containers[i].PullPolicy == model.PullNever:
+		m := model.Message{Kind: model.MessageImageNeverPull}
+		p.emit(i, true, model.EventErrImageNeverPull, m)
+		p.imageFailed(i, model.ReasonErrImageNeverPull, m)
+	case p.pull(i):
+		return
+	}
+	p.startNext()
+}
+
+// pull follows pullImage. It says whether the sync waits for the pull.
+func (p *Pod) pull(i int) bool {
+	c := &p.containers[i]
+	if !c.pull.expired(p.now) && p.now-c.pull.update < c.pull.delay {
+		p.emit(i, false, model.EventBackOff, model.Message{Kind: model.MessageBackOffPulling})
+		p.imageFailed(i, model.ReasonImagePullBackOff, model.Message{Kind: model.MessageImagePullBackOff, Text: c.pullError})
+		return false
+	}
+	p.emit(i, false, model.EventPulling, model.Message{Kind: model.MessagePulling})
+	p.ask(Pull, i)
+	return true
+}
+
+func (p *Pod) imagePulled(e Event) {
+	i := int(p.sync.current)
+	if e.Text == model.NoText {
+		p.out = append(p.out, Effect{Kind: Emit, Container: int8(i), Reason: model.EventPulled,
+			Message: model.Message{Kind: model.MessagePulled, N: e.N}, M: e.M, S: e.S})
+		p.create(i)
+		return
+	}
+	p.emit(i, true, model.EventFailed, model.Message{Kind: model.MessageFailedToPull, Text: e.Text})
+	p.pullFailed(i, p.template.Containers[i].ImageID)
+	p.containers[i].pullError = e.Message.Text
+	p.imageFailed(i, e.Reason, model.TextMessage(e.Text))
+	p.startNext()
+}
+
+// pullFailed lengthens the image's back-off, which the pod's containers share by image.
+func (p *Pod) pullFailed(i int, image model.ImageID) {
+	p.containers[i].pull.next(p.now, p.now)
+	for j := range p.containers {
+		if p.template.Containers[j].ImageID == image {
+			p.containers[j].pull = p.containers[i].pull
+		}
+	}
+}
+
+func (p *Pod) create(i int) {
+	p.sync.stage = creating
+	p.ask(Create, i)
+}
+
+func (p *Pod) containerCreated(e Event) {
+	i := int(p.sync.current)
+	if e.Text != model.NoText {
+		p.emit(i, true, model.EventFailed, model.Message{Kind: model.MessageErrorText, Text: e.Text})
+		p.startFailed(i, e.Reason, model.TextMessage(e.Text))
+		p.startNext()
+		return
+	}
+	c := &p.containers[i]
+	restarts := int32(0)
+	if c.seenCur.state != absent {
+		restarts = c.seenCur.restarts + 1
+	}
+	p.instances++
+	if c.cur.state != absent {
+		c.prev = c.cur
+	}
+	c.cur = instance{id: p.instances, state: created, restarts: restarts, attempt: p.sandbox.attempt}
+	p.changed()
+	p.emit(i, false, model.EventCreated, model.Message{Kind: model.MessageCreated})
+	p.sync.stage = starting
+	p.ask(Start, i)
+}
+
+func (p *Pod) containerStarted(e Event) {
+	i := int(p.sync.current)
+	c := &p.containers[i]
+	p.changed()
+	if e.Text != model.NoText {
+		c.cur.state, c.cur.exitCode, c.cur.reason = exited, 128, model.ReasonStartError
+		c.cur.message, c.cur.finished = model.TextMessage(e.Text), p.now
+		p.emit(i, true, model.EventFailed, model.Message{Kind: model.MessageErrorText, Text: e.Text})
+		p.startFailed(i, model.ReasonRunContainerError, model.TextMessage(e.Text))
+		p.startNext()
+		return
+	}
+	c.cur.state, c.cur.started = running, p.now
+	p.emit(i, false, model.EventStarted, model.Message{Kind: model.MessageStarted})
+	if hook := p.template.Containers[i].PostStart; hook != nil {
+		p.sync.stage = postStarting
+		p.out = append(p.out, Effect{Kind: RunHook, Container: int8(i), Instance: c.cur.id, OK: true})
+		return
+	}
+	p.started(i)
+}
+
+// started ends the start of a container (reasonCache.Update removes its failure).
+func (p *Pod) started(i int) {
+	p.containers[i].failure = model.NoText
+	p.startNext()
+}
+
+// hookDone is the end of a postStart or preStop hook.
+func (p *Pod) hookDone(e Event) {
+	i := int(e.Container)
+	if p.containers[i].kill.stage == preStopping {
+		if !e.OK {
+			p.emit(i, true, model.EventFailedPreStopHook, model.Message{Kind: model.MessagePreStopFailed})
+		}
+		p.preStopDone(i)
+		return
+	}
+	if p.sync.stage != postStarting || int(p.sync.current) != i {
+		return
+	}
+	if e.OK {
+		p.started(i)
+		return
+	}
+	p.emit(i, true, model.EventFailedPostStartHook, model.Message{Kind: model.MessagePostStartFailed})
+	p.sync.stage = killingPostStart
+	p.beginKill(i, -1, model.Message{Kind: model.MessageKillPostStart}, noProbe)
+}
+
+// exited notes that a container's main process ended.
+func (p *Pod) exited(e Event) {
+	c := &p.containers[e.Container]
+	x := &c.cur
+	if c.prev.id == e.Instance {
+		x = &c.prev
+	}
+	if x.id != e.Instance || x.state != running {
+		return
+	}
+	x.state, x.exitCode, x.reason, x.message, x.finished = exited, int32(e.N), e.Reason, e.Message, e.Now
+	p.changed()
+}

@@ -1,0 +1,268 @@
+package kubelet
+
+import "podsim/model"
+
+// source says which view of the runtime a status is made from.
+type source uint8
+
+const (
+	// fromCache is what the PLEG last saw, fromRuntime what the runtime shows now.
+	fromCache source = iota
+	fromRuntime
+)
+
+func (p *Pod) instance(i int, from source) *instance {
+	if from == fromRuntime {
+		return &p.containers[i].cur
+	}
+	return &p.containers[i].seenCur
+}
+
+func (p *Pod) previous(i int, from source) *instance {
+	if from == fromRuntime {
+		return &p.containers[i].prev
+	}
+	return &p.containers[i].seenPrev
+}
+
+func (p *Pod) sandboxOf(from source) *sandbox {
+	if from == fromRuntime {
+		return &p.sandbox
+	}
+	return &p.seen.sandbox
+}
+
+// generateStatus makes the pod's status in p.next (kubelet_pods.go generateAPIPodStatus).
+// terminal says that no container of the pod will be started again.
+func (p *Pod) generateStatus(from source, terminal bool) {
+	t, old, s := p.template, &p.Status, &p.next
+	containers := s.Containers[:0]
+	*s = model.PodStatus{Conditions: old.Conditions, StartTime: old.StartTime}
+	for i := range t.Containers {
+		containers = append(containers, p.containerStatus(i, from))
+	}
+	s.Containers = containers
+	s.HasIP = p.seen.hasIP || t.HostNetwork
+	s.Phase = model.PhaseOf(t, s.Containers, terminal, p.appStarted(from))
+	if !s.Phase.Terminal() {
+		if old.Phase.Terminal() {
+			s.Phase = old.Phase
+		} else if p.config.phase.Terminal() {
+			s.Phase = p.config.phase
+		}
+	}
+	if s.Phase == old.Phase {
+		s.Reason, s.Message = old.Reason, old.Message
+	}
+	if p.deadlineExceeded() {
+		s.Phase, s.Reason = model.PodFailed, model.ReasonDeadlineExceeded
+		s.Message = model.Message{Kind: model.MessageDeadlineExceeded}
+		p.emit(-1, false, model.EventDeadlineExceeded, s.Message)
+	}
+	p.probeStatus(s)
+	sandboxMessage := model.Message{Kind: model.MessageNoSandbox}
+	if p.sandboxOf(from).exists {
+		sandboxMessage.Kind = model.MessageSandboxNotReady
+	}
+	s.SetConditions(t, p.sandboxOf(from).ready, sandboxMessage, p.now)
+}
+
+// deadlineExceeded follows active_deadline.go pastActiveDeadline.
+func (p *Pod) deadlineExceeded() bool {
+	d := p.template.ActiveDeadlineSeconds
+	return d >= 0 && p.Status.StartTime != model.Never && p.now-p.Status.StartTime >= model.Time(d)*model.Second
+}
+
+// containerStatus follows convertToAPIContainerStatuses for one container.
+func (p *Pod) containerStatus(i int, from source) model.ContainerStatus {
+	t := p.template
+	var old *model.ContainerStatus
+	if p.Version > 0 && p.Status.Containers != nil {
+		old = &p.Status.Containers[i]
+	}
+	s := p.defaultStatus(i, old)
+	cur, prev := p.instance(i, from), p.previous(i, from)
+	if cur.state == absent {
+		p.missingStatus(&s, old)
+	} else {
+		s = convertStatus(cur, old)
+		if prev.state != absent {
+			last := convertStatus(prev, old)
+			s.Last = last.State
+		}
+	}
+	if i < t.NumInit && cur.state == exited && cur.exitCode == 0 {
+		return s
+	}
+	if !p.shouldStart(i, from) || p.containers[i].failure == model.NoText {
+		return s
+	}
+	if s.State.Kind == model.StateTerminated {
+		s.Last = s.State
+	}
+	s.State = model.ContainerState{Kind: model.StateWaiting, Reason: p.containers[i].failure, Message: p.containers[i].failureMessage}
+	return s
+}
+
+// defaultStatus is the status of a container that the runtime does not know.
+func (p *Pod) defaultStatus(i int, old *model.ContainerStatus) model.ContainerStatus {
+	s := model.ContainerStatus{State: model.ContainerState{Kind: model.StateWaiting, Reason: model.ReasonContainerCreating}}
+	if p.template.NumInit > 0 {
+		s.State.Reason = model.ReasonPodInitializing
+	}
+	switch {
+	case old == nil:
+	case old.State.Kind == model.StateTerminated:
+		s = *old
+	default:
+		s.Restarts, s.Last = old.Restarts, old.Last
+	}
+	return s
+}
+
+// missingStatus is for a container that ran once and is gone from the runtime.
+func (p *Pod) missingStatus(s, old *model.ContainerStatus) {
+	if old == nil || old.State.Kind != model.StateRunning || s.Last.Kind == model.StateTerminated {
+		return
+	}
+	s.Last = model.ContainerState{Kind: model.StateTerminated, ExitCode: 137, Reason: model.ReasonContainerStatusUnknown,
+		Message: model.Message{Kind: model.MessageNotLocatedDeleted}}
+	if !p.sync.deleting {
+		s.Restarts++
+	}
+}
+
+// convertStatus follows convertContainerStatus.
+func convertStatus(c *instance, old *model.ContainerStatus) model.ContainerStatus {
+	s := model.ContainerStatus{Restarts: c.restarts, ContainerID: c.id}
+	if old != nil {
+		s.Restarts = max(s.Restarts, old.Restarts)
+		if old.ContainerID != c.id && old.State.Kind == model.StateTerminated {
+			s.Last = old.State
+		} else if old.Last.Kind == model.StateTerminated {
+			s.Last = old.Last
+		}
+	}
+	switch c.state {
+	case running:
+		s.State = model.ContainerState{Kind: model.StateRunning, StartedAt: c.started.TruncateSecond(), ContainerID: c.id}
+		if old != nil && old.State.Kind == model.StateTerminated && old.Restarts >= c.restarts {
+			s.Restarts = old.Restarts + 1
+		}
+		if old != nil {
+			s.Started = old.Started
+		}
+	case exited:
+		s.State = model.ContainerState{Kind: model.StateTerminated, ExitCode: c.exitCode, Reason: c.reason, Message: c.message,
+			StartedAt: c.started.TruncateSecond(), FinishedAt: c.finished.TruncateSecond(), ContainerID: c.id}
+	default:
+		s.State = model.ContainerState{Kind: model.StateWaiting}
+	}
+	return s
+}
+
+// setStatus makes p.next the pod's status when it differs or force is set
+// (status_manager.go updateStatusInternal).
+func (p *Pod) setStatus(force bool) {
+	if p.next.StartTime == model.Never {
+		p.next.StartTime = p.now.TruncateSecond()
+		if d := p.template.ActiveDeadlineSeconds; d >= 0 {
+			p.out = append(p.out, Effect{Kind: DeadlineAt, At: p.next.StartTime + model.Time(d)*model.Second})
+		}
+	}
+	if p.Version > 0 && !force && p.next.Equal(&p.Status) {
+		return
+	}
+	p.Status, p.next = p.next, p.Status
+	p.Version++
+	p.ask(PublishStatus, -1)
+}
+
+// terminatePod follows status_manager.go TerminatePod: every container that could be started
+// has a terminated state in the end.
+func (p *Pod) terminatePod() {
+	s := &p.next
+	s.CopyFrom(&p.Status)
+	if p.hasInitialized() {
+		for i := p.template.NumInit; i < len(s.Containers); i++ {
+			markTerminated(&s.Containers[i])
+		}
+	}
+	for i := 0; i < p.initializedContainers(); i++ {
+		markTerminated(&s.Containers[i])
+	}
+	if !s.Phase.Terminal() {
+		s.Phase = model.PodFailed
+	}
+	p.work.podFinished = true
+	p.setStatus(true)
+}
+
+func markTerminated(c *model.ContainerStatus) {
+	if c.State.Kind != model.StateTerminated {
+		c.State = model.ContainerState{Kind: model.StateTerminated, ExitCode: 137, Reason: model.ReasonContainerStatusUnknown,
+			Message: model.Message{Kind: model.MessageNotLocatedTerminated}}
+	}
+}
+
+// hasInitialized follows hasPodInitialized.
+func (p *Pod) hasInitialized() bool {
+	n := p.template.NumInit
+	if n == 0 {
+		return true
+	}
+	for i := n; i < len(p.Status.Containers); i++ {
+		c := &p.Status.Containers[i]
+		if c.Last.Kind == model.StateTerminated || c.State.Kind != model.StateWaiting {
+			return true
+		}
+	}
+	last := &p.Status.Containers[n-1]
+	if p.template.Containers[n-1].Kind == model.Sidecar {
+		return last.State.Kind == model.StateRunning && last.Started
+	}
+	return last.State.Kind == model.StateTerminated && last.State.ExitCode == 0 ||
+		last.Last.Kind == model.StateTerminated && last.Last.ExitCode == 0
+}
+
+// initializedContainers is the number of init containers up to the last that ever started,
+// at least one.
+func (p *Pod) initializedContainers() int {
+	for i := p.template.NumInit - 1; i >= 0; i-- {
+		c := &p.Status.Containers[i]
+		if c.State.Kind != model.StateWaiting || c.Last.Kind == model.StateTerminated {
+			return i + 1
+		}
+	}
+	return min(1, p.template.NumInit)
+}
+
+// Publish writes the status manager's entry into the API server's copy of the status
+// (status_manager.go mergePodStatus). It says whether the copy changed.
+func (p *Pod) Publish(api *model.PodStatus, now model.Time) bool {
+	s := &p.next
+	s.CopyFrom(&p.Status)
+	ending := !api.Phase.Terminal() && s.Phase.Terminal()
+	s.Gates = append(s.Gates[:0], api.Gates...)
+	disruption := s.Conditions[model.DisruptionTarget]
+	s.Conditions[model.DisruptionTarget] = api.Conditions[model.DisruptionTarget]
+	couldRun := p.work.kind < terminatedPod
+	if ending && !couldRun && disruption.Status != model.ConditionAbsent {
+		s.Conditions[model.DisruptionTarget] = disruption
+	}
+	if ending && couldRun {
+		s.Phase, s.Reason, s.Message = api.Phase, api.Reason, api.Message
+	}
+	if s.Phase.Terminal() && (s.Ready() || s.Conditions[model.ContainersReady].Status == model.ConditionTrue) {
+		s.SetReady(p.template, now)
+	}
+	if s.Equal(api) {
+		return false
+	}
+	api.CopyFrom(s)
+	return true
+}
+
+// Finished says that SyncTerminatedPod is done: the object may go once it is marked for
+// deletion and its phase is final (status_manager.go canBeDeleted).
+func (p *Pod) Finished() bool { return p.work.podFinished }

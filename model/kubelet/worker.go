@@ -1,0 +1,376 @@
+package kubelet
+
+import (
+	"fmt"
+
+	"podsim/model"
+)
+
+// syncPeriod and retryPeriod are how soon the worker looks again after a sync that went
+// well and one that did not (kubelet config SyncFrequency, pkg/kubelet backOffPeriod).
+const (
+	syncPeriod  model.Time = model.Minute
+	retryPeriod model.Time = 10 * model.Second
+)
+
+// stage is what the sync under way waits for.
+type stage uint8
+
+const (
+	idle stage = iota
+	mounting
+	killingPod
+	stoppingSandbox
+	killingContainers
+	startingSandbox
+	pulling
+	creating
+	starting
+	postStarting
+	killingPostStart
+	unmounting
+)
+
+// syncState is the sync under way: SyncPod, SyncTerminatingPod or SyncTerminatedPod.
+type syncState struct {
+	kind  workType
+	stage stage
+	// deleting is the pod's deletion mark as this sync sees it.
+	deleting bool
+	// toStart and toKill are the containers of computePodActions, as bits.
+	toStart, toKill uint64
+	// killing are the containers whose kill is under way.
+	killing uint64
+	// current is the container being started or killed.
+	current int8
+	// createSandbox says that a new sandbox is made after the old one is stopped.
+	createSandbox bool
+	// killReasons: which of toKill failed the startup probe rather than the liveness probe.
+	startupFailed uint64
+	// acted says that the sync changed something in the runtime (len(result.SyncResults) > 0).
+	acted bool
+	// failed says that the sync ends with an error; retryAt is the earliest end of a start
+	// back-off among the errors, 0 when there is none.
+	failed  bool
+	retryAt model.Time
+}
+
+// Step takes an event and appends what the pod asks of the world to fx. An event that
+// cannot happen in the pod's state panics; a stale one (an old generation, a container
+// instance that is gone) is ignored.
+func (p *Pod) Step(e Event, fx []Effect) []Effect {
+	p.now, p.global, p.out = e.Now, e.Global, fx
+	if p.work.kind != finished || e.Kind == ContainerExited {
+		p.handle(e)
+		p.runWorker()
+		p.scheduleProbes()
+	}
+	fx, p.out = p.out, nil
+	return fx
+}
+
+func (p *Pod) handle(e Event) {
+	switch e.Kind {
+	case Configured:
+		p.configured(e)
+	case Removed:
+		p.config.removed = true
+		p.terminate()
+		p.update()
+	case Reconciled:
+		p.config.phase = e.Phase
+		if e.Phase.Terminal() && p.work.kind == syncPod {
+			p.terminate()
+			p.update()
+		}
+	case Woken:
+		p.work.wakes = false
+		p.update()
+	case DeadlineReached:
+		p.update()
+	case Relisted:
+		p.relisted(e)
+	case Evict:
+		p.work.evicted, p.work.evictedMessage = e.Text, e.Message
+		p.work.graceSeconds = max(1, e.GraceSeconds)
+		p.terminate()
+		p.update()
+	case ContainerExited:
+		p.exited(e)
+	case SandboxLost:
+		if p.sandbox.ready {
+			p.sandbox.ready = false
+			p.changed()
+		}
+	case TimerFired:
+		p.killTimer(int(e.Container), e.Gen)
+	case ProbeDue:
+		p.probeDue(int(e.Container), e.Probe, e.Gen)
+	case Probed:
+		p.probed(e)
+	case HookDone:
+		p.hookDone(e)
+	case ContainerStopped:
+		p.stopped(int(e.Container))
+	default:
+		p.answer(e)
+	}
+}
+
+// answer takes the answer that the sync under way waits for.
+func (p *Pod) answer(e Event) {
+	switch {
+	case e.Kind == VolumesMounted && p.sync.stage == mounting:
+		p.volumesMounted()
+	case e.Kind == SandboxStopped && p.sync.stage == stoppingSandbox:
+		p.sandboxStopped()
+	case e.Kind == SandboxStarted && p.sync.stage == startingSandbox:
+		p.sandboxStarted(e)
+	case e.Kind == ImageStatus && p.sync.stage == pulling:
+		p.imageStatus(e)
+	case e.Kind == ImagePulled && p.sync.stage == pulling:
+		p.imagePulled(e)
+	case e.Kind == ContainerCreated && p.sync.stage == creating:
+		p.containerCreated(e)
+	case e.Kind == ContainerStarted && p.sync.stage == starting:
+		p.containerStarted(e)
+	case e.Kind == VolumesUnmounted && p.sync.stage == unmounting:
+		p.volumesUnmounted()
+	case e.Kind == ContainerRemoved:
+	default:
+		panic(fmt.Sprintf("kubelet: %s in stage %d of work %d", e.Kind, p.sync.stage, p.work.kind))
+	}
+}
+
+// emit asks for a Kubernetes Event about container i, -1 for the pod.
+func (p *Pod) emit(i int, warning bool, r model.EventReason, m model.Message) {
+	p.out = append(p.out, Effect{Kind: Emit, Container: int8(i), Warning: warning, Reason: r, Message: m})
+}
+
+func (p *Pod) ask(k EffectKind, i int) {
+	p.out = append(p.out, Effect{Kind: k, Container: int8(i), Instance: p.instanceOf(i)})
+}
+
+func (p *Pod) instanceOf(i int) int32 {
+	if i < 0 {
+		return 0
+	}
+	return p.containers[i].cur.id
+}
+
+// configured follows UpdatePod of pod_workers.go for a pod that the API server changed.
+func (p *Pod) configured(e Event) {
+	p.config.phase = e.Phase
+	p.config.deleting, p.config.graceSeconds = e.Deleting, e.GraceSeconds
+	if e.Deleting || e.Phase.Terminal() {
+		p.terminate()
+	}
+	p.update()
+}
+
+// terminate marks the pod as terminating; the grace period can only become shorter
+// (calculateEffectiveGracePeriod).
+func (p *Pod) terminate() {
+	if p.work.kind == syncPod {
+		p.work.kind = terminatingPod
+	}
+	grace := p.work.graceSeconds
+	switch {
+	case p.config.deleting && (grace == 0 || p.config.graceSeconds < grace):
+		grace = p.config.graceSeconds
+	case grace == 0:
+		grace = p.template.GraceSeconds
+	}
+	p.work.graceSeconds = max(1, grace)
+}
+
+// update gives the worker work (UpdatePod).
+func (p *Pod) update() { p.work.pending = true }
+
+// runWorker starts the next sync when the worker is free and the PLEG has looked at the pod
+// since the last one (podWorkerLoop, podCache.GetNewerThan).
+func (p *Pod) runWorker() {
+	for p.work.pending && !p.work.busy {
+		if p.global <= p.work.lastSync && p.seen.at <= p.work.lastSync {
+			if !p.work.waiting {
+				p.work.waiting = true
+				p.ask(RelistNext, -1)
+			}
+			return
+		}
+		p.work.pending, p.work.waiting, p.work.busy = false, false, true
+		p.sync = syncState{kind: p.work.kind, deleting: p.config.deleting, current: -1}
+		switch p.work.kind {
+		case syncPod:
+			p.syncPod()
+		case terminatingPod:
+			p.syncTerminatingPod()
+		case terminatedPod:
+			p.syncTerminatedPod()
+		}
+	}
+}
+
+// relisted takes over what the runtime shows at this moment into the PLEG's cache, and syncs
+// the pod when a container changed (pleg/generic.go reconcilePodRecord).
+func (p *Pod) relisted(e Event) {
+	p.seen.at = e.Now
+	if !p.seen.dirty {
+		return
+	}
+	p.seen.dirty = false
+	p.seen.sandbox = p.sandbox
+	p.seen.hasIP = p.seen.hasIP || p.sandbox.ready
+	for i := range p.containers {
+		c := &p.containers[i]
+		c.seenCur, c.seenPrev = c.cur, c.prev
+	}
+	p.update()
+}
+
+// changed notes that the runtime's state is not what the PLEG has seen.
+func (p *Pod) changed() {
+	if !p.seen.dirty {
+		p.seen.dirty = true
+		p.ask(RelistNext, -1)
+	}
+}
+
+// syncPod follows Kubelet.SyncPod up to the first thing that takes time.
+func (p *Pod) syncPod() {
+	p.generateStatus(fromCache, false)
+	terminal := p.next.Phase.Terminal()
+	p.setStatus(p.sync.deleting)
+	if terminal {
+		p.completeSync()
+		return
+	}
+	if p.template.Volumes > 0 {
+		p.sync.stage = mounting
+		p.ask(MountVolumes, -1)
+		return
+	}
+	p.volumesMounted()
+}
+
+// volumesMounted goes on with kuberuntime's SyncPod.
+func (p *Pod) volumesMounted() {
+	p.startProbes()
+	a := p.computeActions()
+	p.sync.toStart, p.sync.toKill, p.sync.startupFailed = a.start, a.kill, a.startupFailed
+	p.sync.createSandbox = a.createSandbox
+	if a.createSandbox && p.seen.sandbox.exists {
+		p.emit(-1, false, model.EventSandboxChanged, model.Message{Kind: model.MessageSandboxChanged})
+	}
+	if a.killPod {
+		p.sync.acted = true
+		p.killPod(-1)
+		return
+	}
+	p.killNext()
+}
+
+// endSync follows the end of SyncPod and completeWork.
+func (p *Pod) endSync() {
+	p.sync.stage = idle
+	p.work.busy = false
+	p.work.lastSync = p.now
+	if p.sync.failed {
+		delay := retryPeriod
+		if p.sync.retryAt != 0 {
+			delay = min(max(0, p.sync.retryAt-p.now), syncPeriod)
+		}
+		p.wake(delay)
+		return
+	}
+	if p.sync.acted {
+		p.ask(RelistSoon, -1)
+	}
+	if p.quiet() {
+		p.wake(model.Never)
+	} else {
+		p.wake(syncPeriod)
+	}
+}
+
+// wake asks for the next sync; Never takes back what was asked for.
+func (p *Pod) wake(delay model.Time) {
+	if delay == model.Never && !p.work.wakes {
+		return
+	}
+	p.work.wakes = delay != model.Never
+	p.out = append(p.out, Effect{Kind: Wake, Delay: delay})
+}
+
+// quiet says that the periodic sync would change nothing. Upstream syncs each pod every 60
+// to 90 s; for a pod whose containers are as they should be that is no event here. What it
+// does otherwise is run a readiness probe that has not succeeded.
+func (p *Pod) quiet() bool {
+	for i := range p.containers {
+		c := &p.containers[i]
+		r := &c.probes[model.Readiness]
+		if r.active && c.cur.state == running && r.resultOf(c.cur.id) != success {
+			return false
+		}
+	}
+	return true
+}
+
+// completeSync follows completeSync: the pod's life has ended by itself.
+func (p *Pod) completeSync() {
+	p.terminate()
+	p.endPhase()
+}
+
+// endPhase ends a sync after which the next kind of work follows at once.
+func (p *Pod) endPhase() {
+	p.sync.stage = idle
+	p.work.busy = false
+	p.work.lastSync = p.now
+	p.update()
+}
+
+// syncTerminatingPod follows Kubelet.SyncTerminatingPod.
+func (p *Pod) syncTerminatingPod() {
+	p.generateStatus(fromCache, false)
+	if p.work.evicted != model.NoText {
+		p.next.Phase, p.next.Reason, p.next.Message = model.PodFailed, p.work.evicted, p.work.evictedMessage
+	}
+	p.setStatus(p.sync.deleting)
+	// StopLivenessAndStartup leaves the sidecars' probes alone.
+	p.stopProbes(model.Liveness, p.template.NumInit)
+	p.stopProbes(model.Startup, p.template.NumInit)
+	p.killPod(p.work.graceSeconds)
+}
+
+// terminatingDone follows the end of SyncTerminatingPod: every container is stopped.
+func (p *Pod) terminatingDone() {
+	for _, t := range [...]model.ProbeType{model.Readiness, model.Liveness, model.Startup} {
+		p.stopProbes(t, 0)
+	}
+	p.generateStatus(fromRuntime, true)
+	p.setStatus(p.sync.deleting)
+	p.work.kind = terminatedPod
+	p.ask(Terminated, -1)
+	p.endPhase()
+}
+
+// syncTerminatedPod follows Kubelet.SyncTerminatedPod.
+func (p *Pod) syncTerminatedPod() {
+	p.generateStatus(fromCache, true)
+	p.setStatus(p.sync.deleting)
+	if p.template.Volumes > 0 {
+		p.sync.stage = unmounting
+		p.ask(UnmountVolumes, -1)
+		return
+	}
+	p.volumesUnmounted()
+}
+
+func (p *Pod) volumesUnmounted() {
+	p.terminatePod()
+	p.sync.stage = idle
+	p.work.busy, p.work.pending = false, false
+	p.work.kind = finished
+	p.ask(Done, -1)
+}

@@ -1,0 +1,153 @@
+package scenarios
+
+import (
+	"podsim/model"
+)
+
+// behaviors makes the behaviors and refuses those that contradict themselves or each other.
+func (r *reader) behaviors(files []behaviorFile) []model.Behavior {
+	list := make([]model.Behavior, len(files))
+	seen := map[matchFile]*behaviorFile{}
+	all := map[*source]*behaviorFile{}
+	for i := range files {
+		f := &files[i]
+		where := f.Where.at("match")
+		// A behavior of an included file may be replaced by one of this file.
+		if first := seen[f.Match]; first != nil && first.Where.source == f.Where.source {
+			r.errorAt(where, "this behavior matches the same containers as the one at %v, which counts: join them", first.Where.at("match"))
+		} else if first := all[f.Where.source]; first != nil {
+			r.errorAt(where, "this behavior never counts, as the one at %v matches all containers: put that one last", first.Where.at("match"))
+		}
+		seen[f.Match] = f
+		if f.Match.everything() {
+			all[f.Where.source] = f
+		}
+		for _, pattern := range []string{f.Match.Namespace, f.Match.Pod, f.Match.Container, f.Match.Image} {
+			r.checkPattern(where, pattern)
+		}
+		list[i] = r.behavior(f)
+		list[i].Where = where
+	}
+	return list
+}
+
+func (m *matchFile) everything() bool {
+	for _, pattern := range []string{m.Namespace, m.Pod, m.Container, m.Image} {
+		if pattern != "" && pattern != "*" {
+			return false
+		}
+	}
+	return true
+}
+
+// checkPattern refuses patterns that are longer than any name, which keeps matching fast.
+func (r *reader) checkPattern(where model.Position, pattern string) {
+	const longest = 512
+	if len(pattern) > longest {
+		r.errorAt(where, "the pattern %s has %d characters, must have at most %d", quoted(pattern), len(pattern), longest)
+	}
+}
+
+func (r *reader) behavior(f *behaviorFile) model.Behavior {
+	b := model.Behavior{
+		Namespace:  f.Match.Namespace,
+		Pod:        f.Match.Pod,
+		Container:  f.Match.Container,
+		Image:      f.Match.Image,
+		StartError: f.StartError,
+		Run:        r.run(f.Run),
+		OnTerm:     r.onTerm(f.OnTerm),
+		Memory:     r.memory(f.Memory),
+	}
+	if f.StartError != "" && f.Run != nil {
+		r.errorAt(f.Run.Where.at(""), "run and startError (%v) contradict each other: a container that does not start does not run",
+			f.Where.at("startError"))
+	}
+	b.Probes[model.Readiness] = r.probe(f.Readiness)
+	b.Probes[model.Liveness] = r.probe(f.Liveness)
+	b.Probes[model.Startup] = r.probe(f.Startup)
+	if f.PostStart != nil {
+		b.PostStart = model.HookRun{Takes: f.PostStart.Takes.Dist, Fail: f.PostStart.Fail}
+	}
+	if f.PreStop != nil {
+		b.PreStop = model.HookRun{Takes: f.PreStop.Takes.Dist, Fail: f.PreStop.Fail}
+	}
+	return b
+}
+
+func (r *reader) run(f *runFile) model.Run {
+	if f == nil {
+		return model.Run{Forever: true}
+	}
+	forever, oom := f.Forever != nil && *f.Forever, f.OOM != nil && *f.OOM
+	contradict := func(key, other string) {
+		r.errorAt(f.Where.at(key), "run.%s and run.%s (%v) contradict each other: leave one out", key, other, f.Where.at(other))
+	}
+	switch {
+	case forever && f.For != nil:
+		contradict("for", "forever")
+	case forever && f.Exit != nil:
+		contradict("exit", "forever")
+	case forever && oom:
+		contradict("oom", "forever")
+	case oom && f.Exit != nil:
+		contradict("exit", "oom")
+	case !forever && !oom && f.For == nil && f.Exit == nil:
+		r.errorAt(f.Where.at(""), "run says nothing, want for, exit, oom or forever")
+	}
+	run := model.Run{Forever: forever, OOM: oom, Exit: f.Exit}
+	if f.For != nil {
+		run.For = f.For.Dist
+	}
+	return run
+}
+
+func (r *reader) onTerm(f *onTermFile) model.OnTerm {
+	if f == nil {
+		return model.OnTerm{}
+	}
+	t := model.OnTerm{Ignore: f.Ignore != nil && *f.Ignore}
+	for _, other := range []struct {
+		name string
+		set  bool
+	}{{"after", f.After != nil}, {"exit", f.Exit != nil}} {
+		if t.Ignore && other.set {
+			r.errorAt(f.Where.at(other.name), "onTerm.%s and onTerm.ignore (%v) contradict each other: leave one out",
+				other.name, f.Where.at("ignore"))
+		}
+	}
+	if f.After != nil {
+		t.After = f.After.Dist
+	}
+	if f.Exit != nil {
+		t.Exit = *f.Exit
+		if t.Exit < 0 || t.Exit > 255 {
+			r.errorAt(f.Where.at("exit"), "onTerm.exit is %d, want an exit code from 0 to 255", t.Exit)
+		}
+	}
+	return t
+}
+
+func (r *reader) probe(files []probeFile) []model.ProbePoint {
+	var points []model.ProbePoint
+	for i := range files {
+		f := &files[i]
+		if i > 0 && f.At <= files[i-1].At {
+			r.errorAt(f.Where.at("at"), "at is %v, must be later than the one before (%v)", model.Time(f.At), model.Time(files[i-1].At))
+		}
+		points = append(points, model.ProbePoint{At: model.Time(f.At), OK: f.OK})
+	}
+	return points
+}
+
+func (r *reader) memory(files []useFile) []model.MemoryPoint {
+	var points []model.MemoryPoint
+	for i := range files {
+		f := &files[i]
+		if i > 0 && f.At <= files[i-1].At {
+			r.errorAt(f.Where.at("at"), "at is %v, must be later than the one before (%v)", model.Time(f.At), model.Time(files[i-1].At))
+		}
+		points = append(points, model.MemoryPoint{At: model.Time(f.At), Use: int64(f.Use)})
+	}
+	return points
+}

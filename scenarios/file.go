@@ -1,0 +1,258 @@
+package scenarios
+
+import (
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// The types of this file are the shape of a scenario file: the decoder reads into them, and
+// the JSON Schema is made from them and their doc tags. need:"true" marks what may not be
+// left out.
+
+// scenarioFile is a whole scenario file.
+type scenarioFile struct {
+	Where      place    `json:"-"`
+	APIVersion string   `json:"apiVersion" need:"true" doc:"Always podsim/v1alpha1."`
+	Kind       string   `json:"kind" need:"true" doc:"Always Scenario."`
+	Metadata   metaFile `json:"metadata" doc:"The scenario's name."`
+	Spec       specFile `json:"spec" need:"true" doc:"What is run."`
+}
+
+type metaFile struct {
+	Name        string            `json:"name" doc:"The scenario's name; the file's name without its ending when left out."`
+	Labels      map[string]string `json:"labels" doc:"Labels, for your own use."`
+	Annotations map[string]string `json:"annotations" doc:"Annotations, for your own use."`
+}
+
+type specFile struct {
+	Where        place             `json:"-"`
+	Seed         *uint64           `json:"seed" doc:"The seed of all random draws; 1 when left out. The same seed gives the same run."`
+	Duration     *span             `json:"duration" doc:"How long the run lasts, such as 15m."`
+	StartTime    *clock            `json:"startTime" doc:"The wall clock at 0s, such as 2026-01-05T08:00:00Z, on a whole second."`
+	Include      []string          `json:"include" doc:"Other scenario files whose spec lies below this one: what is said here wins. Paths are relative to this file."`
+	Nodes        []nodeFile        `json:"nodes" doc:"The nodes of the cluster."`
+	Registries   []registryFile    `json:"registries" doc:"How fast images come; the first host that matches an image counts."`
+	Images       []imageFile       `json:"images" doc:"What is known of images. An image that is not listed has 64Mi and can be pulled."`
+	Manifests    []document        `json:"manifests" doc:"What kubectl apply would be given at 0s: files, folders or objects. Paths are relative to this file."`
+	Generate     []generateFile    `json:"generate" doc:"Many like objects, applied at 0s after the manifests."`
+	Behaviors    []behaviorFile    `json:"behaviors" doc:"What containers do once started; the first that matches a container counts. A container that none matches runs for ever and is ready."`
+	Steps        []stepFile        `json:"steps" doc:"What happens when: each step has a time and one verb."`
+	ControlPlane *controlPlaneFile `json:"controlPlane" doc:"The delays and limits of the control plane."`
+	Latencies    *latenciesFile    `json:"latencies" doc:"The delays of the container runtime on each node."`
+}
+
+type nodeFile struct {
+	Where    place      `json:"-"`
+	Name     string     `json:"name" need:"true" doc:"The node's name; with a count, the pool's: nodes are NAME-0, NAME-1 and so on."`
+	Count    *int32     `json:"count" doc:"How many nodes there are. Left out, there is one with exactly the name."`
+	Template objectTree `json:"template" need:"true" doc:"A v1.Node without a name: labels, taints and status.capacity (cpu and memory; pods is 110 when left out). Allocatable is the capacity when left out."`
+	Images   []string   `json:"images" doc:"The images that are on the node at the start."`
+}
+
+type registryFile struct {
+	Where     place        `json:"-"`
+	Host      string       `json:"host" need:"true" doc:"The registry's host, such as docker.io, or a pattern with *."`
+	Bandwidth *amount      `json:"bandwidth" doc:"Bytes per second to all nodes together, such as 100Mi, which is also the default."`
+	Latency   distribution `json:"latency" doc:"What each pull takes on top."`
+}
+
+type imageFile struct {
+	Where place     `json:"-"`
+	Name  string    `json:"name" need:"true" doc:"The image as manifests write it."`
+	Size  *amount   `json:"size" doc:"The bytes that a pull transfers, such as 54Mi."`
+	Error pullError `json:"error" doc:"What a pull ends with: notFound, unauthorized, refused, serverError, timeout, or the text of an error."`
+}
+
+type generateFile struct {
+	Where    place      `json:"-"`
+	Name     string     `json:"name" need:"true" doc:"The objects are NAME-0, NAME-1 and so on."`
+	Count    int32      `json:"count" need:"true" doc:"How many objects there are."`
+	Template objectTree `json:"template" need:"true" doc:"A Deployment or Pod without a name. A Deployment without a selector selects the label app: NAME-0, which its pods get."`
+}
+
+type behaviorFile struct {
+	Where      place       `json:"-"`
+	Match      matchFile   `json:"match" doc:"Which containers this is about; all when left out. Patterns may have *."`
+	Run        *runFile    `json:"run" doc:"How long the main process runs and how it ends. For ever when left out."`
+	OnTerm     *onTermFile `json:"onTerm" doc:"What the process does on SIGTERM. It ends at once with exit code 0 when left out."`
+	StartError string      `json:"startError" doc:"The container runtime's error when the container is started."`
+	Readiness  []probeFile `json:"readiness" doc:"The answers of the readiness probe. It always succeeds when left out."`
+	Liveness   []probeFile `json:"liveness" doc:"The answers of the liveness probe. It always succeeds when left out."`
+	Startup    []probeFile `json:"startup" doc:"The answers of the startup probe. It always succeeds when left out."`
+	Memory     []useFile   `json:"memory" doc:"The memory in use over time."`
+	PostStart  *hookFile   `json:"postStart" doc:"How the postStart hook goes, if it is exec or http."`
+	PreStop    *hookFile   `json:"preStop" doc:"How the preStop hook goes, if it is exec or http."`
+}
+
+type matchFile struct {
+	Namespace string `json:"namespace" doc:"The pod's namespace."`
+	Pod       string `json:"pod" doc:"The pod's name, such as web-*."`
+	Container string `json:"container" doc:"The container's name."`
+	Image     string `json:"image" doc:"The container's image as the manifest writes it."`
+}
+
+type runFile struct {
+	Where   place         `json:"-"`
+	For     *distribution `json:"for" doc:"How long each run lasts."`
+	Exit    numbers       `json:"exit" doc:"The exit code, or a list: the first run ends with the first, the last one is used for all further runs. 0 when left out."`
+	Forever *bool         `json:"forever" doc:"It does not end by itself."`
+	OOM     *bool         `json:"oom" doc:"It ends because it is killed for want of memory: exit code 137, reason OOMKilled."`
+}
+
+type onTermFile struct {
+	Where  place         `json:"-"`
+	Ignore *bool         `json:"ignore" doc:"It goes on until it is killed."`
+	After  *distribution `json:"after" doc:"How long it takes to end."`
+	Exit   *int32        `json:"exit" doc:"The exit code; 0 when left out."`
+}
+
+type probeFile struct {
+	Where place `json:"-"`
+	At    span  `json:"at" need:"true" doc:"From when on, counted from the container's start."`
+	OK    bool  `json:"ok" need:"true" doc:"Whether the probe succeeds."`
+}
+
+type useFile struct {
+	Where place  `json:"-"`
+	At    span   `json:"at" need:"true" doc:"From when on, counted from the container's start."`
+	Use   amount `json:"use" need:"true" doc:"The memory in use, such as 300Mi."`
+}
+
+type hookFile struct {
+	Takes distribution `json:"takes" doc:"How long the hook takes."`
+	Fail  bool         `json:"fail" doc:"Whether it fails."`
+}
+
+type stepFile struct {
+	Where place `json:"-"`
+	At    *span `json:"at" need:"true" doc:"When, counted from the start of the run."`
+
+	Apply    *document `json:"apply" doc:"kubectl apply: a file, a folder or an object."`
+	Delete   string    `json:"delete" doc:"kubectl delete: KIND/NAME."`
+	Scale    string    `json:"scale" doc:"kubectl scale: KIND/NAME, with replicas."`
+	SetImage string    `json:"setImage" doc:"kubectl set image: KIND/NAME, with image and, for one of several containers, container."`
+	Cordon   string    `json:"cordon" doc:"kubectl cordon: the node's name."`
+	Uncordon string    `json:"uncordon" doc:"kubectl uncordon: the node's name."`
+	Drain    string    `json:"drain" doc:"kubectl drain: the node's name."`
+	Taint    string    `json:"taint" doc:"kubectl taint: the node's name, with value."`
+	Untaint  string    `json:"untaint" doc:"Removes a taint: the node's name, with value."`
+	Fail     string    `json:"fail" doc:"The node fails: its name, with mode and for."`
+	Recover  string    `json:"recover" doc:"A node that failed comes back: its name."`
+
+	Namespace   string   `json:"namespace" doc:"The target's namespace; default when left out."`
+	Replicas    *int32   `json:"replicas" doc:"With scale: how many replicas."`
+	Container   string   `json:"container" doc:"With setImage: the container's name, or * for all, which is the default."`
+	Image       string   `json:"image" doc:"With setImage: the new image."`
+	GracePeriod *span    `json:"gracePeriod" doc:"With delete: the grace period, in whole seconds; the pod's own when left out."`
+	Force       *bool    `json:"force" doc:"With delete: remove the object at once, as kubectl delete --force does."`
+	Value       string   `json:"value" doc:"With taint: KEY=VALUE:EFFECT as kubectl writes it; with a - at its end the taint is removed. With untaint: KEY or KEY:EFFECT."`
+	Mode        nodeMode `json:"mode" doc:"With fail: crash (loss of power, the default), network (cut off, containers run on) or kubelet (the kubelet stops, containers run on)."`
+	For         *span    `json:"for" doc:"With fail: when the node comes back."`
+}
+
+type controlPlaneFile struct {
+	Write                 *distribution `json:"write" doc:"From a request until the API server has stored it."`
+	Watch                 *distribution `json:"watch" doc:"From there until a watcher has it."`
+	Reconcile             *distribution `json:"reconcile" doc:"What a controller takes for one key."`
+	Schedule              *distribution `json:"schedule" doc:"What one scheduling attempt takes."`
+	KubeletAdmit          *distribution `json:"kubeletAdmit" doc:"From when the kubelet sees a pod to its first sync."`
+	KubeControllerManager *limitFile    `json:"kubeControllerManager" doc:"The request limit of the controllers; 20 and 30 when left out."`
+	KubeScheduler         *limitFile    `json:"kubeScheduler" doc:"The request limit of the scheduler; 50 and 100 when left out."`
+	Kubelet               *limitFile    `json:"kubelet" doc:"The request limit of each kubelet; 50 and 100 when left out."`
+}
+
+type limitFile struct {
+	Where place    `json:"-"`
+	QPS   *float64 `json:"qps" doc:"Requests per second; -1 is no limit."`
+	Burst *int32   `json:"burst" doc:"Requests that may come at once."`
+}
+
+type latenciesFile struct {
+	RunSandbox     *distribution `json:"runSandbox" doc:"Making a pod's sandbox."`
+	StopSandbox    *distribution `json:"stopSandbox" doc:"Stopping it."`
+	Create         *distribution `json:"create" doc:"Creating a container."`
+	Start          *distribution `json:"start" doc:"Starting it."`
+	Remove         *distribution `json:"remove" doc:"Removing it."`
+	StopTerm       *distribution `json:"stopTerm" doc:"From the process's end on SIGTERM until the runtime says so."`
+	Kill           *distribution `json:"kill" doc:"From SIGKILL until the runtime says that the process has ended."`
+	ExecProbe      *distribution `json:"execProbe" doc:"An exec probe."`
+	NetProbe       *distribution `json:"netProbe" doc:"An HTTP, TCP or gRPC probe."`
+	PullLookup     *distribution `json:"pullLookup" doc:"Asking whether an image is there."`
+	PullPerMiB     *distribution `json:"pullPerMiB" doc:"Unpacking 1 MiB of an image, after the registry has sent it."`
+	MountVolumes   *distribution `json:"mountVolumes" doc:"Mounting a pod's volumes."`
+	UnmountVolumes *distribution `json:"unmountVolumes" doc:"Unmounting them."`
+}
+
+// clock is a moment of the wall clock on a whole second.
+type clock time.Time
+
+func (c *clock) decodeNode(d *decoder, n *yaml.Node, path string) {
+	t := d.decodeTime(n, time.RFC3339, path)
+	if t.Nanosecond() != 0 {
+		d.errorf(n, "%s is %s, must be a whole second", path, quoted(n.Value))
+	}
+	*c = clock(t.UTC())
+}
+
+// pullErrors has the words for what a pull may end with, and the errors of containerd's
+// image service that they stand for, without the name of the image.
+var pullErrors = map[string]string{
+	"notFound":     "not found",
+	"unauthorized": "unauthorized",
+	"refused":      "connection refused",
+	"serverError":  "unexpected status from HEAD request: 500 Internal Server Error",
+	"timeout":      "i/o timeout",
+}
+
+// pullError is what a pull ends with: one of pullErrors, or a text of the user's own.
+type pullError string
+
+func (p *pullError) decodeNode(d *decoder, n *yaml.Node, path string) {
+	if isNull(n) {
+		return
+	}
+	s, ok := d.decodeString(n, path)
+	if !ok {
+		return
+	}
+	if known := pullErrors[s]; known != "" {
+		s = known
+	} else if near := nearest(s, sortedKeys(pullErrors)); near != "" && len(s) < 20 {
+		d.errorf(n, "%s is %s, did you mean %s?", path, quoted(s), near)
+	}
+	*p = pullError(s)
+}
+
+// nodeMode is how a node fails.
+type nodeMode string
+
+var nodeModes = []string{"crash", "network", "kubelet"}
+
+func (m *nodeMode) decodeNode(d *decoder, n *yaml.Node, path string) {
+	if isNull(n) {
+		return
+	}
+	s, ok := d.decodeString(n, path)
+	for _, mode := range nodeModes {
+		if s == mode {
+			*m = nodeMode(s)
+			return
+		}
+	}
+	if ok {
+		d.errorf(n, "%s is %s, want %s%s", path, quoted(s), either(nodeModes), didYouMean(s, nodeModes))
+	}
+}
+
+// check refuses a file that is not a scenario at all.
+func (f *scenarioFile) check() error {
+	const apiVersion, kind = "podsim/v1alpha1", "Scenario"
+	if f.APIVersion != apiVersion {
+		return errorAt(f.Where.at("apiVersion"), "apiVersion is %s, want %s", quoted(f.APIVersion), apiVersion)
+	}
+	if f.Kind != kind {
+		return errorAt(f.Where.at("kind"), "kind is %s, want %s", quoted(f.Kind), kind)
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package scheduler
+
+import (
+	"fmt"
+
+	"podsim/model"
+	"podsim/scheduler/framework"
+)
+
+// Add takes in a pod that has no node: into the queue, or aside while it has scheduling
+// gates (eventhandlers.go addPodToSchedulingQueue). It panics when the pod's slot is in use.
+func (s *Scheduler) Add(id model.PodID, t *model.PodTemplate, now model.Time) {
+	s.enter(id, t)
+	s.queue.add(id, now)
+}
+
+// enter takes a pod's slot into use. What is left in it of the pod before is forgotten.
+func (s *Scheduler) enter(id model.PodID, t *model.PodTemplate) *podInfo {
+	for len(s.pods) <= int(id) {
+		s.pods = append(s.pods, podInfo{})
+	}
+	p := &s.pods[id]
+	if p.place != podNone {
+		panic(fmt.Sprintf("scheduler: pod %d added, but it is %v", id, p.place))
+	}
+	*p = podInfo{class: s.class(t)}
+	return p
+}
+
+// UpdatePending takes over a change of a pod that has no node: gates that were removed, or
+// tolerations that were added (backend/queue/scheduling_queue.go Update). The priority
+// cannot change. It panics when the pod is not pending.
+func (s *Scheduler) UpdatePending(id model.PodID, t *model.PodTemplate, now model.Time) {
+	p := s.pending(id)
+	before := p.class
+	p.class = s.class(t)
+	switch {
+	case p.place == podGated && !p.class.Gated:
+		s.queue.take(id)
+		s.queue.requeue(id, now)
+	case p.place == podUnschedulable && len(t.Spec.Tolerations) != len(before.Template.Spec.Tolerations):
+		s.wake(framework.ClusterEvent{Action: framework.UpdatePodToleration}, id, now)
+	}
+}
+
+// DeletePending forgets a pod that has no node (eventhandlers.go
+// deletePodFromSchedulingQueue). It panics when the pod is not pending.
+func (s *Scheduler) DeletePending(id model.PodID) {
+	s.pending(id)
+	s.queue.take(id)
+	s.pods[id] = podInfo{}
+}
+
+func (s *Scheduler) pending(id model.PodID) *podInfo {
+	if int(id) < len(s.pods) {
+		switch p := &s.pods[id]; p.place {
+		case podGated, podActive, podBackoff, podErrorBackoff, podUnschedulable:
+			return p
+		}
+	}
+	panic(fmt.Sprintf("scheduler: pod %d is not pending, but %v", id, s.place(id)))
+}
+
+func (s *Scheduler) place(id model.PodID) podPlace {
+	if int(id) >= len(s.pods) {
+		return podNone
+	}
+	return s.pods[id].place
+}
+
+// AssignedPodAdded says that a pod was seen with a node: one that the scheduler assumed
+// there, whose binding is now certain; one that was pending and got its node from somebody
+// else; or one that came with spec.nodeName (eventhandlers.go addAssignedPodToCache,
+// backend/cache/cache.go AddPod). The node need not be known yet. It panics when the pod was
+// assigned before.
+func (s *Scheduler) AssignedPodAdded(id model.PodID, t *model.PodTemplate, node model.NodeID, now model.Time) {
+	switch s.place(id) {
+	case podAssumed:
+		if s.pods[id].node == node {
+			s.pods[id].place = podAssigned
+			break
+		}
+		s.unassign(id)
+		s.assign(id, s.node(node), podAssigned)
+	case podAssigned:
+		panic(fmt.Sprintf("scheduler: pod %d is assigned already", id))
+	case podNone:
+		s.enter(id, t)
+		s.assign(id, s.node(node), podAssigned)
+	default:
+		s.queue.take(id)
+		s.assign(id, s.node(node), podAssigned)
+	}
+	s.wake(framework.ClusterEvent{Action: framework.AssignedPodAdd, Pod: &s.pods[id].class.PodClass}, 0, now)
+}
+
+// AssignedPodDeleted says that a pod with a node, assumed or assigned, is in a terminal
+// phase or gone. What it held is free at once and pods that this may help wake
+// (eventhandlers.go deleteAssignedPodFromCache, handleAssumedPodDeletion; terminal pods do
+// not pass the informer's filter). The slot can be used again. It panics when the pod has no
+// node.
+func (s *Scheduler) AssignedPodDeleted(id model.PodID, now model.Time) {
+	if p := s.place(id); p != podAssumed && p != podAssigned {
+		panic(fmt.Sprintf("scheduler: assigned pod %d deleted, but it is %v", id, p))
+	}
+	c := s.pods[id].class
+	s.unassign(id)
+	s.pods[id] = podInfo{}
+	s.wake(framework.ClusterEvent{Action: framework.AssignedPodDelete, Pod: &c.PodClass}, 0, now)
+}
+
+// Forget says that the binding of an assumed pod failed: what it held is free, others may
+// wake, and the pod itself tries again after a back-off for errors (schedule_one.go
+// handleBindingCycleError). It panics when the pod is not assumed.
+func (s *Scheduler) Forget(id model.PodID, now model.Time) {
+	if s.place(id) != podAssumed {
+		panic(fmt.Sprintf("scheduler: pod %d forgotten, but it is %v", id, s.place(id)))
+	}
+	s.unassign(id)
+	c := &s.pods[id].class.PodClass
+	s.wake(framework.ClusterEvent{Action: framework.AssignedPodDelete, Pod: c}, 0, now)
+	s.queue.reject(id, 0, now)
+}
+
+// NextWake is the next moment at which ScheduleOne has a pod if nothing else happens before:
+// 0, that is now, when pods wait in activeQ or backoffQ; model.Never when only an event can
+// help. It changes with every other call.
+func (s *Scheduler) NextWake() model.Time { return s.queue.nextWake() }
+
+// wake moves the unschedulable pods that an event may help, or only the given one, to
+// activeQ or backoffQ (backend/queue/scheduling_queue.go MoveAllToActiveOrBackoffQueue,
+// isPodWorthRequeuing).
+func (s *Scheduler) wake(e framework.ClusterEvent, only model.PodID, now model.Time) {
+	q := &s.queue
+	if q.interest&e.Action == 0 {
+		return
+	}
+	s.hints++
+	s.event = e
+	if only != 0 {
+		s.wakePod(only, now)
+		return
+	}
+	for id := q.first; id != 0; {
+		next := s.pods[id].next
+		s.wakePod(id, now)
+		id = next
+	}
+}
+
+func (s *Scheduler) wakePod(id model.PodID, now model.Time) {
+	p := &s.pods[id]
+	if s.hinted(p.class)&p.rejectors == 0 {
+		return
+	}
+	s.queue.take(id)
+	s.queue.requeue(id, now)
+}
+
+// hinted is the set of plugins for which s.event may help pods of the class. Pods of one
+// class share the answer.
+func (s *Scheduler) hinted(c *class) framework.PluginSet {
+	if c.hintEvent == s.hints {
+		return c.hinted
+	}
+	c.hintEvent, c.hinted = s.hints, 0
+	for i := range s.config.Plugins {
+		p := &s.config.Plugins[i]
+		if p.Events&s.event.Action != 0 && (p.Hint == nil || p.Hint(&c.PodClass, &s.event)) {
+			c.hinted |= p.ID.Set()
+		}
+	}
+	return c.hinted
+}
+
+// Rejectors names the plugins that rejected the pod in its last attempt, in alphabetical
+// order; empty when none did.
+func (s *Scheduler) Rejectors(id model.PodID) []string {
+	if s.place(id) == podNone {
+		return nil
+	}
+	return s.pods[id].rejectors.Names()
+}

@@ -1,0 +1,163 @@
+package scheduler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"podsim/scheduler/framework"
+)
+
+// diagnosis says why no node can take a pod (framework/types.go Diagnosis).
+type diagnosis struct {
+	class *class
+	// numNodes is the number of nodes of the snapshot, evaluated how many were looked at,
+	// rejected how many of them failed.
+	numNodes, evaluated, rejected int
+	// rejectors are the plugins that rejected the pod on some node.
+	rejectors framework.PluginSet
+	// reasons counts the nodes by ReasonID.
+	reasons []int32
+	// resolvable are the nodes that preemption might help.
+	resolvable []*framework.NodeInfo
+	// preemption counts the resolvable nodes by what preemption met there, noVictims those
+	// without pods of lower priority.
+	preemption []int32
+	noVictims  int32
+}
+
+// start makes d that of a new cycle.
+func (d *diagnosis) start(c *class, numNodes, numReasons int) {
+	d.class = c
+	d.numNodes, d.evaluated, d.rejected, d.noVictims = numNodes, 0, 0, 0
+	d.rejectors = c.rejectors
+	if numNodes == 0 {
+		d.rejectors = 0
+	}
+	d.resolvable = d.resolvable[:0]
+	for len(d.reasons) < numReasons {
+		d.reasons = append(d.reasons, 0)
+		d.preemption = append(d.preemption, 0)
+	}
+	clear(d.reasons)
+	clear(d.preemption)
+}
+
+// add counts a node that was rejected.
+func (d *diagnosis) add(n *framework.NodeInfo, st *framework.Status) {
+	d.rejected++
+	d.rejectors |= st.Plugin.Set()
+	if st.Code == framework.Unschedulable {
+		d.resolvable = append(d.resolvable, n)
+	}
+	for _, reason := range st.Reasons {
+		d.reasons[reason]++
+	}
+}
+
+// postFilter finds out what preemption can do for a pod of the class that no node can take
+// (framework/preemption/preemption.go findCandidates,
+// framework/plugins/defaultpreemption/default_preemption.go SelectVictimsOnNode).
+//
+// Differs from Kubernetes: no pod is preempted yet. A node that could take the pod without
+// its pods of lower priority counts as one without victims.
+func (s *Scheduler) postFilter(c *class) {
+	d := &s.diagnosis
+	if c.PreemptNever || len(d.resolvable) == 0 {
+		return
+	}
+	victims := s.anyBelow(c.Priority)
+	for _, n := range d.resolvable {
+		if !victims || !s.removeBelow(n, c.Priority) {
+			d.noVictims++
+			continue
+		}
+		if s.filter(c, &s.dryRun) {
+			d.noVictims++
+			continue
+		}
+		for _, reason := range s.status.Reasons {
+			d.preemption[reason]++
+		}
+	}
+}
+
+// removeBelow makes s.dryRun a copy of n without its pods of lower priority, and reports
+// whether there are any.
+func (s *Scheduler) removeBelow(n *framework.NodeInfo, priority int32) bool {
+	any := false
+	for _, id := range n.Pods {
+		if c := s.pods[id].class; c.Priority < priority {
+			if !any {
+				any = true
+				s.dryRun.CopyFrom(n)
+			}
+			s.dryRun.RemovePod(id, &c.PodClass)
+		}
+	}
+	return any
+}
+
+// FitError is the message of the last attempt, which must have been a rejection: what the
+// FailedScheduling Event and the PodScheduled condition say (framework/types.go
+// FitError.Error; schedule_one.go ErrNoNodesAvailable). It is valid until the next call of
+// ScheduleOne or Explain.
+func (s *Scheduler) FitError() string {
+	d := &s.diagnosis
+	if d.numNodes == 0 {
+		return "no nodes available to schedule pods"
+	}
+	return s.filterMessage() + " preemption: " + s.preemptionMessage()
+}
+
+// filterMessage is the part of the message without preemption.
+func (s *Scheduler) filterMessage() string {
+	d := &s.diagnosis
+	head := fmt.Sprintf("0/%d nodes are available:", d.numNodes)
+	if d.class.rejected {
+		return head + " " + d.class.preFilterReason + "."
+	}
+	parts := s.histogram(d.reasons)
+	if absent := d.numNodes - d.rejected; absent > 0 && d.class.nodeNames != nil {
+		plugins := strings.Join(d.class.rejectors.Names(), " ")
+		parts = append(parts, fmt.Sprintf("%d node(s) didn't satisfy plugin(s) [%s]", absent, plugins))
+	}
+	return head + sentence(parts)
+}
+
+// preemptionMessage is what DefaultPreemption says (framework/preemption/preemption.go
+// evaluate, defaultpreemption PodEligibleToPreemptOthers).
+func (s *Scheduler) preemptionMessage() string {
+	d := &s.diagnosis
+	if d.class.PreemptNever {
+		return "not eligible due to preemptionPolicy=Never."
+	}
+	parts := s.histogram(d.preemption)
+	if d.noVictims > 0 {
+		parts = append(parts, fmt.Sprintf("%d No preemption victims found for incoming pod", d.noVictims))
+	}
+	if absent := d.numNodes - len(d.resolvable); absent > 0 {
+		parts = append(parts, fmt.Sprintf("%d Preemption is not helpful for scheduling", absent))
+	}
+	return fmt.Sprintf("0/%d nodes are available:", d.numNodes) + sentence(parts)
+}
+
+// histogram lists the reasons that some node has.
+func (s *Scheduler) histogram(counts []int32) []string {
+	var parts []string
+	for reason, n := range counts {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, s.symbols.Reason(framework.ReasonID(reason))))
+		}
+	}
+	return parts
+}
+
+// sentence joins the parts in alphabetical order, so that "10 ..." comes before "2 ...".
+func sentence(parts []string) string {
+	if len(parts) == 0 {
+		return ""
+	}
+	slices.Sort(parts)
+	return " " + strings.Join(parts, ", ") + "."
+}

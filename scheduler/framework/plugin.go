@@ -1,0 +1,178 @@
+package framework
+
+import "podsim/model"
+
+// MaxNodeScore is the best normalized score of a plugin.
+const MaxNodeScore = 100
+
+// Plugin is one row of the scheduler's table of plugins: data, so that a configuration can
+// change it. A nil function says that the plugin has nothing to do at that point.
+type Plugin struct {
+	ID PluginID
+
+	// PreFilter says what the plugin knows of a class before it sees a node. It depends on
+	// the class only and runs once for each.
+	PreFilter func(c *PodClass, r *PreFilterResult)
+	// Filter says whether a pod of the class may go to the node; if not, st has the reasons.
+	Filter func(c *PodClass, n *NodeInfo, st *Status) bool
+
+	// Weight multiplies the normalized score, at least 1.
+	Weight int64
+	// PreScore says whether the plugin scores pods of the class at all; nil means yes.
+	PreScore func(c *PodClass) bool
+	// Score writes the raw score of nodes[i] into scores[i], 0 or above.
+	Score func(y *Cycle, c *PodClass, nodes []*NodeInfo, scores []int64)
+	// Normalize is what becomes of the raw scores.
+	Normalize Normalization
+
+	// Events are the cluster events that may help a pod that the plugin rejected. Hint says
+	// whether one of them does; nil means that all do.
+	Events ActionType
+	Hint   func(c *PodClass, e *ClusterEvent) bool
+}
+
+// PreFilterResult is what a plugin says of a class before it sees a node.
+type PreFilterResult struct {
+	// Skip says that the plugin's Filter need not run.
+	Skip bool
+	// Rejected, unless NoReason, is why no node can take the pod. Its code is
+	// UnschedulableAndUnresolvable.
+	Rejected ReasonID
+	// NodeNames are the only nodes that can; nil means all.
+	NodeNames []string
+}
+
+// Cycle is what a scheduling cycle knows besides the class and the node.
+type Cycle struct {
+	// NumNodes is the number of nodes of the snapshot.
+	NumNodes int
+	Images   *Images
+	// imageScores is scratch.
+	imageScores []int64
+}
+
+// Images says which nodes have which images.
+type Images struct {
+	// State has the sizes.
+	State *model.State
+	list  []imageState
+}
+
+type imageState struct {
+	nodes []uint64
+	count int
+}
+
+// Set says whether the node has the image from now on.
+func (t *Images) Set(image model.ImageID, node model.NodeID, has bool) {
+	for len(t.list) <= int(image) {
+		t.list = append(t.list, imageState{})
+	}
+	i := &t.list[image]
+	for len(i.nodes) <= int(node)/64 {
+		i.nodes = append(i.nodes, 0)
+	}
+	word, bit := &i.nodes[node/64], uint64(1)<<(node%64)
+	if has == (*word&bit != 0) {
+		return
+	}
+	*word ^= bit
+	if has {
+		i.count++
+	} else {
+		i.count--
+	}
+}
+
+// Has says whether the node has the image.
+func (t *Images) Has(image model.ImageID, node model.NodeID) bool {
+	if int(image) >= len(t.list) {
+		return false
+	}
+	nodes := t.list[image].nodes
+	return int(node)/64 < len(nodes) && nodes[node/64]>>(node%64)&1 != 0
+}
+
+// ImageScores is, for each image of the class, its size in bytes scaled with the share of
+// nodes that have it; any says whether one of them is above zero. The slice is valid until
+// the next call (pkg/scheduler/framework/plugins/imagelocality/image_locality.go
+// scaledImageScore).
+func (y *Cycle) ImageScores(c *PodClass) (scores []int64, any bool) {
+	y.imageScores = y.imageScores[:0]
+	for _, id := range c.Images {
+		var score int64
+		if int(id) < len(y.Images.list) && y.NumNodes > 0 {
+			spread := float64(y.Images.list[id].count) / float64(y.NumNodes)
+			score = int64(float64(y.Images.State.Images[id].Size) * spread)
+		}
+		y.imageScores = append(y.imageScores, score)
+		any = any || score > 0
+	}
+	return y.imageScores, any
+}
+
+// Normalization turns raw scores into scores between 0 and MaxNodeScore.
+type Normalization uint8
+
+// The ways to normalize (pkg/scheduler/framework/plugins/helper/normalize_score.go).
+const (
+	// NormalizeNone leaves the scores: they are in range already.
+	NormalizeNone Normalization = iota
+	// NormalizeDefault scales the best score to MaxNodeScore.
+	NormalizeDefault
+	// NormalizeReverse does, and then turns the scale round.
+	NormalizeReverse
+)
+
+// Apply normalizes scores in place.
+func (z Normalization) Apply(scores []int64) {
+	if z == NormalizeNone {
+		return
+	}
+	var most int64
+	for _, score := range scores {
+		most = max(most, score)
+	}
+	if most == 0 {
+		if z == NormalizeReverse {
+			for i := range scores {
+				scores[i] = MaxNodeScore
+			}
+		}
+		return
+	}
+	for i, score := range scores {
+		score = MaxNodeScore * score / most
+		if z == NormalizeReverse {
+			score = MaxNodeScore - score
+		}
+		scores[i] = score
+	}
+}
+
+// ActionType is a set of kinds of cluster events (k8s.io/kube-scheduler/framework
+// ActionType, with the resource folded in).
+type ActionType uint32
+
+// The kinds of cluster events.
+const (
+	NodeAdd ActionType = 1 << iota
+	NodeDelete
+	UpdateNodeAllocatable
+	UpdateNodeLabel
+	// UpdateNodeTaint is also what an uncordoned node is.
+	UpdateNodeTaint
+	AssignedPodAdd
+	AssignedPodDelete
+	// UpdatePodToleration is about the rejected pod itself.
+	UpdatePodToleration
+)
+
+// ClusterEvent is something that may help pods that were rejected.
+type ClusterEvent struct {
+	Action ActionType
+	// Old and New are the node before and after; Old is nil for an added node.
+	Old, New *NodeInfo
+	// Pod is the class of the assigned pod that came or went.
+	Pod *PodClass
+}

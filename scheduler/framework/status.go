@@ -1,0 +1,124 @@
+package framework
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// Code says how a node was rejected (k8s.io/kube-scheduler/framework Code).
+type Code uint8
+
+// The codes of a rejection. The zero Code says that nothing was rejected.
+const (
+	Success Code = iota
+	// Unschedulable is a rejection that preemption may lift.
+	Unschedulable
+	// UnschedulableAndUnresolvable is one that it cannot.
+	UnschedulableAndUnresolvable
+)
+
+var codeNames = [...]string{"Success", "Unschedulable", "UnschedulableAndUnresolvable"}
+
+// String is the code's name upstream.
+func (c Code) String() string { return codeNames[c] }
+
+// PluginID names a plugin.
+type PluginID uint8
+
+// The plugins, in the order in which upstream runs them by default
+// (pkg/scheduler/apis/config/v1/default_plugins.go getDefaultPlugins).
+const (
+	NodeName PluginID = iota
+	NodeUnschedulable
+	TaintToleration
+	NodeAffinity
+	NodePorts
+	NodeResourcesFit
+	NodeResourcesBalancedAllocation
+	ImageLocality
+	NumPlugins
+)
+
+var pluginNames = [NumPlugins]string{"NodeName", "NodeUnschedulable", "TaintToleration", "NodeAffinity", "NodePorts",
+	"NodeResourcesFit", "NodeResourcesBalancedAllocation", "ImageLocality"}
+
+// String is the plugin's name in a KubeSchedulerConfiguration.
+func (p PluginID) String() string { return pluginNames[p] }
+
+// PluginSet is a set of plugins, a bit each.
+type PluginSet uint32
+
+// Set is the set of one plugin.
+func (p PluginID) Set() PluginSet { return 1 << p }
+
+// Has says whether p is in the set.
+func (s PluginSet) Has(p PluginID) bool { return s>>p&1 != 0 }
+
+// Names lists the plugins of the set in alphabetical order.
+func (s PluginSet) Names() []string {
+	var names []string
+	for ; s != 0; s &= s - 1 {
+		names = append(names, PluginID(bits.TrailingZeros32(uint32(s))).String())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// ReasonID names the text of a rejection; Symbols.Reason has the text.
+type ReasonID uint16
+
+// The reasons that do not depend on a resource's name. Those that do follow them, in the
+// order in which a Symbols learned the names.
+const (
+	NoReason ReasonID = iota
+	ReasonNodeName
+	ReasonUnschedulable
+	ReasonTaint
+	ReasonAffinity
+	ReasonAffinityConflict
+	ReasonPorts
+	ReasonTooManyPods
+	ReasonCPU
+	ReasonMemory
+	ReasonEphemeralStorage
+	reasonFirstExtended
+)
+
+var reasonTexts = [reasonFirstExtended]string{
+	// pkg/scheduler/framework/plugins/nodename/node_name.go
+	ReasonNodeName: "node(s) didn't match the requested node name",
+	// .../nodeunschedulable/node_unschedulable.go
+	ReasonUnschedulable: "node(s) were unschedulable",
+	// .../tainttoleration/taint_toleration.go
+	ReasonTaint: "node(s) had untolerated taint(s)",
+	// .../nodeaffinity/node_affinity.go
+	ReasonAffinity:         "node(s) didn't match Pod's node affinity/selector",
+	ReasonAffinityConflict: "pod affinity terms conflict",
+	// .../nodeports/node_ports.go
+	ReasonPorts: "node(s) didn't have free ports for the requested pod ports",
+	// .../noderesources/fit.go
+	ReasonTooManyPods:      "Too many pods",
+	ReasonCPU:              "Insufficient cpu",
+	ReasonMemory:           "Insufficient memory",
+	ReasonEphemeralStorage: "Insufficient ephemeral-storage",
+}
+
+// Status is what the filters say of one node. It is used again for every node.
+type Status struct {
+	Code   Code
+	Plugin PluginID
+	// Reasons is in the order in which the plugin found them.
+	Reasons []ReasonID
+}
+
+// Reject adds a reason. The code of the status is the worst of its reasons.
+func (s *Status) Reject(code Code, reason ReasonID) {
+	s.Code = max(s.Code, code)
+	s.Reasons = append(s.Reasons, reason)
+}
+
+// Clear makes s say that nothing is wrong.
+func (s *Status) Clear() {
+	s.Code = Success
+	s.Reasons = s.Reasons[:0]
+}

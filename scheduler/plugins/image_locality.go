@@ -1,0 +1,41 @@
+package plugins
+
+import "podsim/scheduler/framework"
+
+const (
+	// imageMin and imageMaxEach are the bounds between which the bytes of images count
+	// (pkg/scheduler/framework/plugins/imagelocality/image_locality.go minThreshold,
+	// maxContainerThreshold).
+	imageMin     = 23 << 20
+	imageMaxEach = 1000 << 20
+)
+
+// ImageLocality prefers nodes that have the pod's images. An image counts by its size and by
+// the share of nodes that have it, so that a rare image does not draw all pods to one node
+// (pkg/scheduler/framework/plugins/imagelocality/image_locality.go).
+func ImageLocality() framework.Plugin {
+	return framework.Plugin{
+		ID:     framework.ImageLocality,
+		Weight: 1,
+		Score:  scoreImageLocality,
+	}
+}
+
+func scoreImageLocality(y *framework.Cycle, c *framework.PodClass, nodes []*framework.NodeInfo, scores []int64) {
+	bytes, any := y.ImageScores(c)
+	if !any {
+		clear(scores)
+		return
+	}
+	most := imageMaxEach * c.ImageCount
+	for i, n := range nodes {
+		var sum int64
+		for j, image := range c.Images {
+			if y.Images.Has(image, n.ID) {
+				sum += bytes[j]
+			}
+		}
+		sum = min(max(sum, imageMin), most)
+		scores[i] = framework.MaxNodeScore * (sum - imageMin) / (most - imageMin)
+	}
+}

@@ -1,0 +1,173 @@
+package sim
+
+import (
+	"podsim/model"
+	"podsim/model/kubelet"
+)
+
+// noGrace is a delete without a grace period of its own: the pod's counts.
+const noGrace = -1
+
+// request gives the moment at which a client's write reaches the API server: the client's
+// rate limit and the way there.
+func (c *Cluster) request(l *limit, object uint64, n uint64) model.Time {
+	return l.take(c.now) + c.delayOf(object, streamWrite, n, &c.scenario.ControlPlane.Write)
+}
+
+// notify tells the watchers of an object of its change. They read the object as it is when
+// they are told.
+func (c *Cluster) notify(kind model.ObjectKind, id int32, change model.ChangeType) {
+	if kind == model.KindService {
+		return
+	}
+	e := Event{Kind: evNotify, Obj: id, Arg: int32(kind)<<8 | int32(change)}
+	if kind == model.KindPod {
+		e.Gen = uint32(c.pods[id].gen)
+		e.At = c.now + c.delay(model.PodID(id), streamWatch, &c.scenario.ControlPlane.Watch)
+	} else {
+		e.At = c.now + c.delayOf(uint64(kind)<<32|uint64(id), streamWatch, c.record.seq, &c.scenario.ControlPlane.Watch)
+	}
+	c.queue.Push(e)
+}
+
+// notified hands a change to the components that watch the object.
+func (c *Cluster) notified(kind model.ObjectKind, change model.ChangeType, id int32, gen uint16) {
+	switch kind {
+	case model.KindPod:
+		if c.pods[id].gen == gen {
+			c.podSeen(model.PodID(id), change)
+		}
+	case model.KindNode:
+		c.nodeSeen(model.NodeID(id), change)
+	case model.KindReplicaSet:
+		c.replicaSetSeen(model.ReplicaSetID(id))
+	case model.KindDeployment:
+		c.enqueueDeployment(model.DeploymentID(id))
+	}
+}
+
+// podSeen is a pod's change as the scheduler, the ReplicaSet controller and the kubelet see it.
+func (c *Cluster) podSeen(id model.PodID, change model.ChangeType) {
+	o, p := &c.state.Pods[id], &c.pods[id]
+	c.schedulerSees(id, change)
+	if o.Owner != 0 {
+		c.podOfReplicaSetSeen(id, change)
+	}
+	if o.Node != 0 {
+		c.kubeletSees(id, change)
+	}
+	if change == model.Deleted {
+		p.gone = true
+		c.freePod(id)
+	}
+}
+
+// createPod stores a new pod. The name must be free.
+func (c *Cluster) createPod(name string, t *model.PodTemplate, owner model.ReplicaSetID, luck uint64) model.PodID {
+	id := c.podSlot()
+	c.serial++
+	o, p := &c.state.Pods[id], &c.pods[id]
+	containers, gates := o.Status.Containers[:0], o.Status.Gates[:0]
+	*o = model.Pod{ID: id, Name: name, Serial: c.serial, Template: t, Owner: owner, Created: c.now, Generation: 1}
+	o.Status = model.PodStatus{StartTime: model.Never, Containers: containers, Gates: gates}
+	o.Status.Containers = nil
+	p.exists = true
+	p.luck, p.draws = luck, 0
+	p.relistAt = model.Never
+	if len(t.Spec.SchedulingGates) > 0 {
+		o.Status.SetCondition(model.PodScheduled, model.ConditionFalse, model.ReasonSchedulingGated,
+			model.TextMessage(c.state.Texts.Intern("Scheduling is blocked due to non-empty scheduling gates")), c.now)
+	}
+	if t.Spec.NodeName != "" {
+		o.Node = c.nodeNamed(t.Spec.NodeName)
+	}
+	c.changed(model.KindPod, int32(id), model.Added)
+	return id
+}
+
+// podSlot gives a free slot.
+func (c *Cluster) podSlot() model.PodID {
+	if n := len(c.freePods); n > 0 {
+		id := c.freePods[n-1]
+		c.freePods = c.freePods[:n-1]
+		return id
+	}
+	c.state.Pods = append(c.state.Pods, model.Pod{})
+	c.pods = append(c.pods, pod{relistAt: model.Never})
+	return model.PodID(len(c.pods) - 1)
+}
+
+// freePod gives a slot back when neither the API server nor a kubelet knows the pod any more.
+func (c *Cluster) freePod(id model.PodID) {
+	p := &c.pods[id]
+	if !p.gone || p.admitted == 2 && !p.done {
+		return
+	}
+	p.log.reset()
+	*p = pod{gen: p.gen + 1, relistAt: model.Never, machine: p.machine, containers: p.containers[:0], log: p.log}
+	c.freePods = append(c.freePods, id)
+}
+
+// deletePod is a delete request for a pod (registry/core/pod/strategy.go CheckGracefulDelete):
+// a pod that is not bound or has ended goes at once.
+func (c *Cluster) deletePod(id model.PodID, graceSeconds int64) {
+	o, p := &c.state.Pods[id], &c.pods[id]
+	if !p.exists {
+		return
+	}
+	grace := o.Template.GraceSeconds
+	if graceSeconds != noGrace {
+		grace = graceSeconds
+	}
+	if o.Node == 0 || o.Status.Phase.Terminal() {
+		grace = 0
+	}
+	if grace == 0 {
+		c.removePod(id)
+		return
+	}
+	if o.Deleting && grace >= o.GraceSeconds {
+		return
+	}
+	o.Deleting = true
+	o.GraceSeconds = grace
+	o.DeletionTimestamp = c.now.TruncateSecond() + model.Time(grace)*model.Second
+	o.Generation++
+	c.changed(model.KindPod, int32(id), model.Modified)
+}
+
+// removePod takes a pod's object out of the API server.
+func (c *Cluster) removePod(id model.PodID) {
+	o, p := &c.state.Pods[id], &c.pods[id]
+	if !o.Deleting {
+		o.Deleting, o.GraceSeconds, o.DeletionTimestamp = true, 0, c.now.TruncateSecond()
+	}
+	p.exists = false
+	c.removeReplica(id)
+	c.changed(model.KindPod, int32(id), model.Deleted)
+}
+
+// step hands an event to a pod's machine and carries out what it asks for.
+func (c *Cluster) step(id model.PodID, e kubelet.Event) {
+	p := &c.pods[id]
+	o := &c.state.Pods[id]
+	if p.machine == nil || o.Node == 0 {
+		return
+	}
+	if n := &c.nodes[o.Node]; n.stopped() {
+		n.deferred = append(n.deferred, deferredEvent{id, e})
+		return
+	}
+	if len(c.scratch) == c.depth {
+		c.scratch = append(c.scratch, nil)
+	}
+	e.Now = c.now
+	e.Global = c.nodes[o.Node].loops.LastRelist(c.now)
+	fx := p.machine.Step(e, c.scratch[c.depth][:0])
+	c.scratch[c.depth] = fx
+	c.depth++
+	for i := range fx {
+		c.carryOut(id, &fx[i])
+	}
+	c.depth--
+}

@@ -1,0 +1,307 @@
+package sim
+
+import (
+	"fmt"
+
+	"podsim/model"
+	"podsim/model/kubelet"
+	"podsim/scheduler"
+)
+
+// Cluster is a simulated cluster: the objects of the API server, the components that act on
+// them, and the events to come. It is passive: Step carries out the next event.
+type Cluster struct {
+	state    model.State
+	scenario *model.Scenario
+	queue    Queue
+	now      model.Time
+	seed     uint64
+
+	scheduler *scheduler.Scheduler
+	scheduling
+	controllerManager
+	lifecycle
+
+	nodes []node
+	pods  []pod
+	// freePods are the slots of pods that are gone.
+	freePods []model.PodID
+	serial   int64
+
+	runtime Runtime
+	// managerLimit, schedulerLimit are the rate limits of the control plane's clients; each
+	// kubelet has its own.
+	schedulerLimit, deploymentLimit, replicaSetLimit, lifecycleLimit limit
+
+	record record
+	// scratch is the memory for the effects of the step under way, by depth.
+	scratch [][]kubelet.Effect
+	depth   int
+
+	warnings []string
+}
+
+// pod is what the cluster keeps of a pod beside the API server's object.
+type pod struct {
+	// gen is the slot's generation: an event for an older pod of the slot is stale.
+	gen uint16
+	// exists says that the object is in the API server.
+	exists bool
+	// luck names the pod's random draws; draws counts them.
+	luck  uint64
+	draws uint32
+	// machine is the kubelet's view, nil before the kubelet has seen the pod.
+	machine *kubelet.Pod
+	// done says that the kubelet's worker has ended, gone that every watcher knows that the
+	// object is deleted.
+	done, gone bool
+	// wakeGen and relistGen are the generations of the pending wake and relist; relistAt is
+	// the moment of the relist, Never when none is pending.
+	wakeGen, relistGen uint16
+	relistAt           model.Time
+	// admitted is 1 when the kubelet has seen the pod and 2 when its worker has it;
+	// sawDeleting and sawGrace are the deletion as the kubelet last saw it.
+	admitted    uint8
+	sawDeleting bool
+	sawGrace    int64
+	// view is how the scheduler knows the pod.
+	view schedulerView
+	// evictGen is the generation of the pending eviction for taints.
+	evictGen uint16
+	// counts is how the pod stands in its ReplicaSet's counters.
+	counts podCounts
+
+	containers []container
+	// log is the kubelet's record of the pod's Events.
+	log eventLog
+}
+
+// The kinds of events. The object is a pod where nothing else is said, and Gen then holds
+// the slot's generation and another one: see podGen.
+const (
+	// evStep: Obj is the index of the scenario's step.
+	evStep EventKind = iota + 1
+	// evNotify: watchers see an object's change; Arg is kind<<8 | change.
+	evNotify
+	// evAdmit: the kubelet hands a new pod to its worker.
+	evAdmit
+	evWake
+	evDeadline
+	evRelist
+	// evRuntime: the runtime answers; Arg is the container and the answer's kind.
+	evRuntime
+	evExit
+	evKill
+	evTimer
+	evProbeDue
+	evProbed
+	// evPublish: the kubelet's status reaches the API server; Obj is the pod.
+	evPublish
+	// evFinalDelete: the kubelet's last delete reaches the API server.
+	evFinalDelete
+	// evPulled: Obj is the node, Arg the index of its pull.
+	evPulled
+	// evSchedule: the scheduler takes the next pod. evSchedulerWake: a back-off has ended.
+	evSchedule
+	evSchedulerWake
+	// evBind and evUnschedulable: the scheduler's writes reach the API server.
+	evBind
+	evUnschedulable
+	// evSyncDeployment, evSyncReplicaSet: the controller takes the key Obj. evWriteDeployment,
+	// evWriteReplicaSet: its next write reaches the API server.
+	evSyncDeployment
+	// evSyncAgain: a Deployment's progress deadline may be over.
+	evSyncAgain
+	evSyncReplicaSet
+	evWriteDeployment
+	evWriteReplicaSet
+	evCreatePod
+	evDeletePod
+	// evDeletesDone: the deletes of ReplicaSet Obj are answered.
+	evDeletesDone
+	// evCollect: the garbage collector deletes what belonged to the object; Arg is its kind.
+	evCollect
+	// evLease: the node lifecycle controller looks at node Obj.
+	evLease
+	evTaint
+	evEvict
+	// evRecover: node Obj comes back. evNodeStatus: its kubelet reports.
+	evRecover
+	evNodeStatus
+	// evAvailable: a pod of ReplicaSet Obj may have been ready for minReadySeconds.
+	evAvailable
+	evEnd
+)
+
+// NewCluster makes the cluster that a scenario describes, at time 0.
+func NewCluster(sc *model.Scenario) (*Cluster, error) {
+	c := &Cluster{scenario: sc, seed: sc.Seed}
+	c.state = model.State{Start: sc.Start, Seed: sc.Seed}
+	c.state.Templates = make([]*model.PodTemplate, 1)
+	c.state.Pods = make([]model.Pod, 1)
+	c.state.Nodes = make([]model.Node, 1)
+	c.state.Deployments = make([]model.Deployment, 1)
+	c.state.ReplicaSets = make([]model.ReplicaSet, 1)
+	c.state.Services = make([]model.Service, 1)
+	c.state.Images = make([]model.Image, 1)
+	c.pods = make([]pod, 1)
+	c.nodes = make([]node, 1)
+	c.runtime = &simulatedRuntime{cluster: c}
+	c.record.init()
+	c.initLimits()
+	c.initControllers()
+	c.initScheduler()
+	c.addImages()
+	for i := range sc.Nodes {
+		c.addNode(&sc.Nodes[i])
+	}
+	next := 0
+	c.queue.Stream(evStep, func() (model.Time, int32, bool) {
+		if next == len(sc.Steps) {
+			return 0, 0, false
+		}
+		next++
+		return sc.Steps[next-1].At, int32(next - 1), true
+	})
+	c.startLifecycle()
+	return c, nil
+}
+
+// State is the API server's objects. They change with every Step; do not change them.
+func (c *Cluster) State() *model.State { return &c.state }
+
+// Now is the moment of the last event.
+func (c *Cluster) Now() model.Time { return c.now }
+
+// Next is the moment of the next event; ok is false when nothing will ever happen again.
+func (c *Cluster) Next() (at model.Time, ok bool) { return c.queue.Peek() }
+
+// Step carries out the next event. It says whether there was one.
+func (c *Cluster) Step() bool {
+	e, ok := c.queue.Pop()
+	if !ok {
+		return false
+	}
+	c.now = e.At
+	c.record.events++
+	c.dispatch(&e)
+	return true
+}
+
+// Run carries out all events up to and including the moment until. more, where it is not
+// nil, is called every 4,096 events; the run stops when it says false.
+func (c *Cluster) Run(until model.Time, more func() bool) {
+	for n := 0; ; n++ {
+		if at, ok := c.queue.Peek(); !ok || at > until {
+			break
+		}
+		c.Step()
+		if n&4095 == 4095 && more != nil && !more() {
+			return
+		}
+	}
+	c.now = max(c.now, until)
+}
+
+// Inject hands an event to a pod's machine at the present moment: the answer of a runtime
+// that is not simulated.
+func (c *Cluster) Inject(id model.PodID, e kubelet.Event) { c.step(id, e) }
+
+func (c *Cluster) dispatch(e *Event) {
+	switch e.Kind {
+	case evStep:
+		c.scenarioStep(int(e.Obj))
+	case evNotify:
+		c.notified(model.ObjectKind(e.Arg>>8), model.ChangeType(e.Arg&255), e.Obj, uint16(e.Gen))
+	case evSchedule:
+		c.schedule()
+	case evSchedulerWake:
+		c.schedulerWake(e.Gen)
+	case evSyncDeployment:
+		c.syncDeployment(model.DeploymentID(e.Obj))
+	case evSyncReplicaSet:
+		c.syncReplicaSet(model.ReplicaSetID(e.Obj))
+	case evWriteDeployment:
+		c.writeDeployment(model.DeploymentID(e.Obj))
+	case evWriteReplicaSet:
+		c.writeReplicaSet(model.ReplicaSetID(e.Obj))
+	case evSyncAgain:
+		c.enqueueDeployment(model.DeploymentID(e.Obj))
+	case evDeletesDone:
+		c.updateReplicaSetStatus(model.ReplicaSetID(e.Obj))
+	case evCreatePod:
+		c.createReplica(model.ReplicaSetID(e.Obj))
+	case evCollect:
+		c.collect(model.ObjectKind(e.Arg), e.Obj)
+	case evLease, evTaint, evRecover, evNodeStatus:
+		c.nodeEvent(e)
+	case evPulled:
+		c.pulled(model.NodeID(e.Obj), int(e.Arg))
+	case evAvailable:
+		c.enqueueReplicaSet(model.ReplicaSetID(e.Obj))
+	default:
+		c.podEvent(e)
+	}
+}
+
+// podEvent carries out an event of a pod, unless the pod is gone.
+func (c *Cluster) podEvent(e *Event) {
+	id, op := model.PodID(e.Obj), uint16(e.Gen)
+	p := &c.pods[id]
+	if p.gen != uint16(e.Gen>>16) {
+		return
+	}
+	switch e.Kind {
+	case evAdmit:
+		c.admit(id)
+	case evWake:
+		if p.wakeGen == op {
+			c.step(id, kubelet.Event{Kind: kubelet.Woken})
+		}
+	case evDeadline:
+		c.step(id, kubelet.Event{Kind: kubelet.DeadlineReached})
+	case evRelist:
+		if p.relistGen == op {
+			p.relistAt = model.Never
+			c.step(id, kubelet.Event{Kind: kubelet.Relisted})
+		}
+	case evTimer:
+		c.step(id, kubelet.Event{Kind: kubelet.TimerFired, Container: int8(e.Arg), Gen: op})
+	case evProbeDue:
+		c.step(id, kubelet.Event{Kind: kubelet.ProbeDue, Container: int8(e.Arg), Probe: model.ProbeType(e.Arg >> 8), Gen: op})
+	case evRuntime, evExit, evKill, evProbed:
+		c.runtimeEvent(id, e, op)
+	case evPublish:
+		c.publish(id)
+	case evFinalDelete:
+		c.finalDelete(id)
+	case evBind:
+		c.bound(id, model.NodeID(e.Arg))
+	case evUnschedulable:
+		c.unschedulable(id, model.Text(e.Arg))
+	case evDeletePod:
+		c.deletePod(id, int64(e.Arg))
+	case evEvict:
+		c.taintEvict(id, op)
+	default:
+		panic(fmt.Sprintf("sim: seed %d: no one takes event %+v", c.seed, *e))
+	}
+}
+
+// at queues an event of a pod; op is its own generation.
+func (c *Cluster) at(t model.Time, k EventKind, id model.PodID, op uint16, arg int32) {
+	c.queue.Push(Event{At: t, Kind: k, Obj: int32(id), Gen: uint32(c.pods[id].gen)<<16 | uint32(op), Arg: arg})
+}
+
+// after queues an event of something that is not a pod.
+func (c *Cluster) after(d model.Time, k EventKind, obj int32, arg int32) {
+	c.queue.Push(Event{At: c.now + d, Kind: k, Obj: obj, Arg: arg})
+}
+
+// warn notes something about the scenario that a user should know at the end of the run.
+func (c *Cluster) warn(format string, args ...any) {
+	c.warnings = append(c.warnings, fmt.Sprintf(format, args...))
+}
+
+// Warnings lists what the run could not do as the scenario said, in the order of the run.
+func (c *Cluster) Warnings() []string { return c.warnings }

@@ -1,0 +1,294 @@
+package sim
+
+import (
+	"podsim/model"
+	"podsim/model/kubelet"
+)
+
+// node is what the cluster keeps of a node beside the API server's object.
+type node struct {
+	loops  kubelet.Loops
+	puller kubelet.Puller
+	status kubelet.StatusManager
+	limit  limit
+	luck   uint64
+	writes uint64
+	pulls  []pull
+	// failed says how the node failed, when down is set.
+	down   bool
+	failed model.Failure
+	// failures counts the node's failures; leaseAt is when the present one is found out.
+	failures int
+	leaseAt  model.Time
+	// lost says that the node lifecycle controller has given the node up.
+	lost bool
+	pods []model.PodID
+	// missed are pods with changes that the kubelet could not see or publish, deferred what
+	// happened while the kubelet was stopped.
+	missed   []model.PodID
+	deferred []deferredEvent
+}
+
+// deferredEvent is an event for a pod whose kubelet is stopped.
+type deferredEvent struct {
+	id    model.PodID
+	event kubelet.Event
+}
+
+// nodeReady is set by the kubelet that runs: version and conditions of a fresh node.
+func (c *Cluster) addNode(spec *model.NodeSpec) {
+	id := model.NodeID(len(c.state.Nodes))
+	n := model.Node{ID: id, Name: spec.Name, Object: spec.Object, Unschedulable: spec.Object.Spec.Unschedulable,
+		Taints:      spec.Object.Spec.Taints,
+		Capacity:    model.ResourcesOf(spec.Object.Status.Capacity),
+		Allocatable: model.ResourcesOf(spec.Object.Status.Allocatable),
+		Labels:      map[string]string{"kubernetes.io/hostname": spec.Name}}
+	for k, v := range spec.Object.Labels {
+		n.Labels[k] = v
+	}
+	n.Labels["kubernetes.io/hostname"] = spec.Name
+	for _, name := range spec.Images {
+		if image, ok := model.WithDefaultTag(name); ok {
+			n.Images = append(n.Images, model.NodeImage{Image: c.state.Image(image)})
+		}
+	}
+	setHealthy(&n, 0)
+	luck := luckOf("node", spec.Name)
+	x := node{luck: luck, limit: newLimit(c.scenario.ControlPlane.Kubelet), puller: kubelet.Puller{Parallel: 1}}
+	x.loops.Origin = -model.Time(Uniform(Draw(c.seed, streamKubelet, luck, 0)) * float64(model.Minute))
+	c.state.Nodes = append(c.state.Nodes, n)
+	c.nodes = append(c.nodes, x)
+	c.scheduler.AddNode(&c.state.Nodes[id], c.now)
+	c.changed(model.KindNode, int32(id), model.Added)
+}
+
+// setHealthy sets the conditions of a node whose kubelet is well (nodestatus/setters.go).
+func setHealthy(n *model.Node, now model.Time) {
+	for i, reason := range [...]model.Text{
+		model.NodeMemoryPressure: model.ReasonKubeletHasSufficientMemory,
+		model.NodeDiskPressure:   model.ReasonKubeletHasNoDiskPressure,
+		model.NodePIDPressure:    model.ReasonKubeletHasSufficientPID,
+		model.NodeReady:          model.ReasonKubeletReady,
+	} {
+		status := model.ConditionFalse
+		if model.NodeConditionType(i) == model.NodeReady {
+			status = model.ConditionTrue
+		}
+		k := &n.Conditions[i]
+		if k.Status != status {
+			k.Transition = now.TruncateSecond()
+		}
+		k.Status, k.Reason = status, reason
+	}
+}
+
+// nodeNamed is the id of a node, 0 when there is none of that name.
+func (c *Cluster) nodeNamed(name string) model.NodeID {
+	for i := 1; i < len(c.state.Nodes); i++ {
+		if c.state.Nodes[i].Name == name {
+			return model.NodeID(i)
+		}
+	}
+	return 0
+}
+
+// cutOff says that the kubelet of a node cannot talk to the API server.
+func (n *node) cutOff() bool { return n.down }
+
+// stopped says that the kubelet of a node does nothing.
+func (n *node) stopped() bool { return n.down && n.failed != model.FailNetwork }
+
+// kubeletSees is a pod's change as its kubelet sees it (kubelet/config).
+func (c *Cluster) kubeletSees(id model.PodID, change model.ChangeType) {
+	o, p := &c.state.Pods[id], &c.pods[id]
+	n := &c.nodes[o.Node]
+	if n.cutOff() {
+		n.missed = append(n.missed, id)
+		return
+	}
+	switch {
+	case change == model.Deleted:
+		if c.kubeletHas(id) && !p.done {
+			c.step(id, kubelet.Event{Kind: kubelet.Removed})
+		}
+	case !c.kubeletHas(id):
+		if p.admitted == 0 {
+			p.admitted = 1
+			c.at(c.now+c.delay(id, streamAdmit, &c.scenario.ControlPlane.KubeletAdmit), evAdmit, id, 0, 0)
+		}
+	case o.Deleting != p.sawDeleting || o.GraceSeconds != p.sawGrace:
+		p.sawDeleting, p.sawGrace = o.Deleting, o.GraceSeconds
+		c.step(id, c.configured(id))
+	default:
+		c.step(id, kubelet.Event{Kind: kubelet.Reconciled, Phase: o.Status.Phase})
+	}
+}
+
+func (c *Cluster) configured(id model.PodID) kubelet.Event {
+	o := &c.state.Pods[id]
+	return kubelet.Event{Kind: kubelet.Configured, Deleting: o.Deleting, GraceSeconds: o.GraceSeconds, Phase: o.Status.Phase}
+}
+
+// kubeletHas says whether the pod's kubelet works on the pod.
+func (c *Cluster) kubeletHas(id model.PodID) bool { return c.pods[id].admitted == 2 }
+
+// admit hands a new pod to a worker (HandlePodAdditions).
+func (c *Cluster) admit(id model.PodID) {
+	o, p := &c.state.Pods[id], &c.pods[id]
+	if !p.exists {
+		p.admitted = 0
+		return
+	}
+	if c.nodes[o.Node].cutOff() {
+		p.admitted = 0
+		c.nodes[o.Node].missed = append(c.nodes[o.Node].missed, id)
+		return
+	}
+	p.admitted = 2
+	if p.machine == nil {
+		p.machine = kubelet.NewPod(o.Template)
+	} else {
+		p.machine.Reset(o.Template)
+	}
+	p.containers = p.containers[:0]
+	for range o.Template.Containers {
+		p.containers = append(p.containers, container{})
+	}
+	n := &c.nodes[o.Node]
+	n.pods = append(n.pods, id)
+	p.sawDeleting, p.sawGrace = o.Deleting, o.GraceSeconds
+	c.step(id, c.configured(id))
+}
+
+// carryOut does what a pod's machine asks for.
+func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
+	p := &c.pods[id]
+	n := &c.nodes[c.state.Pods[id].Node]
+	switch f.Kind {
+	case kubelet.Wake:
+		p.wakeGen++
+		if f.Delay != model.Never {
+			p.draws++
+			u := Uniform(Draw(c.seed, streamWake, p.luck, uint64(p.draws)))
+			due := c.now + f.Delay + model.Time(u*0.5*float64(f.Delay))
+			c.at(n.loops.NextTick(due), evWake, id, p.wakeGen, 0)
+		}
+	case kubelet.DeadlineAt:
+		c.at(n.loops.NextTick(max(f.At, c.now)), evDeadline, id, 0, 0)
+	case kubelet.RelistSoon:
+		c.relist(id, c.now+kubelet.RelistDelay)
+	case kubelet.RelistNext:
+		c.relist(id, n.loops.NextRelist(c.now))
+	case kubelet.PublishStatus:
+		c.statusChanged(id)
+	case kubelet.Emit:
+		c.emit(id, f)
+	case kubelet.Timer:
+		c.at(c.now+f.Delay, evTimer, id, f.Gen, int32(f.Container))
+	case kubelet.ProbeAt:
+		c.at(f.At, evProbeDue, id, f.Gen, int32(f.Probe)<<8|int32(f.Container))
+	case kubelet.AskImage:
+		image := c.state.Pods[id].Template.Containers[f.Container].ImageID
+		c.step(id, kubelet.Event{Kind: kubelet.ImageStatus, OK: c.state.Nodes[c.state.Pods[id].Node].HasImage(image)})
+	case kubelet.Pull:
+		c.askPull(id, f.Container)
+	case kubelet.Terminated:
+		c.terminated(id)
+	case kubelet.Done:
+		c.workerDone(id)
+	default:
+		c.runtime.Do(id, f)
+	}
+}
+
+// relist queues the PLEG's look at a pod, unless an earlier one is queued.
+func (c *Cluster) relist(id model.PodID, at model.Time) {
+	p := &c.pods[id]
+	if p.relistAt <= at {
+		return
+	}
+	p.relistAt = at
+	p.relistGen++
+	c.at(at, evRelist, id, p.relistGen, 0)
+}
+
+// statusChanged lets the node's status manager publish the pod's status. A publish is a GET
+// and a PATCH, one pod after the other.
+func (c *Cluster) statusChanged(id model.PodID) {
+	n := &c.nodes[c.state.Pods[id].Node]
+	if n.cutOff() {
+		n.missed = append(n.missed, id)
+		return
+	}
+	if n.status.Changed(id) {
+		c.sendStatus(id)
+	}
+}
+
+func (c *Cluster) sendStatus(id model.PodID) {
+	n := &c.nodes[c.state.Pods[id].Node]
+	n.writes += 2
+	get := c.delayOf(n.luck, streamWrite, n.writes-1, &c.scenario.ControlPlane.Write)
+	n.limit.take(c.now)
+	c.at(c.request(&n.limit, n.luck, n.writes)+get, evPublish, id, 0, 0)
+}
+
+// publish is a pod's status as it reaches the API server (status_manager.go syncPod).
+func (c *Cluster) publish(id model.PodID) {
+	o, p := &c.state.Pods[id], &c.pods[id]
+	n := &c.nodes[o.Node]
+	if !n.cutOff() && p.exists && p.admitted == 2 {
+		if p.machine.Publish(&o.Status, c.now) {
+			c.changed(model.KindPod, int32(id), model.Modified)
+		}
+		if o.Deleting && o.Status.Phase.Terminal() && p.machine.Finished() {
+			n.writes++
+			c.at(c.request(&n.limit, n.luck, n.writes), evFinalDelete, id, 0, 0)
+			return
+		}
+	}
+	c.nextStatus(o.Node)
+}
+
+// finalDelete is the kubelet's delete of a pod that has ended, with grace period 0.
+func (c *Cluster) finalDelete(id model.PodID) {
+	n := c.state.Pods[id].Node
+	if c.pods[id].exists && !c.nodes[n].cutOff() {
+		c.removePod(id)
+	}
+	c.nextStatus(n)
+}
+
+// nextStatus publishes the next status that waits.
+func (c *Cluster) nextStatus(id model.NodeID) {
+	n := &c.nodes[id]
+	for {
+		next := n.status.Done()
+		if next == 0 {
+			return
+		}
+		if c.pods[next].exists && c.pods[next].admitted == 2 && c.state.Pods[next].Node == id {
+			// The loop stays busy: Done has taken the next one.
+			c.sendStatus(next)
+			return
+		}
+	}
+}
+
+// terminated says that the pod runs nothing and never will; the node's room is free for the
+// scheduler when the API server shows the final phase.
+func (c *Cluster) terminated(id model.PodID) {}
+
+// workerDone says that the kubelet is through with the pod.
+func (c *Cluster) workerDone(id model.PodID) {
+	p := &c.pods[id]
+	n := &c.nodes[c.state.Pods[id].Node]
+	for i, other := range n.pods {
+		if other == id {
+			n.pods = append(n.pods[:i], n.pods[i+1:]...)
+			break
+		}
+	}
+	p.done = true
+	c.freePod(id)
+}
