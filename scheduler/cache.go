@@ -92,6 +92,7 @@ func (s *Scheduler) node(id model.NodeID) *framework.NodeInfo {
 }
 
 func (s *Scheduler) setNode(n *framework.NodeInfo, node *model.Node) {
+	s.changes++
 	if n.Name != node.Name || !maps.Equal(n.Object.Labels, node.Labels) {
 		n.LabelsGeneration++
 	}
@@ -117,6 +118,7 @@ func (s *Scheduler) setImages(n *framework.NodeInfo, images []model.NodeImage) {
 func (s *Scheduler) nodesChanged() {
 	s.stale = true
 	s.treeGeneration++
+	s.changes++
 }
 
 // nodeTree is the order of nodes: zone after zone, one node each
@@ -185,6 +187,7 @@ func (s *Scheduler) list() []*framework.NodeInfo {
 
 // assign counts a pod on a node: the one place where a pod comes to a node.
 func (s *Scheduler) assign(id model.PodID, n *framework.NodeInfo, place podPlace) {
+	s.changes++
 	p := &s.pods[id]
 	p.place, p.node = place, n.ID
 	n.AddPod(id, &p.class.PodClass)
@@ -193,6 +196,7 @@ func (s *Scheduler) assign(id model.PodID, n *framework.NodeInfo, place podPlace
 
 // unassign takes a pod off its node: the one place where a pod leaves a node.
 func (s *Scheduler) unassign(id model.PodID) {
+	s.changes++
 	p := &s.pods[id]
 	if !s.nodes[p.node].RemovePod(id, &p.class.PodClass) {
 		panic(fmt.Sprintf("scheduler: pod %d is not on node %d", id, p.node))

@@ -11,6 +11,10 @@ import (
 // diagnosis says why no node can take a pod (framework/types.go Diagnosis).
 type diagnosis struct {
 	class *class
+	// final says that no node was found and postFilter has run; changes is the scheduler's
+	// count of changes then.
+	final   bool
+	changes uint64
 	// numNodes is the number of nodes of the snapshot, evaluated how many were looked at,
 	// rejected how many of them failed.
 	numNodes, evaluated, rejected int
@@ -27,8 +31,8 @@ type diagnosis struct {
 }
 
 // start makes d that of a new cycle.
-func (d *diagnosis) start(c *class, numNodes, numReasons int) {
-	d.class = c
+func (d *diagnosis) start(c *class, numNodes, numReasons int, changes uint64) {
+	d.class, d.final, d.changes = c, false, changes
 	d.numNodes, d.evaluated, d.rejected, d.noVictims = numNodes, 0, 0, 0
 	d.rejectors = c.rejectors
 	if numNodes == 0 {
@@ -41,6 +45,13 @@ func (d *diagnosis) start(c *class, numNodes, numReasons int) {
 	}
 	clear(d.reasons)
 	clear(d.preemption)
+}
+
+// holds says that the diagnosis is of this class and nothing has changed since. The pods of
+// a backlog are mostly of one class, and wake together: all but the first few meet what the
+// one before them met.
+func (d *diagnosis) holds(c *class, changes uint64) bool {
+	return d.final && d.class == c && d.changes == changes
 }
 
 // add counts a node that was rejected.
@@ -63,6 +74,10 @@ func (d *diagnosis) add(n *framework.NodeInfo, st *framework.Status) {
 // its pods of lower priority counts as one without victims.
 func (s *Scheduler) postFilter(c *class) {
 	d := &s.diagnosis
+	if d.final {
+		return
+	}
+	d.final = true
 	if c.PreemptNever || len(d.resolvable) == 0 {
 		return
 	}

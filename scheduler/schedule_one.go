@@ -57,7 +57,9 @@ func (s *Scheduler) ScheduleOne(now model.Time, tie uint64) (r Result, ok bool) 
 // schedulePod).
 func (s *Scheduler) schedule(c *class, tie uint64) *framework.NodeInfo {
 	all := s.list()
-	s.find(c, nil)
+	if !s.diagnosis.holds(c, s.changes) {
+		s.find(c, nil)
+	}
 	if len(all) > 0 && !c.rejected {
 		s.nextStart = (s.nextStart + s.diagnosis.evaluated) % len(all)
 	}
@@ -133,7 +135,7 @@ func (s *Scheduler) candidates(c *class) []*framework.NodeInfo {
 // With verdicts it looks at all and writes down what it finds out of each.
 func (s *Scheduler) find(c *class, verdicts *[]NodeVerdict) {
 	s.feasible = s.feasible[:0]
-	s.diagnosis.start(c, len(s.list()), s.symbols.NumReasons())
+	s.diagnosis.start(c, len(s.list()), s.symbols.NumReasons(), s.changes)
 	if c.rejected {
 		return
 	}

@@ -54,6 +54,8 @@ type Scheduler struct {
 	stale    bool
 	// treeGeneration counts how often the set of nodes changed.
 	treeGeneration uint64
+	// changes counts the changes of nodes and of the pods on them.
+	changes uint64
 	// nextStart is where in the snapshot the next search begins.
 	nextStart int
 

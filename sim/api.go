@@ -136,12 +136,13 @@ func (c *Cluster) deletePod(id model.PodID, graceSeconds int64) {
 	c.changed(model.KindPod, int32(id), model.Modified)
 }
 
-// removePod takes a pod's object out of the API server.
+// removePod takes a pod's object out of the API server. Watchers see the deletion mark with
+// grace period 0 first (apiserver/pkg/registry/rest/delete.go BeforeDelete).
 func (c *Cluster) removePod(id model.PodID) {
 	o, p := &c.state.Pods[id], &c.pods[id]
-	if !o.Deleting {
-		o.Deleting, o.GraceSeconds, o.DeletionTimestamp = true, 0, c.now.TruncateSecond()
-	}
+	o.Deleting, o.GraceSeconds, o.DeletionTimestamp = true, 0, c.now.TruncateSecond()
+	o.Generation++
+	c.changed(model.KindPod, int32(id), model.Modified)
 	p.exists = false
 	c.removeReplica(id)
 	c.changed(model.KindPod, int32(id), model.Deleted)
