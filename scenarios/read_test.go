@@ -77,7 +77,7 @@ func TestBadScenarios(t *testing.T) {
 	for _, c := range []struct {
 		name, old, new, want string
 	}{
-		{"unknown field", "duration:", "dura:", "s.yaml:5: unknown field spec.dura"},
+		{"unknown field", "duration:", "dura:", "s.yaml:5: unknown field spec.dura, did you mean duration?"},
 		{"unknown field near one", "  behaviors:", "  behaviours:", "s.yaml:14: unknown field spec.behaviours, did you mean behaviors?"},
 		{"unknown field in the template", "capacity:", "capcity:",
 			"s.yaml:9: unknown field spec.nodes[0].template.status.capcity, did you mean capacity?"},

@@ -102,7 +102,8 @@ func (s *Scheduler) setNode(n *framework.NodeInfo, node *model.Node) {
 
 // setImages takes over the images that a node reports.
 func (s *Scheduler) setImages(n *framework.NodeInfo, images []model.NodeImage) {
-	if slices.EqualFunc(n.Images, images, func(id model.ImageID, i model.NodeImage) bool { return id == i.Image }) {
+	same := func(id model.ImageID, i model.NodeImage) bool { return id == i.Image }
+	if slices.EqualFunc(n.Images, images, same) {
 		return
 	}
 	for _, id := range n.Images {
@@ -233,8 +234,8 @@ func (s *Scheduler) anyBelow(priority int32) bool {
 // Check recomputes the sums of all nodes from the pods and panics where they differ.
 func (s *Scheduler) Check() {
 	fresh := make([]framework.NodeInfo, len(s.nodes))
-	var assigned []priorityCount
-	assigned, s.assigned = s.assigned, nil
+	assigned := s.assigned
+	s.assigned = nil
 	for id := range s.pods {
 		p := &s.pods[id]
 		if p.place == podAssumed || p.place == podAssigned {
@@ -243,7 +244,8 @@ func (s *Scheduler) Check() {
 		}
 	}
 	recounted := s.assigned
-	s.assigned = slices.DeleteFunc(slices.Clone(assigned), func(a priorityCount) bool { return a.pods == 0 })
+	empty := func(a priorityCount) bool { return a.pods == 0 }
+	s.assigned = slices.DeleteFunc(assigned, empty)
 	if !slices.Equal(s.assigned, recounted) {
 		panic(fmt.Sprintf("scheduler: pods by priority %v, recounted %v", s.assigned, recounted))
 	}

@@ -56,7 +56,8 @@ func (s *Scheduler) Explain(t *model.PodTemplate) Explanation {
 	s.find(c, &x.Verdicts)
 	x.Restricted = c.nodeNames != nil
 	if c.rejected {
-		x.Rejected = &Rejection{c.rejectedBy.String(), framework.UnschedulableAndUnresolvable, []string{c.preFilterReason}}
+		code := framework.UnschedulableAndUnresolvable
+		x.Rejected = &Rejection{c.rejectedBy.String(), code, []string{c.preFilterReason}}
 	}
 	if len(s.feasible) == 0 {
 		if s.diagnosis.numNodes == 0 {

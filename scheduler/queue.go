@@ -50,8 +50,8 @@ const (
 	podAssigned
 )
 
-var placeNames = [...]string{"nowhere", "gated", "in activeQ", "in backoffQ", "in the error backoffQ", "unschedulable",
-	"in flight", "assumed", "assigned"}
+var placeNames = [...]string{"nowhere", "gated", "in activeQ", "in backoffQ",
+	"in the error backoffQ", "unschedulable", "in flight", "assumed", "assigned"}
 
 func (p podPlace) String() string { return placeNames[p] }
 
@@ -267,16 +267,9 @@ func (q *queue) check() {
 	for id := range q.s.pods {
 		counted[q.s.pods[id].place]++
 	}
-	for place, h := range map[podPlace]podHeap{podActive: q.active, podBackoff: q.backoff, podErrorBackoff: q.errorBackoff} {
-		if counted[place] != len(h) {
-			panic(fmt.Sprintf("scheduler: %d pods %v, but %d entries", counted[place], place, len(h)))
-		}
-		for i, e := range h {
-			if p := &q.s.pods[e.pod]; p.place != place || int(p.heap) != i || i > 0 && e.less(&h[(i-1)/2]) {
-				panic(fmt.Sprintf("scheduler: pod %d is %v at %d, its entry at %d", e.pod, p.place, p.heap, i))
-			}
-		}
-	}
+	q.active.check(q.s.pods, podActive, counted[podActive])
+	q.backoff.check(q.s.pods, podBackoff, counted[podBackoff])
+	q.errorBackoff.check(q.s.pods, podErrorBackoff, counted[podErrorBackoff])
 	n := 0
 	for id := q.first; id != 0; id = q.s.pods[id].next {
 		n++
@@ -366,4 +359,17 @@ func (h podHeap) down(pods []podInfo, i int) {
 func (h podHeap) set(pods []podInfo, i int, e heapEntry) {
 	h[i] = e
 	pods[e.pod].heap = int32(i)
+}
+
+// check panics when h is no heap, or not of the pods that are in that place.
+func (h podHeap) check(pods []podInfo, place podPlace, counted int) {
+	if counted != len(h) {
+		panic(fmt.Sprintf("scheduler: %d pods %v, but %d entries", counted, place, len(h)))
+	}
+	for i, e := range h {
+		p := &pods[e.pod]
+		if p.place != place || int(p.heap) != i || i > 0 && e.less(&h[(i-1)/2]) {
+			panic(fmt.Sprintf("scheduler: pod %d is %v at %d, its entry at %d", e.pod, p.place, p.heap, i))
+		}
+	}
 }

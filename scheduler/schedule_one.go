@@ -41,7 +41,12 @@ func (s *Scheduler) ScheduleOne(now model.Time, tie uint64) (r Result, ok bool) 
 	}
 	p := &s.pods[id]
 	n := s.schedule(p.class, tie)
-	r = Result{Pod: id, Evaluated: int32(s.diagnosis.evaluated), Feasible: int32(len(s.feasible)), Attempts: p.attempts}
+	r = Result{
+		Pod:       id,
+		Evaluated: int32(s.diagnosis.evaluated),
+		Feasible:  int32(len(s.feasible)),
+		Attempts:  p.attempts,
+	}
 	if n == nil {
 		s.postFilter(p.class)
 		s.queue.reject(id, s.diagnosis.rejectors, now)
@@ -97,7 +102,8 @@ func (s *Scheduler) preFilter(c *class, p *framework.Plugin) (skip bool) {
 func (c *class) restrict(by framework.PluginID, names []string) {
 	c.rejectors |= by.Set()
 	if c.nodeNames != nil {
-		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(c.nodeNames, name) })
+		gone := func(name string) bool { return !slices.Contains(c.nodeNames, name) }
+		names = slices.DeleteFunc(names, gone)
 	}
 	c.nodeNames = names
 	if len(names) > 0 {
@@ -107,7 +113,8 @@ func (c *class) restrict(by framework.PluginID, names []string) {
 	if plugins := c.rejectors.Names(); len(plugins) == 1 {
 		c.preFilterReason = "node(s) didn't satisfy plugin " + plugins[0]
 	} else {
-		c.preFilterReason = fmt.Sprintf("node(s) didn't satisfy plugin(s) [%s] simultaneously", strings.Join(plugins, " "))
+		c.preFilterReason = fmt.Sprintf("node(s) didn't satisfy plugin(s) [%s] simultaneously",
+			strings.Join(plugins, " "))
 	}
 }
 

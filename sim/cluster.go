@@ -152,9 +152,6 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 	c.initControllers()
 	c.initScheduler()
 	c.addImages()
-	for i := range sc.Nodes {
-		c.addNode(&sc.Nodes[i])
-	}
 	next := 0
 	c.queue.Stream(evStep, func() (model.Time, int32, bool) {
 		if next == len(sc.Steps) {
@@ -163,8 +160,16 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 		next++
 		return sc.Steps[next-1].At, int32(next - 1), true
 	})
-	c.startLifecycle()
 	return c, nil
+}
+
+// Begin creates the nodes. It comes after Observe, so that the record has them, and before
+// the first Step.
+func (c *Cluster) Begin() {
+	for i := range c.scenario.Nodes {
+		c.addNode(&c.scenario.Nodes[i])
+	}
+	c.startLifecycle()
 }
 
 // State is the API server's objects. They change with every Step; do not change them.

@@ -23,6 +23,7 @@ func TestScaleDev(t *testing.T) {
 	c, err := sim.NewCluster(sc)
 	require.NoError(t, err)
 	start := time.Now()
+	c.Begin()
 	c.Run(sc.Duration, nil)
 	n := c.Counts()
 	ready := 0

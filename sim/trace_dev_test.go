@@ -199,6 +199,7 @@ func runTrace(t *testing.T, file, out string) {
 			enc.Encode(map[string]any{"ms": (e.At - t0) / 1e6, "type": "event", "event": e.Reason.String(), "message": c.state.EventMessage(e), "count": e.Count, "field": field})
 		}
 	})
+	c.Begin()
 	c.Run(t0+sc.Duration, nil)
 }
 

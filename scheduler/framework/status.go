@@ -39,8 +39,8 @@ const (
 	NumPlugins
 )
 
-var pluginNames = [NumPlugins]string{"NodeName", "NodeUnschedulable", "TaintToleration", "NodeAffinity", "NodePorts",
-	"NodeResourcesFit", "NodeResourcesBalancedAllocation", "ImageLocality"}
+var pluginNames = [NumPlugins]string{"NodeName", "NodeUnschedulable", "TaintToleration",
+	"NodeAffinity", "NodePorts", "NodeResourcesFit", "NodeResourcesBalancedAllocation", "ImageLocality"}
 
 // String is the plugin's name in a KubeSchedulerConfiguration.
 func (p PluginID) String() string { return pluginNames[p] }

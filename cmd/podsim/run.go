@@ -1,0 +1,240 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"podsim/model"
+	"podsim/reports"
+	"podsim/scenarios"
+	"podsim/sim"
+)
+
+// defaultDirectory is where a run is recorded, and where the commands that read one look.
+const defaultDirectory = "podsim-out"
+
+type runOptions struct {
+	directory string
+	seed      uint64
+	until     time.Duration
+	sets      []string
+	quiet     bool
+	noRecord  bool
+}
+
+// current is what an internal error names: the run under way.
+var current struct {
+	cluster *sim.Cluster
+	seed    uint64
+}
+
+func newRun() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run SCENARIO",
+		Short: "Run a scenario and record it",
+		Long: `Run a scenario in virtual time and record every change of its objects and every Event.
+
+The record goes to the folder given with -o, podsim-out by default. A record that is there
+is replaced; a folder that is something else is left alone.`,
+		Example: `  podsim run scenarios/library/shop/shop.yaml
+  podsim run scenarios/library/shop/shop.yaml --seed 7 -o /tmp/seed-7
+  podsim run scenarios/library/shop/shop.yaml --set 'spec.nodes[0].count=5' --until 2m`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runScenario(cmd, args[0], &o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.directory, "output", "o", defaultDirectory, "the folder for the record")
+	f.Uint64Var(&o.seed, "seed", 0, "the seed of all random draws, instead of the scenario's")
+	f.DurationVar(&o.until, "until", 0, "end the run at this moment, instead of the scenario's duration")
+	f.StringArrayVar(&o.sets, "set", nil, "change a value of the scenario file: `path=value` (may be repeated)")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no progress")
+	f.BoolVar(&o.noRecord, "no-record", false, "record nothing: only the summary")
+	return cmd
+}
+
+func (o *runOptions) scenarioOptions(cmd *cobra.Command) ([]scenarios.Option, error) {
+	var opts []scenarios.Option
+	for _, s := range o.sets {
+		opts = append(opts, scenarios.WithSet(s))
+	}
+	if cmd.Flags().Changed("seed") {
+		opts = append(opts, scenarios.WithSeed(o.seed))
+	}
+	if cmd.Flags().Changed("until") {
+		if o.until <= 0 {
+			return nil, fmt.Errorf("--until must be above 0, not %s", o.until)
+		}
+		opts = append(opts, scenarios.WithUntil(model.Time(o.until)))
+	}
+	return opts, nil
+}
+
+// runScenario is `podsim run`.
+func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
+	opts, err := o.scenarioOptions(cmd)
+	if err != nil {
+		return err
+	}
+	sc, err := scenarios.Read(path, opts...)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	cluster, err := sim.NewCluster(sc)
+	if err != nil {
+		return err
+	}
+	current.cluster, current.seed = cluster, sc.Seed
+	info := reports.RunInfo{Scenario: sc.Name, Path: path, Seed: sc.Seed, Version: version(), Kubernetes: kubernetesVersion,
+		Start: sc.Start, Duration: sc.Duration}
+	rec, err := o.record(cluster, info)
+	if err != nil {
+		return err
+	}
+	p := newProgress(os.Stderr, cluster, sc.Duration, start)
+	p.silent = p.silent || o.quiet
+	interrupted := interrupts()
+	stopped := false
+	cluster.Begin()
+	cluster.Run(sc.Duration, func() bool {
+		p.tick()
+		if rec != nil && rec.Err() != nil {
+			return false
+		}
+		select {
+		case <-interrupted:
+			stopped = true
+		default:
+		}
+		return !stopped
+	})
+	p.done()
+	counts := cluster.Counts()
+	info.Ended = cluster.Now()
+	info.Hash = fmt.Sprintf("%016x", cluster.Hash())
+	info.Events, info.Transitions, info.KubernetesEvents, info.Placements = counts.Events, counts.Transitions, counts.KubernetesEvents, counts.Placements
+	info.Wall = time.Since(start)
+	info.Complete = !stopped
+	if rec != nil {
+		if err := rec.Close(info); err != nil {
+			return err
+		}
+	}
+	summarize(cmd.OutOrStdout(), cluster, sc, &info, o)
+	if stopped {
+		return failure{fmt.Errorf("interrupted at %s of %s; the record ends there", cluster.Now(), sc.Duration), exitFailed}
+	}
+	return nil
+}
+
+// record opens the record and lets it observe the cluster.
+func (o *runOptions) record(c *sim.Cluster, info reports.RunInfo) (*reports.Writer, error) {
+	if o.noRecord {
+		return nil, nil
+	}
+	w, err := reports.NewWriter(o.directory, c.State(), info)
+	if err != nil {
+		return nil, err
+	}
+	c.Observe(w.Transition, w.Event)
+	return w, nil
+}
+
+// interrupts gives a channel that is closed at the first SIGINT.
+func interrupts() <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt)
+	return c
+}
+
+// summarize prints what a user wants to know at the end of a run.
+func summarize(w io.Writer, c *sim.Cluster, sc *model.Scenario, info *reports.RunInfo, o *runOptions) {
+	fmt.Fprintf(w, "%s: %s simulated, seed %d, hash %s\n", sc.Name, info.Ended.Duration(), sc.Seed, info.Hash)
+	fmt.Fprintf(w, "pods: %s\n", podSummary(c.State(), c))
+	if d := deploymentSummary(c.State()); d != "" {
+		fmt.Fprintf(w, "deployments: %s\n", d)
+	}
+	for _, line := range c.Assumptions() {
+		fmt.Fprintf(w, "assumed: %s\n", line)
+	}
+	for _, u := range sc.Unsimulated {
+		fmt.Fprintf(w, "not simulated: %s\n", describeUnsimulated(u))
+	}
+	for _, line := range c.Warnings() {
+		fmt.Fprintf(w, "warning: %s\n", line)
+	}
+	if !o.noRecord {
+		fmt.Fprintf(w, "record: %s\n", o.directory)
+	}
+}
+
+func describeUnsimulated(u model.Unsimulated) string {
+	noun := "objects"
+	if u.Objects == 1 {
+		noun = "object"
+	}
+	if u.Field == "" {
+		return fmt.Sprintf("%s (%d %s)", u.Kind, u.Objects, noun)
+	}
+	return fmt.Sprintf("%s %s (%d %s)", u.Kind, u.Field, u.Objects, noun)
+}
+
+// podSummary counts the pods by phase, and those that are ready.
+func podSummary(s *model.State, c *sim.Cluster) string {
+	var phases [model.PodUnknown + 1]int
+	ready, total := 0, 0
+	for id := range s.Pods {
+		if !c.Exists(model.PodID(id)) {
+			continue
+		}
+		total++
+		phases[s.Pods[id].Status.Phase]++
+		if s.Pods[id].Status.Ready() {
+			ready++
+		}
+	}
+	out := fmt.Sprintf("%d, %d ready", total, ready)
+	for phase, n := range phases {
+		if n > 0 {
+			out += fmt.Sprintf(", %d %s", n, model.Phase(phase))
+		}
+	}
+	return out
+}
+
+func deploymentSummary(s *model.State) string {
+	available, total := 0, 0
+	for i := 1; i < len(s.Deployments); i++ {
+		d := &s.Deployments[i]
+		if d.Deleted {
+			continue
+		}
+		total++
+		if d.Status.Available >= d.Replicas && d.Status.Updated >= d.Replicas {
+			available++
+		}
+	}
+	if total == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d complete", available, total)
+}
+
+// internal reports a mistake of podsim's own: the panic, the moment and the seed.
+func internal(r any) int {
+	fmt.Fprintf(os.Stderr, "podsim: internal error: %v\n", r)
+	if c := current.cluster; c != nil {
+		fmt.Fprintf(os.Stderr, "at %s, seed %d, after %d events\n", c.Now(), current.seed, c.Counts().Events)
+	}
+	fmt.Fprintf(os.Stderr, "This is a bug. Please report it with the scenario and the trace below.\n\n%s", debug.Stack())
+	return exitInternal
+}
