@@ -111,7 +111,7 @@ func (s *State) Message(p *Pod, i int, m Message) string {
 	case MessageText:
 		return s.Texts.String(m.Text)
 	case MessageCrashLoopBackOff:
-		return fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", duration(m.N), p.container(i), s.PodDescription(p))
+		return fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", time.Duration(m.N), p.container(i), s.PodDescription(p))
 	case MessageImagePullBackOff:
 		return fmt.Sprintf("Back-off pulling image %q: %s", p.image(i), s.Texts.String(m.Text))
 	case MessageImageNeverPull:
@@ -208,8 +208,6 @@ func failedProbeKill(p *Pod, i int, m Message) string {
 func (p *Pod) container(i int) string { return p.Template.Containers[i].Name }
 
 func (p *Pod) image(i int) string { return p.Template.Containers[i].Image }
-
-func duration(n int64) string { return time.Duration(n).String() }
 
 // UID is the pod's metadata.uid, made from the run's seed and the pod's serial number.
 func (s *State) UID(kind ObjectKind, serial int64) string {

@@ -121,7 +121,7 @@ func (d *decoder) decodeKnown(n *yaml.Node, v reflect.Value, path string) bool {
 	case *runtime.RawExtension:
 		p.Raw = d.decodeJSON(n, path)
 	case *metav1.FieldsV1:
-		p.Raw = d.decodeJSON(n, path)
+		p.SetRawBytes(d.decodeJSON(n, path))
 	case *[]byte:
 		*p = d.decodeBytes(n, path)
 	default:

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -134,7 +135,7 @@ type stepFile struct {
 	SetImage string    `json:"setImage" doc:"kubectl set image: KIND/NAME, with image and, for one of several containers, container."`
 	Cordon   string    `json:"cordon" doc:"kubectl cordon: the node's name."`
 	Uncordon string    `json:"uncordon" doc:"kubectl uncordon: the node's name."`
-	Drain    string    `json:"drain" doc:"kubectl drain: the node's name."`
+	Drain    string    `json:"drain" doc:"kubectl drain: the node's name, and gracePeriod."`
 	Taint    string    `json:"taint" doc:"kubectl taint: the node's name, with value."`
 	Untaint  string    `json:"untaint" doc:"Removes a taint: the node's name, with value."`
 	Fail     string    `json:"fail" doc:"The node fails: its name, with mode and for."`
@@ -144,7 +145,7 @@ type stepFile struct {
 	Replicas    *int32   `json:"replicas" doc:"With scale: how many replicas."`
 	Container   string   `json:"container" doc:"With setImage: the container's name, or * for all, which is the default."`
 	Image       string   `json:"image" doc:"With setImage: the new image."`
-	GracePeriod *span    `json:"gracePeriod" doc:"With delete: the grace period, in whole seconds; the pod's own when left out."`
+	GracePeriod *span    `json:"gracePeriod" doc:"With delete and drain: the grace period, in whole seconds; the pod's own when left out."`
 	Force       *bool    `json:"force" doc:"With delete: remove the object at once, as kubectl delete --force does."`
 	Value       string   `json:"value" doc:"With taint: KEY=VALUE:EFFECT as kubectl writes it; with a - at its end the taint is removed. With untaint: KEY or KEY:EFFECT."`
 	Mode        nodeMode `json:"mode" doc:"With fail: crash (loss of power, the default), network (cut off, containers run on) or kubelet (the kubelet stops, containers run on)."`
@@ -195,15 +196,9 @@ func (c *clock) decodeNode(d *decoder, n *yaml.Node, path string) {
 	*c = clock(t.UTC())
 }
 
-// pullErrors has the words for what a pull may end with, and the errors of containerd's
-// image service that they stand for, without the name of the image.
-var pullErrors = map[string]string{
-	"notFound":     "not found",
-	"unauthorized": "unauthorized",
-	"refused":      "connection refused",
-	"serverError":  "unexpected status from HEAD request: 500 Internal Server Error",
-	"timeout":      "i/o timeout",
-}
+// pullErrors are the words for what a pull may end with. sim puts them into the words of a
+// container runtime.
+var pullErrors = []string{"notFound", "unauthorized", "refused", "serverError", "timeout"}
 
 // pullError is what a pull ends with: one of pullErrors, or a text of the user's own.
 type pullError string
@@ -216,9 +211,7 @@ func (p *pullError) decodeNode(d *decoder, n *yaml.Node, path string) {
 	if !ok {
 		return
 	}
-	if known := pullErrors[s]; known != "" {
-		s = known
-	} else if near := nearest(s, sortedKeys(pullErrors)); near != "" && len(s) < 20 {
+	if near := nearest(s, pullErrors); near != "" && !slices.Contains(pullErrors, s) {
 		d.errorf(n, "%s is %s, did you mean %s?", path, quoted(s), near)
 	}
 	*p = pullError(s)

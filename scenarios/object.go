@@ -12,7 +12,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
-	apipath "k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -90,7 +90,7 @@ func (c *checker) checkMeta(m *manifest) {
 // nameRule is what a name of the object's kind must look like.
 func nameRule(m *manifest) func(string) []string {
 	if m.kind.Group == rbacv1.GroupName {
-		return apipath.IsValidPathSegmentName
+		return content.IsPathSegmentName
 	}
 	switch m.kind.Kind {
 	case "Namespace", "Service":

@@ -136,7 +136,7 @@ func (g *schemaMaker) definition(t reflect.Type) map[string]any {
 		return map[string]any{"type": "string", "format": "date-time", "description": "A moment in RFC 3339."}
 	case reflect.TypeFor[pullError]():
 		return map[string]any{
-			"anyOf":       []any{map[string]any{"enum": sortedKeys(pullErrors)}, map[string]any{"type": "string"}},
+			"anyOf":       []any{map[string]any{"enum": pullErrors}, map[string]any{"type": "string"}},
 			"description": "What a pull ends with.",
 		}
 	case reflect.TypeFor[nodeMode]():

@@ -22,12 +22,12 @@ type verb struct {
 var verbs = []verb{
 	{"apply", model.StepApply, nil, nil},
 	{"delete", model.StepDelete, []string{"namespace", "gracePeriod", "force"},
-		[]model.ObjectKind{model.KindPod, model.KindDeployment, model.KindReplicaSet, model.KindService, model.KindNode}},
+		[]model.ObjectKind{model.KindPod, model.KindDeployment, model.KindReplicaSet, model.KindService}},
 	{"scale", model.StepScale, []string{"namespace", "replicas"}, []model.ObjectKind{model.KindDeployment, model.KindReplicaSet}},
 	{"setImage", model.StepSetImage, []string{"namespace", "container", "image"}, []model.ObjectKind{model.KindDeployment}},
 	{"cordon", model.StepCordon, nil, nil},
 	{"uncordon", model.StepUncordon, nil, nil},
-	{"drain", model.StepDrain, nil, nil},
+	{"drain", model.StepDrain, []string{"gracePeriod"}, nil},
 	{"taint", model.StepTaint, []string{"value"}, nil},
 	{"untaint", model.StepUntaint, []string{"value"}, nil},
 	{"fail", model.StepFail, []string{"mode", "for"}, nil},
@@ -189,6 +189,8 @@ func (s *stepReader) fill(f *stepFile, step model.Step) []model.Step {
 	case model.StepDelete:
 		s.fillDelete(f, &step)
 		s.world.delete(&step)
+	case model.StepDrain:
+		s.fillDelete(f, &step)
 	case model.StepScale:
 		if f.Replicas == nil || *f.Replicas < 0 {
 			s.errorAt(f.Where.at("replicas"), "scale needs replicas, 0 or more")

@@ -148,10 +148,6 @@ func (w *world) mayOwn(id object) bool {
 }
 
 func (w *world) delete(step *model.Step) {
-	if step.Kind == model.KindNode {
-		delete(w.nodes, step.Name)
-		return
-	}
 	id := object{step.Kind, step.Namespace, step.Name}
 	delete(w.objects, id)
 	w.gone[id] = step.At

@@ -19,7 +19,7 @@ func BenchmarkEngine(b *testing.B) {
 		name string
 		make func() holdQueue
 	}{
-		{"podsim", func() holdQueue { return &podsimQueue{} }},
+		{"podsim", func() holdQueue { return &Queue{} }},
 		{"container-heap", func() holdQueue { return &containerHeap{} }},
 	}
 	for _, pending := range []int{1e3, 1e4, 1e5, 1e6, 4e6} {
@@ -39,8 +39,8 @@ func BenchmarkEngine(b *testing.B) {
 }
 
 type holdQueue interface {
-	push(Event)
-	pop() Event
+	Push(Event)
+	Pop() (Event, bool)
 }
 
 // hold is a queue in the hold model.
@@ -59,7 +59,7 @@ func newHold(queue holdQueue, pending int) *hold {
 		h.increments[i] = model.Time(-math.Log(u) * float64(model.Second))
 	}
 	for range pending {
-		queue.push(Event{At: h.increment()})
+		queue.Push(Event{At: h.increment()})
 	}
 	h.run(pending)
 	return h
@@ -67,9 +67,9 @@ func newHold(queue holdQueue, pending int) *hold {
 
 func (h *hold) run(events int) {
 	for range events {
-		e := h.queue.pop()
+		e, _ := h.queue.Pop()
 		e.At += h.increment()
-		h.queue.push(e)
+		h.queue.Push(e)
 	}
 }
 
@@ -78,28 +78,19 @@ func (h *hold) increment() model.Time {
 	return h.increments[h.next]
 }
 
-type podsimQueue struct{ Queue }
-
-func (q *podsimQueue) push(e Event) { q.Push(e) }
-
-func (q *podsimQueue) pop() Event {
-	e, _ := q.Pop()
-	return e
-}
-
 // containerHeap is the event queue as textbooks write it in Go.
 type containerHeap struct {
 	events eventHeap
 	seq    uint64
 }
 
-func (q *containerHeap) push(e Event) {
+func (q *containerHeap) Push(e Event) {
 	q.seq++
 	e.Seq = q.seq
 	heap.Push(&q.events, e)
 }
 
-func (q *containerHeap) pop() Event { return heap.Pop(&q.events).(Event) }
+func (q *containerHeap) Pop() (Event, bool) { return heap.Pop(&q.events).(Event), true }
 
 type eventHeap []Event
 

@@ -236,8 +236,8 @@ func TestQueueRefusesThePast(t *testing.T) {
 
 func TestQueueAllocatesNothing(t *testing.T) {
 	const pending = 10_000
-	q := &podsimQueue{}
-	h := newHold(q, pending)
+	var q Queue
+	h := newHold(&q, pending)
 	assert.Zero(t, testing.AllocsPerRun(20, func() { h.run(pending) }))
 	assert.Less(t, len(q.wheel.chunks), pending/chunkEvents+levelCount*slotCount, "chunks are reused")
 }

@@ -1,0 +1,253 @@
+package model
+
+import (
+	"fmt"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+)
+
+// Columns are what `kubectl get pods` shows of a pod; the last five with -o wide.
+type Columns struct {
+	Name, Ready, Status, Restarts, Age string
+
+	IP, Node, NominatedNode, ReadinessGates string
+}
+
+// PodColumns are a pod's columns at the moment now (pkg/printers/internalversion/printers.go
+// printPod).
+func (s *State) PodColumns(p *Pod, now Time) Columns {
+	w := summarize(p)
+	c := Columns{
+		Name:           p.Name,
+		Ready:          fmt.Sprintf("%d/%d", w.ready, w.total),
+		Status:         w.status(s),
+		Restarts:       RestartsColumn(w.restarts, w.lastRestart, now),
+		Age:            Age(now - p.Created.TruncateSecond()),
+		IP:             none(s.IP(p)),
+		Node:           "<none>",
+		NominatedNode:  "<none>",
+		ReadinessGates: "<none>",
+	}
+	if p.Node != 0 {
+		c.Node = s.Nodes[p.Node].Name
+	}
+	if p.Nominated != 0 {
+		c.NominatedNode = s.Nodes[p.Nominated].Name
+	}
+	if n := len(p.Template.Spec.ReadinessGates); n > 0 {
+		c.ReadinessGates = fmt.Sprintf("%d/%d", w.gates, n)
+	}
+	return c
+}
+
+// StatusWord is the STATUS column alone. The usual words cost no memory.
+func (s *State) StatusWord(p *Pod) string {
+	w := summarize(p)
+	return w.status(s)
+}
+
+// status puts the summary's word together.
+func (w *podSummary) status(s *State) string {
+	switch {
+	case w.word != "":
+		return w.word
+	case !w.init:
+		return s.Texts.String(w.reason)
+	case w.reason < firstFree:
+		return initReasons[w.reason]
+	}
+	return "Init:" + s.Texts.String(w.reason)
+}
+
+// ReadyContainers is the READY column as two numbers.
+func (p *Pod) ReadyContainers() (ready, total int) {
+	w := summarize(p)
+	return w.ready, w.total
+}
+
+// RestartCount is the RESTARTS column without the time.
+func (p *Pod) RestartCount() int32 { return summarize(p).restarts }
+
+// LastRestart is when the last of the counted restarts' containers ended, 0 for none.
+func (p *Pod) LastRestart() Time { return summarize(p).lastRestart }
+
+// RestartsColumn is the RESTARTS column: a count, and how long ago the last one was.
+func RestartsColumn(restarts int32, last, now Time) string {
+	if restarts != 0 && last != 0 {
+		return fmt.Sprintf("%d (%s ago)", restarts, Age(now-last))
+	}
+	return strconv.Itoa(int(restarts))
+}
+
+// Age is a span of time as kubectl prints it.
+func Age(d Time) string { return duration.HumanDuration(max(0, d).Duration()) }
+
+func none(s string) string {
+	if s == "" {
+		return "<none>"
+	}
+	return s
+}
+
+// podSummary is what printPod counts. The status is word if it is set, else reason, which
+// init says is that of an init container.
+type podSummary struct {
+	reason       Text
+	init         bool
+	word         string
+	ready, total int
+	restarts     int32
+	lastRestart  Time
+	gates        int
+}
+
+// summarize follows printPod: the phase, overruled by the pod's reason, by the first init
+// container that is not through, by the containers, by the deletion.
+func summarize(p *Pod) podSummary {
+	st := &p.Status
+	w := podSummary{word: st.Phase.String()}
+	if st.Reason != NoText {
+		w.set(st.Reason)
+	}
+	if st.Conditions[PodScheduled].Reason == ReasonSchedulingGated {
+		w.set(ReasonSchedulingGated)
+	}
+	for i := range p.Template.Containers {
+		if p.Template.Containers[i].Kind != InitContainer {
+			w.total++
+		}
+	}
+	for i := range st.Gates {
+		if st.Gates[i].Status == ConditionTrue {
+			w.gates++
+		}
+	}
+	if st.Containers != nil {
+		if initializing := w.initContainers(p); !initializing || st.Conditions[PodInitialized].Status == ConditionTrue {
+			w.containers(p)
+		}
+	}
+	switch {
+	case p.Deleting && st.Reason == ReasonNodeLost:
+		w.word = "Unknown"
+	case p.Deleting && !st.Phase.Terminal():
+		w.word = "Terminating"
+	}
+	return w
+}
+
+func (w *podSummary) set(reason Text) { w.reason, w.word, w.init = reason, "", false }
+
+// initContainers says whether the pod is still initializing, and by what.
+func (w *podSummary) initContainers(p *Pod) bool {
+	n := p.Template.NumInit
+	for i := 0; i < n; i++ {
+		k := &p.Status.Containers[i]
+		sidecar := p.Template.Containers[i].Kind == Sidecar
+		w.restarts += k.Restarts
+		w.restarted(k)
+		switch {
+		case k.State.Kind == StateTerminated && k.State.ExitCode == 0:
+			continue
+		case sidecar && k.Started:
+			if k.Ready {
+				w.ready++
+			}
+			continue
+		case k.State.Kind == StateTerminated:
+			w.failedInit(&k.State)
+		case k.State.Kind == StateWaiting && k.State.Reason != NoText && k.State.Reason != ReasonPodInitializing:
+			w.set(k.State.Reason)
+			w.init = true
+		default:
+			w.word = fmt.Sprintf("Init:%d/%d", i, n)
+		}
+		return true
+	}
+	return false
+}
+
+// initReasons are the words of waiting and failed init containers, so that the usual ones
+// cost no memory.
+var initReasons = func() (words [firstFree]string) {
+	for i, r := range wellKnown {
+		words[i] = "Init:" + r
+	}
+	return words
+}()
+
+// failedInit is the word for an init container that failed.
+func (w *podSummary) failedInit(s *ContainerState) {
+	switch {
+	case s.Reason != NoText:
+		w.set(s.Reason)
+		w.init = true
+	case s.Signal != 0:
+		w.word = fmt.Sprintf("Init:Signal:%d", s.Signal)
+	default:
+		w.word = fmt.Sprintf("Init:ExitCode:%d", s.ExitCode)
+	}
+}
+
+func (w *podSummary) restarted(k *ContainerStatus) {
+	if k.Last.Kind == StateTerminated {
+		w.lastRestart = max(w.lastRestart, k.Last.FinishedAt)
+	}
+}
+
+// containers takes over the status from the containers, the first one last.
+func (w *podSummary) containers(p *Pod) {
+	w.sidecarRestarts(p)
+	running, failed := false, podSummary{}
+	for i := len(p.Status.Containers) - 1; i >= p.Template.NumInit; i-- {
+		k := &p.Status.Containers[i]
+		w.restarts += k.Restarts
+		w.restarted(k)
+		switch {
+		case k.State.Kind == StateWaiting && k.State.Reason != NoText:
+			w.set(k.State.Reason)
+		case k.State.Kind == StateTerminated:
+			w.terminated(&k.State)
+			if k.State.ExitCode != 0 {
+				failed.reason, failed.word = w.reason, w.word
+			}
+		case k.Ready && k.State.Kind == StateRunning:
+			running = true
+			w.ready++
+		}
+	}
+	if w.word != "" || w.reason != ReasonCompleted {
+		return
+	}
+	switch {
+	case running && p.Status.Ready():
+		w.word = "Running"
+	case failed.reason != NoText || failed.word != "":
+		w.reason, w.word = failed.reason, failed.word
+	case running:
+		w.word = "NotReady"
+	}
+}
+
+// sidecarRestarts counts only the sidecars' restarts of the init containers.
+func (w *podSummary) sidecarRestarts(p *Pod) {
+	w.restarts, w.lastRestart = 0, 0
+	for i := 0; i < p.Template.NumInit; i++ {
+		if p.Template.Containers[i].Kind == Sidecar {
+			w.restarts += p.Status.Containers[i].Restarts
+			w.restarted(&p.Status.Containers[i])
+		}
+	}
+}
+
+func (w *podSummary) terminated(s *ContainerState) {
+	switch {
+	case s.Reason != NoText:
+		w.set(s.Reason)
+	case s.Signal != 0:
+		w.word = fmt.Sprintf("Signal:%d", s.Signal)
+	default:
+		w.word = fmt.Sprintf("ExitCode:%d", s.ExitCode)
+	}
+}
