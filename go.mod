@@ -4,7 +4,6 @@ go 1.26.8
 
 require (
 	github.com/distribution/reference v0.6.0
-	github.com/google/btree v1.1.3
 	github.com/parquet-go/parquet-go v0.32.0
 	github.com/spf13/cobra v1.10.2
 	github.com/stretchr/testify v1.12.1

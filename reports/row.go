@@ -73,13 +73,13 @@ type containerRow struct {
 	// Instance numbers the containers that the pod's runtime made, 0 before the first.
 	Instance int32 `parquet:"instance"`
 
-	State    string `parquet:"state,dict"`
-	Reason   string `parquet:"reason,dict"`
-	Message  string `parquet:"message,dict"`
-	ExitCode int32  `parquet:"exit_code"`
-	Signal   int32  `parquet:"signal"`
-	Started1 int64  `parquet:"started_ns"`
-	Finished int64  `parquet:"finished_ns"`
+	State      string `parquet:"state,dict"`
+	Reason     string `parquet:"reason,dict"`
+	Message    string `parquet:"message,dict"`
+	ExitCode   int32  `parquet:"exit_code"`
+	Signal     int32  `parquet:"signal"`
+	StartedAt  int64  `parquet:"started_ns"`
+	FinishedAt int64  `parquet:"finished_ns"`
 
 	LastState    string `parquet:"last_state,dict"`
 	LastReason   string `parquet:"last_reason,dict"`

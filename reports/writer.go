@@ -225,7 +225,7 @@ func (w *Writer) container(r *transitionRow, p *model.Pod, i int) {
 	r.States = append(r.States, containerRow{
 		Name: t.Name, Kind: containerKinds[t.Kind], Ready: k.Ready, Started: k.Started, Restarts: k.Restarts, Instance: k.ContainerID,
 		State: k.State.Kind.String(), Reason: s.Texts.String(k.State.Reason), Message: s.Message(p, i, k.State.Message),
-		ExitCode: k.State.ExitCode, Signal: k.State.Signal, Started1: int64(k.State.StartedAt), Finished: int64(k.State.FinishedAt),
+		ExitCode: k.State.ExitCode, Signal: k.State.Signal, StartedAt: int64(k.State.StartedAt), FinishedAt: int64(k.State.FinishedAt),
 		LastState: k.Last.Kind.String(), LastReason: s.Texts.String(k.Last.Reason), LastMessage: s.Message(p, i, k.Last.Message),
 		LastExitCode: k.Last.ExitCode, LastSignal: k.Last.Signal, LastStarted: int64(k.Last.StartedAt),
 		LastFinished: int64(k.Last.FinishedAt), LastInstance: k.Last.ContainerID,
