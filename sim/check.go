@@ -19,6 +19,12 @@ func (c *Cluster) Check() {
 	}
 }
 
+// Sound is Check in the form that Run takes: it is true, or it does not return.
+func (c *Cluster) Sound() bool {
+	c.Check()
+	return true
+}
+
 func (c *Cluster) contradiction(format string, args ...any) {
 	panic(fmt.Sprintf("sim: seed %d, at %s: %s", c.seed, c.now, fmt.Sprintf(format, args...)))
 }

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"podsim/reports"
+)
+
+// TestMain lets the test binary stand in for podsim, so that exit codes are real.
+func TestMain(m *testing.M) {
+	if os.Getenv("PODSIM_MAIN") != "" {
+		os.Exit(run(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// result is what a command line did.
+type result struct {
+	code        int
+	out, errors string
+}
+
+// podsim runs a command line in dir, with environment variables added.
+func podsim(t *testing.T, dir string, env []string, args ...string) result {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), "PODSIM_MAIN=1"), env...)
+	var out, errors bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errors
+	err := cmd.Run()
+	if _, ok := err.(*exec.ExitError); err != nil && !ok {
+		require.NoError(t, err)
+	}
+	return result{cmd.ProcessState.ExitCode(), out.String(), errors.String()}
+}
+
+func library(t *testing.T, name string) string {
+	path, err := filepath.Abs("../../scenarios/library/" + name)
+	require.NoError(t, err)
+	return path
+}
+
+func TestRunThenLook(t *testing.T) {
+	dir := t.TempDir()
+	r := podsim(t, dir, nil, "run", library(t, "bare-pod-and-deployment.yaml"))
+	require.Equal(t, 0, r.code, r.errors)
+	assert.Contains(t, r.out, "record: podsim-out")
+	assert.Empty(t, r.errors, "no progress in a pipe")
+
+	r = podsim(t, dir, nil, "get", "pods", "-o", "name")
+	assert.Regexp(t, `(?m)^pod/web-[0-9a-z]+-[0-9a-z]{5}$`, r.out)
+	pod := strings.TrimPrefix(strings.Fields(r.out)[0], "pod/")
+
+	for _, args := range [][]string{
+		{"get", "pods", "-o", "wide"}, {"get", "pods", "--at", "4.2s"}, {"get", "pods", "--watch"}, {"get", "all"},
+		{"get", "pods", pod, "-o", "yaml"}, {"get", "events", "-o", "json"}, {"get", "pods", "-o", "csv"},
+		{"describe", "pod", pod}, {"describe", "node", "worker"}, {"get", "deploy/web"},
+	} {
+		r := podsim(t, dir, nil, args...)
+		assert.Equal(t, 0, r.code, "%v: %s", args, r.errors)
+		assert.NotEmpty(t, r.out, "%v", args)
+	}
+	r = podsim(t, dir, nil, "get", "pods", "nobody")
+	assert.Equal(t, exitFailed, r.code)
+	assert.Equal(t, "Error from server (NotFound): pods \"nobody\" not found\n", r.errors)
+}
+
+func TestSameSeedSameBytes(t *testing.T) {
+	dir := t.TempDir()
+	path := library(t, "crash-loop.yaml")
+	one := runInfo(t, dir, "one", []string{"GOMAXPROCS=1"}, path)
+	two := runInfo(t, dir, "two", []string{"GOMAXPROCS=2"}, path)
+	other := runInfo(t, dir, "other", nil, path, "--seed", "99")
+	assert.Equal(t, one.Hash, two.Hash)
+	assert.NotEqual(t, one.Hash, other.Hash, "another seed has another hash")
+	for _, name := range []string{"transitions.parquet", "events.parquet"} {
+		a, err := os.ReadFile(filepath.Join(dir, "one", name))
+		require.NoError(t, err)
+		b, err := os.ReadFile(filepath.Join(dir, "two", name))
+		require.NoError(t, err)
+		assert.True(t, bytes.Equal(a, b), "%s differs between two runs", name)
+	}
+}
+
+func runInfo(t *testing.T, dir, name string, env []string, args ...string) reports.RunInfo {
+	r := podsim(t, dir, env, append([]string{"run", "-o", name}, args...)...)
+	require.Equal(t, 0, r.code, r.errors)
+	data, err := os.ReadFile(filepath.Join(dir, name, "run.json"))
+	require.NoError(t, err)
+	var info reports.RunInfo
+	require.NoError(t, json.Unmarshal(data, &info))
+	return info
+}
+
+// head is a scenario without its spec.
+const head = "apiVersion: podsim/v1alpha1\nkind: Scenario\nmetadata: {name: bad}\nspec:\n  duration: 1m\n  nodes: [{name: n, template: {status: {capacity: {cpu: \"1\", memory: 1Gi}}}}]\n"
+
+// TestBadInput: a user's mistake is one line with the file and the line, and exit code 2.
+func TestBadInput(t *testing.T) {
+	deployment := "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: %R\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n      - {name: c, image: nginx%X}\n"
+	manifest := func(replicas, extra string) string {
+		return strings.NewReplacer("%R", replicas, "%X", extra).Replace(deployment)
+	}
+	good := manifest("1", "")
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  string
+	}{
+		{"unknown field", map[string]string{"s.yaml": head + "  nodez: []\n"}, `^s\.yaml:7: .*nodez.*nodes`},
+		{"wrong type", map[string]string{"s.yaml": strings.Replace(head, "1m", "[1]", 1)}, `^s\.yaml:5: .*duration`},
+		{"unknown kind", map[string]string{"s.yaml": head + "  manifests: [m.yaml]\n", "m.yaml": strings.Replace(good, "kind: Deployment", "kind: Deploymint", 1)}, `^m\.yaml:2: .*Deploymint`},
+		{"unknown apiVersion", map[string]string{"s.yaml": strings.Replace(head, "v1alpha1", "v9", 1)}, `^s\.yaml:1: .*podsim/v1alpha1`},
+		{"negative replicas", map[string]string{"s.yaml": head + "  manifests: [m.yaml]\n", "m.yaml": manifest("-1", "")}, `^m\.yaml:5: .*-1`},
+		{"duplicate names", map[string]string{"s.yaml": head + "  manifests: [m.yaml]\n", "m.yaml": good + "---\n" + good}, `^m\.yaml:\d+: .*web`},
+		{"missing file", map[string]string{"s.yaml": head + "  manifests: [none.yaml]\n"}, `^s\.yaml:7: .*none\.yaml`},
+		{"contradiction", map[string]string{"s.yaml": head + "  behaviors: [{run: {forever: true, for: 1s}}]\n"}, `^s\.yaml:7: .*forever`},
+		{"cyclic include", map[string]string{"s.yaml": head + "  include: [t.yaml]\n", "t.yaml": head + "  include: [s.yaml]\n"}, `include.*s\.yaml`},
+		{"empty file", map[string]string{"s.yaml": ""}, `^s\.yaml:1: `},
+		{"garbage", map[string]string{"s.yaml": string(bytes.Repeat([]byte{0xfe, 0x00, 0x81}, 17<<20))}, `^s\.yaml:\d+: `},
+		{"quantity", map[string]string{"s.yaml": strings.Replace(head, "1Gi", "1.5.5Gi", 1)}, `^s\.yaml:6: .*1\.5\.5Gi`},
+		{"field of a manifest", map[string]string{"s.yaml": head + "  manifests: [m.yaml]\n", "m.yaml": manifest("1", ", imagePullPolice: Always")}, `^m\.yaml:11: .*imagePullPolice.*imagePullPolicy`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range c.files {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+			}
+			r := podsim(t, dir, nil, "run", "s.yaml")
+			assert.Equal(t, exitUsage, r.code)
+			first, _, _ := strings.Cut(r.errors, "\n")
+			assert.Regexp(t, regexp.MustCompile(c.want), first)
+			assert.NotContains(t, r.errors, "goroutine", "no stack trace for a user's mistake")
+			assert.Empty(t, r.out)
+		})
+	}
+}
+
+func TestUsage(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"run"}, "arg"},
+		{[]string{"run", "none.yaml"}, "none.yaml"},
+		{[]string{"walk"}, "unknown command"},
+		{[]string{"get", "pods"}, "no record of a run is there"},
+		{[]string{"get", "pigs"}, "pods"},
+		{[]string{"get", "pods", "-o", "xml"}, "yaml"},
+		{[]string{"get", "pods", "-l", "a=b=c"}, "selector"},
+		{[]string{"describe", "events"}, "describe"},
+		{[]string{"run", library(t, "crash-loop.yaml"), "--until", "-1s"}, "--until"},
+		{[]string{"run", library(t, "crash-loop.yaml"), "--set", "spec.nodez=1"}, "nodez"},
+	} {
+		r := podsim(t, dir, nil, c.args...)
+		assert.Equal(t, exitUsage, r.code, "%v", c.args)
+		assert.Contains(t, r.errors, c.want, "%v", c.args)
+	}
+}
+
+func TestForeignFolder(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "thesis.txt"), []byte("years of work"), 0o644))
+	r := podsim(t, dir, nil, "run", library(t, "crash-loop.yaml"), "-o", ".")
+	assert.Equal(t, exitUsage, r.code)
+	assert.Contains(t, r.errors, "thesis.txt")
+	_, err := os.Stat(filepath.Join(dir, "run.json"))
+	assert.True(t, os.IsNotExist(err))
+}
+
+// TestHelp: each command that does something has an example, and its flags are real.
+func TestHelp(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Runnable() {
+			assert.NotEmpty(t, c.Example, c.CommandPath())
+		}
+		assert.NotEmpty(t, c.Short, c.CommandPath())
+		for _, line := range strings.Split(c.Example, "\n") {
+			for _, word := range strings.Fields(line) {
+				if flag, ok := strings.CutPrefix(word, "--"); ok {
+					name, _, _ := strings.Cut(flag, "=")
+					target, _, err := c.Root().Find(strings.Fields(line)[1:])
+					require.NoError(t, err)
+					assert.NotNil(t, target.Flags().Lookup(name), "%s: the example's --%s is no flag", c.CommandPath(), name)
+				}
+			}
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRoot())
+}
+
+func TestSchemaAndCheck(t *testing.T) {
+	dir := t.TempDir()
+	r := podsim(t, dir, nil, "scenario", "schema")
+	assert.Equal(t, 0, r.code)
+	assert.True(t, json.Valid([]byte(r.out)))
+	r = podsim(t, dir, nil, "scenario", "check", library(t, "crash-loop.yaml"), library(t, "scale-5000.yaml"))
+	assert.Equal(t, 0, r.code, r.errors)
+	r = podsim(t, dir, nil, "version")
+	assert.Contains(t, r.out, kubernetesVersion)
+}
