@@ -125,7 +125,9 @@ func TestSampleIsClamped(t *testing.T) {
 // Whatever Validate accepts gives finite numbers at the ends, which grow with u.
 func TestSampleIsFinite(t *testing.T) {
 	sizes := []float64{1e-60, 1e-9, 1e-3, 0.1, 0.5, 1, 2, 10, 1e3, 1e9, 1e60}
-	us := []float64{UniformOpen(0), 1e-9, 0.01, 0.2499, 0.25, 0.5, 0.99, 1 - 1e-9, UniformOpen(math.MaxUint64)}
+	us := []float64{
+		UniformOpen(0), 1e-9, 0.01, 0.2499, 0.25, 0.5, 0.99, 1 - 1e-9, UniformOpen(math.MaxUint64),
+	}
 	checked := 0
 	for kind := model.DistConstant; kind <= model.DistPareto; kind++ {
 		for _, a := range sizes {

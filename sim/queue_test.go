@@ -161,7 +161,9 @@ func TestQueueIsFirstInFirstOutAtOneMoment(t *testing.T) {
 
 func TestQueueHoldsEveryMoment(t *testing.T) {
 	var q Queue
-	moments := []model.Time{0, 1, 63, 64, model.Second, 1<<60 - 1, 1 << 60, model.Never - 1, model.Never}
+	moments := []model.Time{
+		0, 1, 63, 64, model.Second, 1<<60 - 1, 1 << 60, model.Never - 1, model.Never,
+	}
 	for _, at := range slices.Backward(moments) {
 		q.Push(Event{At: at})
 	}
@@ -190,7 +192,9 @@ func TestArrivalsComeFirst(t *testing.T) {
 	var q Queue
 	q.Push(Event{At: 5, Obj: 100})
 	q.Push(Event{At: 7, Obj: 101})
-	q.Stream(arrivalKind, pullFrom([]Event{{At: 5, Obj: 0}, {At: 5, Obj: 1}, {At: 6, Obj: 2}, {At: 9, Obj: 3}}))
+	q.Stream(arrivalKind, pullFrom([]Event{
+		{At: 5, Obj: 0}, {At: 5, Obj: 1}, {At: 6, Obj: 2}, {At: 9, Obj: 3},
+	}))
 	assert.Equal(t, 2, q.Len(), "arrivals are not counted")
 	var got []int32
 	for e, ok := q.Pop(); ok; e, ok = q.Pop() {
