@@ -42,6 +42,8 @@ type RunInfo struct {
 	Duration model.Time    `json:"duration_ns"`
 	Ended    model.Time    `json:"ended_ns"`
 	Wall     time.Duration `json:"wall_ns"`
+	// PeakMemory is the most memory of the process in bytes, 0 when it is not known.
+	PeakMemory int64 `json:"peak_memory_bytes"`
 
 	Events           int64 `json:"events"`
 	Transitions      int64 `json:"transitions"`

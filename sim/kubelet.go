@@ -170,7 +170,7 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 		if f.Delay != model.Never {
 			p.draws++
 			u := Uniform(Draw(c.seed, streamWake, p.luck, uint64(p.draws)))
-			due := c.now + f.Delay + model.Time(u*0.5*float64(f.Delay))
+			due := c.now + f.Delay + model.Time(u*c.wakeJitter*float64(f.Delay))
 			c.at(n.loops.NextTick(due), evWake, id, p.wakeGen, 0)
 		}
 	case kubelet.DeadlineAt:

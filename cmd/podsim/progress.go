@@ -46,16 +46,9 @@ func (p *progress) tick() {
 	fmt.Fprintf(p.out, "\r\033[K%s of %s  %.0f events/s  pods: %s", p.cluster.Now(), p.until, rate, podSummary(p.cluster.State(), p.cluster))
 }
 
-// done takes the line away and says how fast the run was.
+// done takes the line away.
 func (p *progress) done() {
-	if p.silent {
-		return
-	}
 	if p.wrote {
 		fmt.Fprint(p.out, "\r\033[K")
 	}
-	n := p.cluster.Counts()
-	wall := time.Since(p.start)
-	fmt.Fprintf(p.out, "%d events in %s (%.0f/s), %d placements (%.0f/s)\n", n.Events, wall.Round(time.Millisecond),
-		float64(n.Events)/wall.Seconds(), n.Placements, float64(n.Placements)/wall.Seconds())
 }

@@ -124,6 +124,7 @@ func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
 	info.Events, info.Transitions, info.KubernetesEvents, info.Placements = counts.Events, counts.Transitions, counts.KubernetesEvents, counts.Placements
 	info.Wall = time.Since(start)
 	info.Complete = !stopped
+	info.PeakMemory = peakMemory()
 	if rec != nil {
 		if err := rec.Close(info); err != nil {
 			return err
@@ -172,9 +173,21 @@ func summarize(w io.Writer, c *sim.Cluster, sc *model.Scenario, info *reports.Ru
 	for _, line := range c.Warnings() {
 		fmt.Fprintf(w, "warning: %s\n", line)
 	}
+	fmt.Fprintf(w, "speed: %s\n", speed(info))
 	if !o.noRecord {
 		fmt.Fprintf(w, "record: %s\n", o.directory)
 	}
+}
+
+// speed says how fast a run was and how much memory it took.
+func speed(info *reports.RunInfo) string {
+	s := info.Wall.Seconds()
+	out := fmt.Sprintf("%d events in %.1fs (%.0f/s), %d placements (%.0f/s)", info.Events, s, float64(info.Events)/s,
+		info.Placements, float64(info.Placements)/s)
+	if info.PeakMemory > 0 {
+		out += fmt.Sprintf(", peak memory %d MiB", info.PeakMemory>>20)
+	}
+	return out
 }
 
 func describeUnsimulated(u model.Unsimulated) string {

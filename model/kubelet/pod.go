@@ -91,7 +91,7 @@ type sandbox struct {
 // seen is the PLEG's record of the pod beside the instances.
 type seen struct {
 	sandbox sandbox
-	// at is when the pod was last relisted; -1 before.
+	// at is when the pod was last relisted; -Never before.
 	at model.Time
 	// dirty says that the runtime's state changed since.
 	dirty bool
@@ -180,8 +180,8 @@ func (p *Pod) Reset(t *model.PodTemplate) {
 	containers := p.containers[:0]
 	status, next := p.Status, p.next
 	*p = Pod{template: t}
-	p.seen.at = -1
-	p.work.lastSync = -1
+	p.seen.at = -model.Never
+	p.work.lastSync = -model.Never
 	for range t.Containers {
 		containers = append(containers, container{})
 	}
