@@ -69,12 +69,13 @@ func (p *Pod) ReadyContainers() (ready, total int) {
 // RestartCount is the RESTARTS column without the time.
 func (p *Pod) RestartCount() int32 { return summarize(p).restarts }
 
-// LastRestart is when the last of the counted restarts' containers ended, 0 for none.
+// LastRestart is when the last of the counted restarts' containers ended, Never for none.
 func (p *Pod) LastRestart() Time { return summarize(p).lastRestart }
 
-// RestartsColumn is the RESTARTS column: a count, and how long ago the last one was.
+// RestartsColumn is the RESTARTS column: a count, and how long ago the last one was, which
+// is Never when nobody knows.
 func RestartsColumn(restarts int32, last, now Time) string {
-	if restarts != 0 && last != 0 {
+	if restarts != 0 && last != Never {
 		return fmt.Sprintf("%d (%s ago)", restarts, Age(now-last))
 	}
 	return strconv.Itoa(int(restarts))
@@ -89,6 +90,11 @@ func none(s string) string {
 	}
 	return s
 }
+
+// TimesKnown says whether the times of a terminated state are known: those of a container
+// that could not be located are not. A time of zero does not tell, it is the run's first
+// second.
+func (s *ContainerState) TimesKnown() bool { return s.ContainerID != 0 || s.FinishedAt != 0 }
 
 // podSummary is what printPod counts. The status is word if it is set, else reason, which
 // init says is that of an init container.
@@ -106,7 +112,7 @@ type podSummary struct {
 // container that is not through, by the containers, by the deletion.
 func summarize(p *Pod) podSummary {
 	st := &p.Status
-	w := podSummary{word: st.Phase.String()}
+	w := podSummary{word: st.Phase.String(), lastRestart: Never}
 	if st.Reason != NoText {
 		w.set(st.Reason)
 	}
@@ -123,10 +129,9 @@ func summarize(p *Pod) podSummary {
 			w.gates++
 		}
 	}
-	if st.Containers != nil {
-		if initializing := w.initContainers(p); !initializing || st.Conditions[PodInitialized].Status == ConditionTrue {
-			w.containers(p)
-		}
+	initializing := w.initContainers(p)
+	if !initializing || st.Conditions[PodInitialized].Status == ConditionTrue {
+		w.containers(p)
 	}
 	switch {
 	case p.Deleting && st.Reason == ReasonNodeLost:
@@ -141,8 +146,11 @@ func (w *podSummary) set(reason Text) { w.reason, w.word, w.init = reason, "", f
 
 // initContainers says whether the pod is still initializing, and by what.
 func (w *podSummary) initContainers(p *Pod) bool {
+	if p.Status.Containers == nil {
+		return false
+	}
 	n := p.Template.NumInit
-	for i := 0; i < n; i++ {
+	for i := range n {
 		k := &p.Status.Containers[i]
 		sidecar := p.Template.Containers[i].Kind == Sidecar
 		w.restarts += k.Restarts
@@ -161,7 +169,7 @@ func (w *podSummary) initContainers(p *Pod) bool {
 			w.set(k.State.Reason)
 			w.init = true
 		default:
-			w.word = fmt.Sprintf("Init:%d/%d", i, n)
+			w.word = initProgress(i, n)
 		}
 		return true
 	}
@@ -177,6 +185,26 @@ var initReasons = func() (words [firstFree]string) {
 	return words
 }()
 
+// progressMax is the number of init containers up to which progressWords has the words.
+const progressMax = 8
+
+// progressWords are the words Init:N/M for few init containers, so that they cost no memory.
+var progressWords = func() (words [progressMax][progressMax + 1]string) {
+	for i := range words {
+		for n := range words[i] {
+			words[i][n] = fmt.Sprintf("Init:%d/%d", i, n)
+		}
+	}
+	return words
+}()
+
+func initProgress(i, n int) string {
+	if n <= progressMax {
+		return progressWords[i][n]
+	}
+	return fmt.Sprintf("Init:%d/%d", i, n)
+}
+
 // failedInit is the word for an init container that failed.
 func (w *podSummary) failedInit(s *ContainerState) {
 	switch {
@@ -191,8 +219,11 @@ func (w *podSummary) failedInit(s *ContainerState) {
 }
 
 func (w *podSummary) restarted(k *ContainerStatus) {
-	if k.Last.Kind == StateTerminated {
-		w.lastRestart = max(w.lastRestart, k.Last.FinishedAt)
+	if k.Last.Kind != StateTerminated || !k.Last.TimesKnown() {
+		return
+	}
+	if w.lastRestart == Never || w.lastRestart < k.Last.FinishedAt {
+		w.lastRestart = k.Last.FinishedAt
 	}
 }
 
@@ -217,7 +248,7 @@ func (w *podSummary) containers(p *Pod) {
 			w.ready++
 		}
 	}
-	if w.word != "" || w.reason != ReasonCompleted {
+	if w.word != "" || w.init || w.reason != ReasonCompleted {
 		return
 	}
 	switch {
@@ -232,8 +263,8 @@ func (w *podSummary) containers(p *Pod) {
 
 // sidecarRestarts counts only the sidecars' restarts of the init containers.
 func (w *podSummary) sidecarRestarts(p *Pod) {
-	w.restarts, w.lastRestart = 0, 0
-	for i := 0; i < p.Template.NumInit; i++ {
+	w.restarts, w.lastRestart = 0, Never
+	for i := range min(p.Template.NumInit, len(p.Status.Containers)) {
 		if p.Template.Containers[i].Kind == Sidecar {
 			w.restarts += p.Status.Containers[i].Restarts
 			w.restarted(&p.Status.Containers[i])

@@ -48,7 +48,7 @@ func luckOf(parts ...string) uint64 {
 // delay draws a pod's span of time.
 func (c *Cluster) delay(id model.PodID, s Stream, d *model.Dist) model.Time {
 	if d.Kind == model.DistConstant {
-		return model.Time(d.Value)
+		return SampleTime(d, 0.5)
 	}
 	p := &c.pods[id]
 	p.draws++
@@ -59,7 +59,7 @@ func (c *Cluster) delay(id model.PodID, s Stream, d *model.Dist) model.Time {
 // draw of the same object.
 func (c *Cluster) delayOf(object uint64, s Stream, n uint64, d *model.Dist) model.Time {
 	if d.Kind == model.DistConstant {
-		return model.Time(d.Value)
+		return SampleTime(d, 0.5)
 	}
 	return SampleTime(d, UniformOpen(Draw(c.seed, s, object, n)))
 }

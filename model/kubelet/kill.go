@@ -105,7 +105,7 @@ func (p *Pod) beginKill(i int, override int64, m model.Message, failed model.Pro
 // graceFor follows setTerminationGracePeriod.
 func (p *Pod) graceFor(i int, failed model.ProbeType) int64 {
 	if p.sync.deleting {
-		return p.config.graceSeconds
+		return p.sync.deletionGrace
 	}
 	if failed != noProbe {
 		if probe := p.template.Containers[i].Probes[failed]; probe.GraceSeconds >= 0 {

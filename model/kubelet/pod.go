@@ -30,6 +30,8 @@ type Pod struct {
 	// version counts its changes, 0 means that there is none yet. The driver publishes it.
 	Status  model.PodStatus
 	Version int64
+	// sending is the status on its way to the API server.
+	sending sending
 	// next is the status being generated; its memory is used again.
 	next model.PodStatus
 
@@ -67,8 +69,6 @@ type work struct {
 	pending, busy bool
 	// lastSync is when the last sync ended; the next one waits for a PLEG newer than that.
 	lastSync model.Time
-	// waiting says that the sync about to start waits for the PLEG.
-	waiting bool
 	// evicted is the reason why the kubelet itself ends the pod, NoText otherwise.
 	evicted        model.Text
 	evictedMessage model.Message
@@ -212,6 +212,9 @@ const (
 	// Evict: the kubelet ends the pod itself: Text is the reason, Message the message.
 	Evict
 
+	// SyncBegun answers BeginSync.
+	SyncBegun
+
 	// The answers of the runtime. Text is the error, NoText for success.
 	SandboxStarted
 	SandboxStopped
@@ -242,7 +245,7 @@ const (
 	Probed
 )
 
-var eventNames = [...]string{"Configured", "Removed", "Reconciled", "Woken", "DeadlineReached", "Relisted", "Evict", "SandboxStarted",
+var eventNames = [...]string{"Configured", "Removed", "Reconciled", "Woken", "DeadlineReached", "Relisted", "Evict", "SyncBegun", "SandboxStarted",
 	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
 
@@ -287,6 +290,8 @@ const (
 	// look at all pods.
 	RelistSoon
 	RelistNext
+	// BeginSync asks for SyncBegun after the time that a worker takes to begin a sync.
+	BeginSync
 	// PublishStatus says that Status changed.
 	PublishStatus
 	// Emit writes a Kubernetes Event: Reason, Warning, Container, Message, M, S.
@@ -318,7 +323,7 @@ const (
 	Done
 )
 
-var effectNames = [...]string{"Wake", "DeadlineAt", "RelistSoon", "RelistNext", "PublishStatus", "Emit", "MountVolumes", "UnmountVolumes",
+var effectNames = [...]string{"Wake", "DeadlineAt", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "Emit", "MountVolumes", "UnmountVolumes",
 	"RunSandbox", "StopSandbox", "AskImage", "Pull", "Create", "Start", "Stop", "Remove", "RunHook", "Timer", "ProbeAt",
 	"RunProbe", "Terminated", "Done"}
 

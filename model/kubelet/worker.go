@@ -22,6 +22,9 @@ type stage uint8
 
 const (
 	idle stage = iota
+	// awaitingRelist: the sync waits for the PLEG; beginning: it has the pod's status.
+	awaitingRelist
+	beginning
 	mounting
 	killingPod
 	stoppingSandbox
@@ -39,8 +42,10 @@ const (
 type syncState struct {
 	kind  workType
 	stage stage
-	// deleting is the pod's deletion mark as this sync sees it.
-	deleting bool
+	// deleting and deletionGrace are the pod's deletion mark as this sync sees it, override
+	// the grace period of a termination (KillPodOptions).
+	deleting                bool
+	deletionGrace, override int64
 	// toStart and toKill are the containers of computePodActions, as bits.
 	toStart, toKill uint64
 	// killing are the containers whose kill is under way.
@@ -124,8 +129,12 @@ func (p *Pod) handle(e Event) {
 // answer takes the answer that the sync under way waits for.
 func (p *Pod) answer(e Event) {
 	switch {
+	case e.Kind == SyncBegun && p.sync.stage == beginning:
+		p.beginSync()
 	case e.Kind == VolumesMounted && p.sync.stage == mounting:
 		p.volumesMounted()
+	case e.Kind == VolumesMounted:
+		// The sync that waited for them was cancelled.
 	case e.Kind == SandboxStopped && p.sync.stage == stoppingSandbox:
 		p.sandboxStopped()
 	case e.Kind == SandboxStarted && p.sync.stage == startingSandbox:
@@ -177,6 +186,9 @@ func (p *Pod) configured(e Event) {
 func (p *Pod) terminate() {
 	if p.work.kind == syncPod {
 		p.work.kind = terminatingPod
+		if p.sync.stage == mounting {
+			p.cancelSync()
+		}
 	}
 	grace := p.work.graceSeconds
 	switch {
@@ -191,27 +203,35 @@ func (p *Pod) terminate() {
 // update gives the worker work (UpdatePod).
 func (p *Pod) update() { p.work.pending = true }
 
-// runWorker starts the next sync when the worker is free and the PLEG has looked at the pod
-// since the last one (podWorkerLoop, podCache.GetNewerThan).
+// runWorker lets the worker take the pending update when it is free. What the sync sees of the
+// pod's object is what was there then, though it may wait for the PLEG, which must have looked
+// at the pod since the last sync (podWorkerLoop: startPodSync, podCache.GetNewerThan).
 func (p *Pod) runWorker() {
-	for p.work.pending && !p.work.busy {
-		if p.global <= p.work.lastSync && p.seen.at <= p.work.lastSync {
-			if !p.work.waiting {
-				p.work.waiting = true
-				p.ask(RelistNext, -1)
-			}
-			return
+	if p.work.pending && !p.work.busy {
+		p.work.pending, p.work.busy = false, true
+		p.sync = syncState{kind: p.work.kind, deleting: p.config.deleting, deletionGrace: p.config.graceSeconds,
+			override: p.work.graceSeconds, current: -1, stage: awaitingRelist}
+		if !p.observed() {
+			p.ask(RelistNext, -1)
 		}
-		p.work.pending, p.work.waiting, p.work.busy = false, false, true
-		p.sync = syncState{kind: p.work.kind, deleting: p.config.deleting, current: -1}
-		switch p.work.kind {
-		case syncPod:
-			p.syncPod()
-		case terminatingPod:
-			p.syncTerminatingPod()
-		case terminatedPod:
-			p.syncTerminatedPod()
-		}
+	}
+	if p.sync.stage == awaitingRelist && p.observed() {
+		p.sync.stage = beginning
+		p.ask(BeginSync, -1)
+	}
+}
+
+// observed says that the PLEG has looked at the pod since the last sync.
+func (p *Pod) observed() bool { return max(p.global, p.seen.at) > p.work.lastSync }
+
+func (p *Pod) beginSync() {
+	switch p.sync.kind {
+	case syncPod:
+		p.syncPod()
+	case terminatingPod:
+		p.syncTerminatingPod()
+	case terminatedPod:
+		p.syncTerminatedPod()
 	}
 }
 
@@ -249,12 +269,23 @@ func (p *Pod) syncPod() {
 		p.completeSync()
 		return
 	}
-	if p.template.Volumes > 0 {
+	switch {
+	case p.template.Volumes == 0:
+		p.volumesMounted()
+	case p.work.kind != syncPod:
+		p.cancelSync()
+	default:
 		p.sync.stage = mounting
 		p.ask(MountVolumes, -1)
-		return
 	}
-	p.volumesMounted()
+}
+
+// cancelSync ends a sync that waits for volumes when the pod is to be terminated: the only
+// wait of SyncPod that heeds the cancelled context.
+func (p *Pod) cancelSync() {
+	p.sync.stage = idle
+	p.work.busy = false
+	p.work.lastSync = p.now
 }
 
 // volumesMounted goes on with kuberuntime's SyncPod.
@@ -344,7 +375,7 @@ func (p *Pod) syncTerminatingPod() {
 	// StopLivenessAndStartup leaves the sidecars' probes alone.
 	p.stopProbes(model.Liveness, p.template.NumInit)
 	p.stopProbes(model.Startup, p.template.NumInit)
-	p.killPod(p.work.graceSeconds)
+	p.killPod(p.sync.override)
 }
 
 // terminatingDone follows the end of SyncTerminatingPod: every container is stopped.
