@@ -83,8 +83,9 @@ func (s *State) compileContainer(c *v1.Container) Container {
 		Limits:       ResourcesOf(c.Resources.Limits),
 		Probes:       [NumProbes]*Probe{Liveness: compileProbe(c.LivenessProbe), Readiness: compileProbe(c.ReadinessProbe), Startup: compileProbe(c.StartupProbe)},
 	}
-	name, ok := WithDefaultTag(c.Image)
-	if k.InvalidImage = !ok; ok {
+	if name, err := WithDefaultTag(c.Image); err != nil {
+		k.InvalidImage = err.Error()
+	} else {
 		k.ImageID = s.Image(name)
 	}
 	switch c.ImagePullPolicy {
@@ -161,18 +162,18 @@ func (s *State) Image(name string) ImageID {
 	return ImageID(len(s.Images) - 1)
 }
 
-// WithDefaultTag adds ":latest" to an image name that has neither tag nor digest; ok is
-// false when the name cannot be parsed (pkg/kubelet/images/image_manager.go
+// WithDefaultTag adds ":latest" to an image name that has neither tag nor digest. It is an
+// error when the name cannot be parsed (pkg/kubelet/images/image_manager.go
 // applyDefaultImageTag).
-func WithDefaultTag(image string) (name string, ok bool) {
+func WithDefaultTag(image string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
-		return "", false
+		return "", err
 	}
 	if reference.IsNameOnly(named) {
-		return image + ":latest", true
+		return image + ":latest", nil
 	}
-	return image, true
+	return image, nil
 }
 
 // Registry is the host that an image is pulled from.

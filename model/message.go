@@ -117,7 +117,8 @@ func (s *State) Message(p *Pod, i int, m Message) string {
 	case MessageImageNeverPull:
 		return fmt.Sprintf("Container image %q is not present with pull policy of Never", p.image(i))
 	case MessageInvalidImageName:
-		return fmt.Sprintf("Failed to apply default image tag %q: couldn't parse image name %q: invalid reference format", p.image(i), p.image(i))
+		return fmt.Sprintf("Failed to apply default image tag %q: couldn't parse image name %q: %s", p.image(i), p.image(i),
+			p.Template.Containers[i].InvalidImage)
 	case MessageNotLocatedTerminated:
 		return "The container could not be located when the pod was terminated"
 	case MessageNotLocatedDeleted:

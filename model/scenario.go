@@ -233,8 +233,9 @@ type ControlPlane struct {
 	// Reconcile is the time that a controller takes for one key, Schedule the time of one
 	// scheduling attempt, in nanoseconds.
 	Reconcile, Schedule Dist
-	// KubeletAdmit is from the kubelet's watch to the first sync of a pod.
-	KubeletAdmit Dist
+	// KubeletAdmit is from the kubelet's watch to the first sync of a pod, KubeletSync from the
+	// beginning of any sync until the kubelet has made the pod's status.
+	KubeletAdmit, KubeletSync Dist
 
 	ControllerManager, Scheduler, Kubelet ClientLimit
 }
@@ -273,6 +274,7 @@ func DefaultControlPlane() ControlPlane {
 		Reconcile:         around(2 * Millisecond),
 		Schedule:          Dist{Kind: DistConstant},
 		KubeletAdmit:      around(25 * Millisecond),
+		KubeletSync:       around(1 * Millisecond),
 		ControllerManager: ClientLimit{QPS: 20, Burst: 30},
 		Scheduler:         ClientLimit{QPS: 50, Burst: 100},
 		Kubelet:           ClientLimit{QPS: 50, Burst: 100},

@@ -79,10 +79,10 @@ type Container struct {
 	Name  string
 	Kind  ContainerKind
 	Image string
-	// ImageID is the image with its default tag; InvalidImage says that the name cannot be
-	// parsed.
+	// ImageID is the image with its default tag; InvalidImage says why the name cannot be
+	// parsed, empty when it can.
 	ImageID      ImageID
-	InvalidImage bool
+	InvalidImage string
 	PullPolicy   PullPolicy
 
 	RestartPolicy RestartPolicy

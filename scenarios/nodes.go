@@ -37,7 +37,7 @@ func (r *reader) nodes(files []nodeFile) []model.NodeSpec {
 			nodes = append(nodes, model.NodeSpec{Name: name, Object: object, Images: f.Images})
 		}
 		for j, image := range f.Images {
-			if _, ok := model.WithDefaultTag(image); !ok {
+			if _, err := model.WithDefaultTag(image); err != nil {
 				at := f.Where.source.at(find(f.Where.node, fmt.Sprintf("images[%d]", j)))
 				r.errorAt(at, "%s is not the name of an image, want something like nginx:1.23", quoted(image))
 			}

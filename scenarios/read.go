@@ -306,8 +306,8 @@ func (r *reader) imageSpecs(files []imageFile) []model.ImageSpec {
 	for i := range files {
 		f := &files[i]
 		where := f.Where.at("name")
-		name, ok := model.WithDefaultTag(f.Name)
-		if !ok {
+		name, err := model.WithDefaultTag(f.Name)
+		if err != nil {
 			r.errorAt(where, "%s is not the name of an image, want something like nginx:1.23", quoted(f.Name))
 		}
 		if first, ok := seen[name]; ok {

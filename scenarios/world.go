@@ -55,7 +55,7 @@ func newWorld(nodes []model.NodeSpec) *world {
 }
 
 func (w *world) addImage(image string) {
-	if name, ok := model.WithDefaultTag(image); ok {
+	if name, err := model.WithDefaultTag(image); err == nil {
 		w.images[name] = true
 	}
 }
@@ -149,6 +149,9 @@ func (w *world) mayOwn(id object) bool {
 
 func (w *world) delete(step *model.Step) {
 	id := object{step.Kind, step.Namespace, step.Name}
+	if step.Kind == model.KindPod && !step.Force {
+		return // it is there for its grace period, and may be deleted by force meanwhile
+	}
 	delete(w.objects, id)
 	w.gone[id] = step.At
 }
@@ -189,8 +192,8 @@ func (r *reader) checkUse(spec *specFile, w *world) {
 	}
 	for i := range spec.Images {
 		f := &spec.Images[i]
-		name, ok := model.WithDefaultTag(f.Name)
-		if f.Where.source == r.root && ok && !w.images[name] {
+		name, err := model.WithDefaultTag(f.Name)
+		if f.Where.source == r.root && err == nil && !w.images[name] {
 			r.errorAt(f.Where.at("name"), "no container has the image %s%s", quoted(f.Name), didYouMean(name, sortedKeys(w.images)))
 		}
 	}

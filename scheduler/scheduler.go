@@ -158,8 +158,8 @@ func (s *Scheduler) compile(t *model.PodTemplate) *class {
 
 // imageID is the id of an image that a volume names, by its name with the default tag.
 func (s *Scheduler) imageID(name string) model.ImageID {
-	name, ok := model.WithDefaultTag(name)
-	if !ok {
+	name, err := model.WithDefaultTag(name)
+	if err != nil {
 		return 0
 	}
 	return s.state.Image(name)

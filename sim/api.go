@@ -54,6 +54,7 @@ func (c *Cluster) podSeen(id model.PodID, change model.ChangeType) {
 		c.podOfReplicaSetSeen(id, change)
 	}
 	if o.Node != 0 {
+		c.reviewTaints(id)
 		c.kubeletSees(id, change)
 	}
 	if change == model.Deleted {
@@ -73,13 +74,14 @@ func (c *Cluster) createPod(name string, t *model.PodTemplate, owner model.Repli
 	o.Status.Containers = nil
 	p.exists = true
 	p.luck, p.draws = luck, 0
-	p.relistAt = model.Never
 	if len(t.Spec.SchedulingGates) > 0 {
 		o.Status.SetCondition(model.PodScheduled, model.ConditionFalse, model.ReasonSchedulingGated,
 			model.TextMessage(c.state.Texts.Intern("Scheduling is blocked due to non-empty scheduling gates")), c.now)
 	}
 	if t.Spec.NodeName != "" {
-		o.Node = c.nodeNamed(t.Spec.NodeName)
+		if o.Node = c.nodeNamed(t.Spec.NodeName); o.Node == 0 {
+			c.warn("pod %s/%s: there is no node %q (spec.nodeName)", t.Namespace, name, t.Spec.NodeName)
+		}
 	}
 	c.changed(model.KindPod, int32(id), model.Added)
 	return id
@@ -93,7 +95,7 @@ func (c *Cluster) podSlot() model.PodID {
 		return id
 	}
 	c.state.Pods = append(c.state.Pods, model.Pod{})
-	c.pods = append(c.pods, pod{relistAt: model.Never})
+	c.pods = append(c.pods, pod{relistAt: model.Never, evictAt: model.Never})
 	return model.PodID(len(c.pods) - 1)
 }
 
@@ -104,7 +106,7 @@ func (c *Cluster) freePod(id model.PodID) {
 		return
 	}
 	p.log.reset()
-	*p = pod{gen: p.gen + 1, relistAt: model.Never, machine: p.machine, containers: p.containers[:0], log: p.log}
+	*p = pod{gen: p.gen + 1, kubeletGen: p.kubeletGen + 1, relistAt: model.Never, evictAt: model.Never, machine: p.machine, containers: p.containers[:0], log: p.log}
 	c.freePods = append(c.freePods, id)
 }
 

@@ -47,7 +47,7 @@ func (c *Cluster) checkPod(id model.PodID) {
 	for i := range s.Containers {
 		c.checkContainer(o, i)
 	}
-	if o.Node == 0 && p.view == notScheduled && !o.Deleting && !s.Phase.Terminal() && o.Created+model.Second < c.now {
+	if o.Node == 0 && o.Template.Spec.NodeName == "" && p.view == notScheduled && !o.Deleting && !s.Phase.Terminal() && o.Created+model.Second < c.now {
 		c.contradiction("pod %s waits for a node and nobody knows", o.Name)
 	}
 }

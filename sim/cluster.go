@@ -45,8 +45,9 @@ type Cluster struct {
 
 // pod is what the cluster keeps of a pod beside the API server's object.
 type pod struct {
-	// gen is the slot's generation: an event for an older pod of the slot is stale.
-	gen uint16
+	// gen is the slot's generation: an event for an older pod of the slot is stale. kubeletGen
+	// is that of the kubelet's own events, which a crash of the node takes with it.
+	gen, kubeletGen uint16
 	// exists says that the object is in the API server.
 	exists bool
 	// luck names the pod's random draws; draws counts them.
@@ -68,26 +69,28 @@ type pod struct {
 	sawGrace    int64
 	// view is how the scheduler knows the pod.
 	view schedulerView
-	// evictGen is the generation of the pending eviction for taints.
+	// evictAt is the moment of the pending eviction for taints, Never when none is pending;
+	// evictGen is its generation.
+	evictAt  model.Time
 	evictGen uint16
 	// counts is how the pod stands in its ReplicaSet's counters.
 	counts podCounts
 
+	// mounted says that the pod's volumes are mounted.
+	mounted    bool
 	containers []container
 	// log is the kubelet's record of the pod's Events.
 	log eventLog
 }
 
 // The kinds of events. The object is a pod where nothing else is said, and Gen then holds
-// the slot's generation and another one: see podGen.
+// the slot's generation and another one: see at. The kubelet's own events stand first.
 const (
-	// evStep: Obj is the index of the scenario's step.
-	evStep EventKind = iota + 1
-	// evNotify: watchers see an object's change; Arg is kind<<8 | change.
-	evNotify
 	// evAdmit: the kubelet hands a new pod to its worker.
-	evAdmit
+	evAdmit EventKind = iota + 1
 	evWake
+	// evSync: the pod's worker begins a sync.
+	evSync
 	evDeadline
 	evRelist
 	// evRuntime: the runtime answers; Arg is the container and the answer's kind.
@@ -97,9 +100,18 @@ const (
 	evTimer
 	evProbeDue
 	evProbed
-	// evPublish: the kubelet's status reaches the API server; Obj is the pod.
+	// lastKubeletEvent is the last of the kubelet's own events.
+	lastKubeletEvent = evProbed
+)
+
+const (
+	// evStep: Obj is the index of the scenario's step.
+	evStep EventKind = lastKubeletEvent + 1 + iota
+	// evNotify: watchers see an object's change; Arg is kind<<8 | change.
+	evNotify
+	// evPublish: a status of the kubelet of node Obj reaches the API server; evFinalDelete: its
+	// last delete of a pod.
 	evPublish
-	// evFinalDelete: the kubelet's last delete reaches the API server.
 	evFinalDelete
 	// evPulled: Obj is the node, Arg the index of its pull.
 	evPulled
@@ -132,7 +144,6 @@ const (
 	evNodeStatus
 	// evAvailable: a pod of ReplicaSet Obj may have been ready for minReadySeconds.
 	evAvailable
-	evEnd
 )
 
 // NewCluster makes the cluster that a scenario describes, at time 0.
@@ -146,7 +157,7 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 	c.state.ReplicaSets = make([]model.ReplicaSet, 1)
 	c.state.Services = make([]model.Service, 1)
 	c.state.Images = make([]model.Image, 1)
-	c.pods = make([]pod, 1)
+	c.pods = []pod{{relistAt: model.Never, evictAt: model.Never}}
 	c.nodes = make([]node, 1)
 	c.runtime = &simulatedRuntime{cluster: c}
 	c.record.init()
@@ -242,6 +253,10 @@ func (c *Cluster) dispatch(e *Event) {
 		c.collect(model.ObjectKind(e.Arg), e.Obj)
 	case evLease, evTaint, evRecover, evNodeStatus:
 		c.nodeEvent(e)
+	case evPublish:
+		c.publish(model.NodeID(e.Obj))
+	case evFinalDelete:
+		c.finalDelete(model.NodeID(e.Obj))
 	case evPulled:
 		c.pulled(model.NodeID(e.Obj), int(e.Arg))
 	case evAvailable:
@@ -255,7 +270,7 @@ func (c *Cluster) dispatch(e *Event) {
 func (c *Cluster) podEvent(e *Event) {
 	id, op := model.PodID(e.Obj), uint16(e.Gen)
 	p := &c.pods[id]
-	if p.gen != uint16(e.Gen>>16) {
+	if c.generation(p, e.Kind) != uint16(e.Gen>>16) {
 		return
 	}
 	switch e.Kind {
@@ -269,19 +284,16 @@ func (c *Cluster) podEvent(e *Event) {
 		c.step(id, kubelet.Event{Kind: kubelet.DeadlineReached})
 	case evRelist:
 		if p.relistGen == op {
-			p.relistAt = model.Never
-			c.step(id, kubelet.Event{Kind: kubelet.Relisted})
+			c.relisted(id, e.Arg)
 		}
+	case evSync:
+		c.step(id, kubelet.Event{Kind: kubelet.SyncBegun})
 	case evTimer:
 		c.step(id, kubelet.Event{Kind: kubelet.TimerFired, Container: int8(e.Arg), Gen: op})
 	case evProbeDue:
 		c.step(id, kubelet.Event{Kind: kubelet.ProbeDue, Container: int8(e.Arg), Probe: model.ProbeType(e.Arg >> 8), Gen: op})
 	case evRuntime, evExit, evKill, evProbed:
 		c.runtimeEvent(id, e, op)
-	case evPublish:
-		c.publish(id)
-	case evFinalDelete:
-		c.finalDelete(id)
 	case evBind:
 		c.bound(id, model.NodeID(e.Arg))
 	case evUnschedulable:
@@ -297,7 +309,16 @@ func (c *Cluster) podEvent(e *Event) {
 
 // at queues an event of a pod; op is its own generation.
 func (c *Cluster) at(t model.Time, k EventKind, id model.PodID, op uint16, arg int32) {
-	c.queue.Push(Event{At: t, Kind: k, Obj: int32(id), Gen: uint32(c.pods[id].gen)<<16 | uint32(op), Arg: arg})
+	gen := c.generation(&c.pods[id], k)
+	c.queue.Push(Event{At: t, Kind: k, Obj: int32(id), Gen: uint32(gen)<<16 | uint32(op), Arg: arg})
+}
+
+// generation is the pod's generation that counts for events of the kind.
+func (c *Cluster) generation(p *pod, k EventKind) uint16 {
+	if k <= lastKubeletEvent {
+		return p.kubeletGen
+	}
+	return p.gen
 }
 
 // after queues an event of something that is not a pod.

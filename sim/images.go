@@ -8,16 +8,17 @@ import (
 // pull is an image pull under way on a node.
 type pull struct {
 	request kubelet.PullRequest
-	started model.Time
-	active  bool
+	// started and ends are when it began and will end.
+	started, ends model.Time
+	active        bool
 }
 
 // addImages takes over what the scenario says of images.
 func (c *Cluster) addImages() {
 	for i := range c.scenario.Images {
 		spec := &c.scenario.Images[i]
-		name, ok := model.WithDefaultTag(spec.Name)
-		if !ok {
+		name, err := model.WithDefaultTag(spec.Name)
+		if err != nil {
 			continue
 		}
 		image := &c.state.Images[c.state.Image(name)]
@@ -50,7 +51,7 @@ func pullError(name, kind string) string {
 
 // askPull queues a pod's pull with the node's image puller.
 func (c *Cluster) askPull(id model.PodID, container int8) {
-	r := kubelet.PullRequest{Pod: id, Gen: c.pods[id].gen, Container: container, Asked: c.now}
+	r := kubelet.PullRequest{Pod: id, Gen: c.pods[id].kubeletGen, Container: container, Asked: c.now}
 	node := c.state.Pods[id].Node
 	if c.nodes[node].puller.Ask(r) {
 		c.beginPull(node, r)
@@ -71,8 +72,9 @@ func (c *Cluster) beginPull(node model.NodeID, r kubelet.PullRequest) {
 		n.pulls = append(n.pulls, pull{})
 		slot = len(n.pulls) - 1
 	}
-	n.pulls[slot] = pull{request: r, started: c.now, active: true}
-	c.after(c.pullTime(node, r), evPulled, int32(node), int32(slot))
+	d := c.pullTime(node, r)
+	n.pulls[slot] = pull{request: r, started: c.now, ends: c.now + d, active: true}
+	c.after(d, evPulled, int32(node), int32(slot))
 }
 
 func (c *Cluster) pullTime(node model.NodeID, r kubelet.PullRequest) model.Time {
@@ -98,13 +100,16 @@ func (c *Cluster) pullTime(node model.NodeID, r kubelet.PullRequest) model.Time 
 // pulled is the end of a pull.
 func (c *Cluster) pulled(node model.NodeID, slot int) {
 	n := &c.nodes[node]
+	if slot >= len(n.pulls) || !n.pulls[slot].active || n.pulls[slot].ends != c.now {
+		return // the node lost its power meanwhile
+	}
 	pl := n.pulls[slot]
 	n.pulls[slot].active = false
 	r := pl.request
 	if next, ok := n.puller.Done(); ok {
 		c.beginPull(node, next)
 	}
-	if n.down && n.failed == model.FailCrash || c.pods[r.Pod].gen != r.Gen {
+	if c.pods[r.Pod].kubeletGen != r.Gen {
 		return
 	}
 	id := c.state.Pods[r.Pod].Template.Containers[r.Container].ImageID

@@ -10,16 +10,18 @@ type node struct {
 	loops  kubelet.Loops
 	puller kubelet.Puller
 	status kubelet.StatusManager
-	limit  limit
-	luck   uint64
-	writes uint64
-	pulls  []pull
+	// publishing is the pod whose status is on its way, with its slot's generation.
+	publishing    model.PodID
+	publishingGen uint16
+	limit         limit
+	luck          uint64
+	writes        uint64
+	pulls         []pull
 	// failed says how the node failed, when down is set.
 	down   bool
 	failed model.Failure
-	// failures counts the node's failures; leaseAt is when the present one is found out.
+	// failures counts the node's failures.
 	failures int
-	leaseAt  model.Time
 	// lost says that the node lifecycle controller has given the node up.
 	lost bool
 	pods []model.PodID
@@ -48,7 +50,7 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	}
 	n.Labels["kubernetes.io/hostname"] = spec.Name
 	for _, name := range spec.Images {
-		if image, ok := model.WithDefaultTag(name); ok {
+		if image, err := model.WithDefaultTag(name); err == nil {
 			n.Images = append(n.Images, model.NodeImage{Image: c.state.Image(image)})
 		}
 	}
@@ -176,9 +178,11 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 	case kubelet.DeadlineAt:
 		c.at(n.loops.NextTick(max(f.At, c.now)), evDeadline, id, 0, 0)
 	case kubelet.RelistSoon:
-		c.relist(id, c.now+kubelet.RelistDelay)
+		c.relist(id, c.now+kubelet.RelistDelay, 0)
 	case kubelet.RelistNext:
-		c.relist(id, n.loops.NextRelist(c.now))
+		c.relist(id, n.loops.NextRelist(c.now), relistAll)
+	case kubelet.BeginSync:
+		c.at(c.now+c.delay(id, streamSync, &c.scenario.ControlPlane.KubeletSync), evSync, id, 0, 0)
 	case kubelet.PublishStatus:
 		c.statusChanged(id)
 	case kubelet.Emit:
@@ -201,15 +205,28 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 	}
 }
 
+// relistAll says, as the Arg of an evRelist, that the PLEG looks at all pods.
+const relistAll = 1
+
 // relist queues the PLEG's look at a pod, unless an earlier one is queued.
-func (c *Cluster) relist(id model.PodID, at model.Time) {
+func (c *Cluster) relist(id model.PodID, at model.Time, arg int32) {
 	p := &c.pods[id]
 	if p.relistAt <= at {
 		return
 	}
 	p.relistAt = at
 	p.relistGen++
-	c.at(at, evRelist, id, p.relistGen, 0)
+	c.at(at, evRelist, id, p.relistGen, arg)
+}
+
+// relisted is the PLEG's look at a pod.
+func (c *Cluster) relisted(id model.PodID, arg int32) {
+	p := &c.pods[id]
+	p.relistAt = model.Never
+	if arg == relistAll && p.machine.Changed() {
+		c.nodes[c.state.Pods[id].Node].loops.Inspected()
+	}
+	c.step(id, kubelet.Event{Kind: kubelet.Relisted})
 }
 
 // statusChanged lets the node's status manager publish the pod's status. A publish is a GET
@@ -221,57 +238,72 @@ func (c *Cluster) statusChanged(id model.PodID) {
 		return
 	}
 	if n.status.Changed(id) {
+		c.pods[id].machine.Send()
 		c.sendStatus(id)
 	}
 }
 
 func (c *Cluster) sendStatus(id model.PodID) {
-	n := &c.nodes[c.state.Pods[id].Node]
+	node := c.state.Pods[id].Node
+	n := &c.nodes[node]
+	n.publishing, n.publishingGen = id, c.pods[id].gen
 	n.writes += 2
 	get := c.delayOf(n.luck, streamWrite, n.writes-1, &c.scenario.ControlPlane.Write)
 	n.limit.take(c.now)
-	c.at(c.request(&n.limit, n.luck, n.writes)+get, evPublish, id, 0, 0)
+	c.after(c.request(&n.limit, n.luck, n.writes)+get-c.now, evPublish, int32(node), 0)
+}
+
+// sending says whether the pod whose status a node publishes is still there.
+func (c *Cluster) sending(node model.NodeID) bool {
+	n := &c.nodes[node]
+	p := &c.pods[n.publishing]
+	return p.gen == n.publishingGen && p.exists && p.admitted == 2 && !n.cutOff()
 }
 
 // publish is a pod's status as it reaches the API server (status_manager.go syncPod).
-func (c *Cluster) publish(id model.PodID) {
-	o, p := &c.state.Pods[id], &c.pods[id]
-	n := &c.nodes[o.Node]
-	if !n.cutOff() && p.exists && p.admitted == 2 {
+func (c *Cluster) publish(node model.NodeID) {
+	n := &c.nodes[node]
+	if c.sending(node) {
+		id := n.publishing
+		o, p := &c.state.Pods[id], &c.pods[id]
 		if p.machine.Publish(&o.Status, c.now) {
 			c.changed(model.KindPod, int32(id), model.Modified)
 		}
 		if o.Deleting && o.Status.Phase.Terminal() && p.machine.Finished() {
 			n.writes++
-			c.at(c.request(&n.limit, n.luck, n.writes), evFinalDelete, id, 0, 0)
+			c.after(c.request(&n.limit, n.luck, n.writes)-c.now, evFinalDelete, int32(node), 0)
 			return
 		}
 	}
-	c.nextStatus(o.Node)
+	c.nextStatus(node)
 }
 
 // finalDelete is the kubelet's delete of a pod that has ended, with grace period 0.
-func (c *Cluster) finalDelete(id model.PodID) {
-	n := c.state.Pods[id].Node
-	if c.pods[id].exists && !c.nodes[n].cutOff() {
-		c.removePod(id)
+func (c *Cluster) finalDelete(node model.NodeID) {
+	if c.sending(node) {
+		c.removePod(c.nodes[node].publishing)
 	}
-	c.nextStatus(n)
+	c.nextStatus(node)
 }
 
 // nextStatus publishes the next status that waits.
-func (c *Cluster) nextStatus(id model.NodeID) {
-	n := &c.nodes[id]
+func (c *Cluster) nextStatus(node model.NodeID) {
 	for {
-		next := n.status.Done()
+		next := c.nodes[node].status.Done(c.takeStatus)
 		if next == 0 {
 			return
 		}
-		if c.pods[next].exists && c.pods[next].admitted == 2 && c.state.Pods[next].Node == id {
-			// The loop stays busy: Done has taken the next one.
+		if p := &c.pods[next]; p.exists && p.admitted == 2 && c.state.Pods[next].Node == node {
 			c.sendStatus(next)
 			return
 		}
+	}
+}
+
+// takeStatus takes a pod's status into a batch of the status manager.
+func (c *Cluster) takeStatus(id model.PodID) {
+	if c.kubeletHas(id) {
+		c.pods[id].machine.Send()
 	}
 }
 

@@ -47,7 +47,7 @@ func exactScenario(pod *v1.Pod) *model.Scenario {
 	call := model.Dist{Kind: model.DistUniform, Min: 3e6, Max: 6e6}
 	none := model.ClientLimit{QPS: -1}
 	sc := testerScenario(pod, 20300*model.Millisecond, 1)
-	sc.ControlPlane = model.ControlPlane{Write: call, KubeletAdmit: ms(3), Kubelet: none, Scheduler: none, ControllerManager: none}
+	sc.ControlPlane = model.ControlPlane{Write: call, KubeletSync: ms(3), Kubelet: none, Scheduler: none, ControllerManager: none}
 	sc.Latencies = model.Latencies{RunSandbox: ms(150), StopSandbox: ms(60), Create: ms(40), Start: ms(60), Remove: ms(50),
 		StopTerm: ms(30), Kill: ms(40), ExecProbe: ms(30), NetProbe: ms(1.5), PullLookup: ms(8)}
 	return sc

@@ -157,31 +157,35 @@ func (c *Cluster) setTaintOf(id model.NodeID, t v1.Taint, on bool) {
 	}
 	n.Taints = taints
 	c.changed(model.KindNode, int32(id), model.Modified)
-	if on && t.Effect == v1.TaintEffectNoExecute {
-		c.evictUntolerated(id)
-	}
-	if !on {
-		for i := range c.pods {
-			if i > 0 && c.pods[i].exists && c.state.Pods[i].Node == id {
-				c.pods[i].evictGen++
+	if t.Effect == v1.TaintEffectNoExecute || t.Effect == "" {
+		for i := 1; i < len(c.pods); i++ {
+			if c.state.Pods[i].Node == id {
+				c.reviewTaints(model.PodID(i))
 			}
 		}
-		c.evictUntolerated(id)
 	}
 }
 
-// evictUntolerated queues the evictions of the pods that do not tolerate the node's NoExecute
-// taints, or do so for some time only (pkg/controller/tainteviction).
-func (c *Cluster) evictUntolerated(id model.NodeID) {
-	for i := 1; i < len(c.pods); i++ {
-		o, p := &c.state.Pods[i], &c.pods[i]
-		if !p.exists || o.Node != id || o.Deleting {
-			continue
-		}
-		if d := tolerated(o.Template.Spec.Tolerations, c.state.Nodes[id].Taints); d != model.Never {
-			p.evictGen++
-			c.at(c.now+d, evEvict, model.PodID(i), p.evictGen, 0)
-		}
+// reviewTaints queues the eviction of a pod that does not tolerate its node's NoExecute
+// taints, or does so for some time only, and takes it back when it does
+// (pkg/controller/tainteviction processPodOnNode). What is queued already counts from when
+// it was queued.
+func (c *Cluster) reviewTaints(id model.PodID) {
+	o, p := &c.state.Pods[id], &c.pods[id]
+	if !p.exists || o.Deleting || o.Node == 0 {
+		return
+	}
+	d := tolerated(o.Template.Spec.Tolerations, c.state.Nodes[o.Node].Taints)
+	switch {
+	case d == model.Never && p.evictAt != model.Never:
+		p.evictGen++
+		p.evictAt = model.Never
+		c.write(&p.log, model.Event{Kind: model.KindPod, ID: int32(id), Container: -1, Source: model.FromTaintEvictionController,
+			Reason: model.EventTaintManagerEviction, Message: model.Message{Kind: model.MessageCancelTaintEviction}})
+	case d != model.Never && c.now+d < p.evictAt:
+		p.evictGen++
+		p.evictAt = c.now + d
+		c.at(p.evictAt, evEvict, id, p.evictGen, 0)
 	}
 }
 
@@ -243,9 +247,26 @@ func (c *Cluster) fail(id model.NodeID, how model.Failure) {
 	n.down, n.failed = true, how
 	renewed := n.loops.Origin + (c.now-n.loops.Origin)/leasePeriod*leasePeriod
 	seen := (max(0, renewed) + monitorPeriod - 1) / monitorPeriod * monitorPeriod
-	lost := (seen+monitorGrace)/monitorPeriod*monitorPeriod + monitorPeriod
-	n.leaseAt = max(lost, c.now)
-	c.after(n.leaseAt-c.now, evLease, int32(id), int32(n.failures))
+	// The passes drift by some ms, so that the one 50 s later finds the lease too old.
+	c.after(max(seen+monitorGrace, c.now)-c.now, evLease, int32(id), int32(n.failures))
+	if how == model.FailCrash {
+		c.loseContainers(id)
+	}
+}
+
+// loseContainers ends what ran on a node that loses its power: nobody sees it, and what the
+// kubelet had in hand is gone with it.
+func (c *Cluster) loseContainers(id model.NodeID) {
+	for _, p := range c.nodes[id].pods {
+		x := &c.pods[p]
+		x.kubeletGen++
+		x.relistAt = model.Never
+		x.mounted = false
+		for i := range x.containers {
+			x.containers[i].running = false
+			x.containers[i].exitGen++
+		}
+	}
 }
 
 // nodeEvent carries out an event of a node's life.
@@ -349,16 +370,15 @@ func (c *Cluster) recover(id model.NodeID) {
 	if !n.down {
 		return
 	}
-	crashed := n.failed == model.FailCrash
 	n.down = false
 	n.failures++
+	if n.failed == model.FailCrash {
+		c.reboot(id)
+	}
 	for _, d := range n.deferred {
 		c.step(d.id, d.event)
 	}
 	n.deferred = n.deferred[:0]
-	if crashed {
-		c.reboot(id)
-	}
 	missed := append([]model.PodID(nil), n.missed...)
 	n.missed = n.missed[:0]
 	for _, p := range missed {
@@ -371,20 +391,24 @@ func (c *Cluster) recover(id model.NodeID) {
 // lease and the status go out within a second.
 const nodeStatusDelay = 300 * model.Millisecond
 
-// reboot ends every container of a node that had no power.
+// reboot starts the kubelet of a node that had no power anew: it finds its pods' sandboxes
+// and containers dead, and has no memory of back-offs and probes.
 func (c *Cluster) reboot(id model.NodeID) {
 	n := &c.nodes[id]
+	n.puller.Reset()
+	n.status = kubelet.StatusManager{}
+	n.pulls = n.pulls[:0]
+	n.deferred = n.deferred[:0]
+	dead := c.state.Texts.Intern("Unknown")
 	for _, p := range append([]model.PodID(nil), n.pods...) {
-		for i := range c.pods[p].containers {
-			k := &c.pods[p].containers[i]
-			if k.running {
-				k.running = false
-				k.exitGen++
-				c.step(p, kubelet.Event{Kind: kubelet.ContainerExited, Container: int8(i), Instance: k.instance, N: 255,
-					Reason: c.state.Texts.Intern("Unknown")})
-			}
+		o, x := &c.state.Pods[p], &c.pods[p]
+		x.machine.Restart(&o.Status, dead, c.now)
+		x.sawDeleting, x.sawGrace = o.Deleting, o.GraceSeconds
+		if x.exists {
+			c.step(p, c.configured(p))
+		} else {
+			c.step(p, kubelet.Event{Kind: kubelet.Removed})
 		}
-		c.step(p, kubelet.Event{Kind: kubelet.SandboxLost})
 	}
 }
 
@@ -398,7 +422,7 @@ func (c *Cluster) catchUp(p model.PodID, node model.NodeID) {
 		change = model.Deleted
 	}
 	c.kubeletSees(p, change)
-	if c.pods[p].exists && c.kubeletHas(p) {
+	if c.pods[p].exists && c.kubeletHas(p) && c.pods[p].machine.Version > 0 {
 		c.statusChanged(p)
 	}
 }
@@ -417,7 +441,7 @@ func (c *Cluster) reported(id model.NodeID) {
 	c.after(at-c.now, evTaint, int32(id), taintNoSchedule)
 	c.after((c.now/monitorPeriod+1)*monitorPeriod-c.now, evTaint, int32(id), taintNoExecute)
 	for _, p := range append([]model.PodID(nil), n.pods...) {
-		if c.kubeletHas(p) && !c.pods[p].done {
+		if c.kubeletHas(p) && !c.pods[p].done && c.pods[p].machine.Version > 0 {
 			c.statusChanged(p)
 		}
 	}

@@ -30,6 +30,7 @@ const (
 	streamTerm
 	streamHook
 	streamUID
+	streamSync
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

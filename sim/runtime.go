@@ -87,10 +87,14 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 	}
 }
 
-// mountTime is how long WaitForAttachAndMount takes: it looks every 300 ms
+// mountTime is how long WaitForAttachAndMount takes: it looks at once, and then every 300 ms
 // (volumemanager/volume_manager.go podAttachAndMountRetryInterval).
 func (c *Cluster) mountTime(id model.PodID) model.Time {
 	const look = 300 * model.Millisecond
+	if c.pods[id].mounted {
+		return 0
+	}
+	c.pods[id].mounted = true
 	d := c.delay(id, streamMount, &c.scenario.Latencies.MountVolumes)
 	return max(1, (d+look-1)/look) * look
 }
@@ -129,9 +133,6 @@ func (c *Cluster) matchBehavior(o *model.Pod, i int) *model.Behavior {
 
 // runtimeEvent is the end of something that the simulated runtime does.
 func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
-	if c.crashed(id) {
-		return
-	}
 	i := int8(e.Arg)
 	switch e.Kind {
 	case evExit:
@@ -317,10 +318,4 @@ func (c *Cluster) probeFailure(t *model.Container, probe model.ProbeType) model.
 		return c.state.Texts.Intern("service unhealthy (responded with \"NOT_SERVING\")")
 	}
 	return c.state.Texts.Intern("command exited with 1")
-}
-
-// crashed says that the pod's node has no power.
-func (c *Cluster) crashed(id model.PodID) bool {
-	n := &c.nodes[c.state.Pods[id].Node]
-	return n.down && n.failed == model.FailCrash
 }

@@ -46,7 +46,7 @@ func (c *Cluster) schedulerSees(id model.PodID, change model.ChangeType) {
 	case o.Node != 0 && p.view != assignedPod:
 		c.scheduler.AssignedPodAdded(id, o.Template, o.Node, c.now)
 		p.view = assignedPod
-	case o.Node == 0 && p.view == notScheduled && !o.Deleting:
+	case o.Node == 0 && p.view == notScheduled && !o.Deleting && o.Template.Spec.NodeName == "":
 		c.scheduler.Add(id, o.Template, c.now)
 		p.view = pendingPod
 	default:

@@ -167,16 +167,17 @@ func probePoints(p *v1.Probe) []model.ProbePoint {
 		return nil
 	}
 	a := number(words[1])
+	// The HTTP server listens once the process runs its arguments.
+	points := []model.ProbePoint{{At: 0, OK: p.Exec != nil}, {At: model.Time(testerStart), OK: true}}
 	switch words[0] {
 	case "after":
 		return []model.ProbePoint{{At: 0}, {At: seconds(float64(a)), OK: true}}
 	case "until":
-		return []model.ProbePoint{{At: 0, OK: true}, {At: seconds(float64(a))}}
+		return append(points, model.ProbePoint{At: seconds(float64(a))})
 	}
-	var points []model.ProbePoint
-	for at := 0; at < 1000; at += a + number(words[2]) {
-		points = append(points, model.ProbePoint{At: seconds(float64(at)), OK: true},
-			model.ProbePoint{At: seconds(float64(at + a))})
+	for at := a; at < 1000; at += a + number(words[2]) {
+		points = append(points, model.ProbePoint{At: seconds(float64(at))},
+			model.ProbePoint{At: seconds(float64(at + number(words[2]))), OK: true})
 	}
 	return points
 }

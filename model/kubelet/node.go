@@ -11,8 +11,9 @@ const (
 	syncTick     = model.Second
 )
 
-// RelistDelay is the time from an on-demand relist's request to its result.
-const RelistDelay = relistTime
+// RelistDelay is the time from an on-demand relist's request to its result: a look at the pod
+// and one at its containers.
+const RelistDelay = 2 * relistTime
 
 // Loops gives the moments at which a kubelet's endless loops come round, so that nothing has
 // to be queued for the rounds that find nothing to do.
@@ -31,6 +32,10 @@ func (l Loops) LastRelist(t model.Time) model.Time {
 func (l Loops) NextRelist(t model.Time) model.Time {
 	return l.LastRelist(t) + relistPeriod + relistTime
 }
+
+// Inspected notes that a look at all pods took longer, as a pod had changed and the PLEG asked
+// for its containers: the next look comes later (pleg/generic.go Relist, workerLoopIteration).
+func (l *Loops) Inspected() { l.Origin += relistTime }
 
 // NextTick is the sync loop's first tick at or after t: a pod's wake is seen there.
 func (l Loops) NextTick(t model.Time) model.Time {
@@ -74,6 +79,9 @@ func (q *Puller) Ask(r PullRequest) bool {
 	return false
 }
 
+// Reset forgets what waits and runs: the kubelet begins anew.
+func (q *Puller) Reset() { q.active, q.waiting = 0, q.waiting[:0] }
+
 // Done ends a pull. It gives the request whose pull starts now, if one waits.
 func (q *Puller) Done() (PullRequest, bool) {
 	if len(q.waiting) == 0 {
@@ -86,15 +94,16 @@ func (q *Puller) Done() (PullRequest, bool) {
 }
 
 // StatusManager is the loop that publishes the pods' statuses one after the other
-// (status/status_manager.go Start, syncBatch). Upstream takes the pods of a batch in map
-// order; here they go in the order of their changes.
+// (status/status_manager.go Start, syncBatch). A batch takes the statuses of all pods that have
+// changed; what changes meanwhile waits for the next one. Upstream takes the pods of a batch in
+// map order; here they go in the order of their changes.
 type StatusManager struct {
-	busy    bool
-	waiting []model.PodID
+	busy           bool
+	batch, waiting []model.PodID
 }
 
-// Changed notes that the pod's status changed. It says whether the loop is free, so that the
-// caller publishes it now.
+// Changed notes that the pod's status changed. It says whether the loop is free: then the pod
+// alone is the next batch.
 func (m *StatusManager) Changed(pod model.PodID) bool {
 	if !m.busy {
 		m.busy = true
@@ -109,13 +118,20 @@ func (m *StatusManager) Changed(pod model.PodID) bool {
 	return false
 }
 
-// Done ends the publishing of a status. It gives the next pod, 0 when none waits.
-func (m *StatusManager) Done() model.PodID {
-	if len(m.waiting) == 0 {
+// Done ends the publishing of a status. It gives the next pod, 0 when none waits, and calls
+// send for each pod of a batch that begins.
+func (m *StatusManager) Done(send func(model.PodID)) model.PodID {
+	if len(m.batch) == 0 {
+		m.batch, m.waiting = m.waiting, m.batch
+		for _, pod := range m.batch {
+			send(pod)
+		}
+	}
+	if len(m.batch) == 0 {
 		m.busy = false
 		return 0
 	}
-	pod := m.waiting[0]
-	m.waiting = append(m.waiting[:0], m.waiting[1:]...)
+	pod := m.batch[0]
+	m.batch = append(m.batch[:0], m.batch[1:]...)
 	return pod
 }

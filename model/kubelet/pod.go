@@ -88,6 +88,13 @@ type sandbox struct {
 	attempt int16
 }
 
+// sending is the status that a batch of the status manager has taken: the entry itself until
+// the entry changes, then a copy of what it was.
+type sending struct {
+	taken, copied, finished bool
+	status                  *model.PodStatus
+}
+
 // seen is the PLEG's record of the pod beside the instances.
 type seen struct {
 	sandbox sandbox
@@ -178,8 +185,9 @@ func NewPod(t *model.PodTemplate) *Pod {
 // Reset makes p the machine of a new pod, using its memory again.
 func (p *Pod) Reset(t *model.PodTemplate) {
 	containers := p.containers[:0]
-	status, next := p.Status, p.next
+	status, next, sent := p.Status, p.next, p.sending.status
 	*p = Pod{template: t}
+	p.sending.status = sent
 	p.seen.at = -model.Never
 	p.work.lastSync = -model.Never
 	for range t.Containers {

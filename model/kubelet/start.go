@@ -94,7 +94,7 @@ func (p *Pod) ensureImage(i int) bool {
 	t := &p.template.Containers[i]
 	p.sync.stage = pulling
 	switch {
-	case t.InvalidImage:
+	case t.InvalidImage != "":
 		m := model.Message{Kind: model.MessageInvalidImageName}
 		p.emit(i, true, model.EventInspectFailed, m)
 		p.imageFailed(i, model.ReasonInvalidImageName, m)

@@ -77,7 +77,7 @@ func (p *Pod) deadlineExceeded() bool {
 func (p *Pod) containerStatus(i int, from source) model.ContainerStatus {
 	t := p.template
 	var old *model.ContainerStatus
-	if p.Version > 0 && p.Status.Containers != nil {
+	if p.Status.Containers != nil {
 		old = &p.Status.Containers[i]
 	}
 	s := p.defaultStatus(i, old)
@@ -173,6 +173,7 @@ func (p *Pod) setStatus(force bool) {
 	if p.Version > 0 && !force && p.next.Equal(&p.Status) {
 		return
 	}
+	p.keepSending()
 	p.Status, p.next = p.next, p.Status
 	p.Version++
 	p.ask(PublishStatus, -1)
@@ -237,11 +238,34 @@ func (p *Pod) initializedContainers() int {
 	return min(1, p.template.NumInit)
 }
 
-// Publish writes the status manager's entry into the API server's copy of the status
-// (status_manager.go mergePodStatus). It says whether the copy changed.
+// Send lets a batch of the status manager take the pod's status (syncBatch). What changes from
+// now on goes with the next batch.
+func (p *Pod) Send() {
+	p.sending.taken, p.sending.copied, p.sending.finished = true, false, p.work.podFinished
+}
+
+// keepSending copies the status that is being sent before the entry changes.
+func (p *Pod) keepSending() {
+	if !p.sending.taken || p.sending.copied {
+		return
+	}
+	if p.sending.status == nil {
+		p.sending.status = new(model.PodStatus)
+	}
+	p.sending.status.CopyFrom(&p.Status)
+	p.sending.copied = true
+}
+
+// Publish writes the status that was sent into the API server's copy (status_manager.go
+// mergePodStatus). It says whether the copy changed.
 func (p *Pod) Publish(api *model.PodStatus, now model.Time) bool {
 	s := &p.next
-	s.CopyFrom(&p.Status)
+	if p.sending.copied {
+		s.CopyFrom(p.sending.status)
+	} else {
+		s.CopyFrom(&p.Status)
+	}
+	p.sending.taken = false
 	ending := !api.Phase.Terminal() && s.Phase.Terminal()
 	s.Gates = append(s.Gates[:0], api.Gates...)
 	disruption := s.Conditions[model.DisruptionTarget]
@@ -263,6 +287,6 @@ func (p *Pod) Publish(api *model.PodStatus, now model.Time) bool {
 	return true
 }
 
-// Finished says that SyncTerminatedPod is done: the object may go once it is marked for
-// deletion and its phase is final (status_manager.go canBeDeleted).
-func (p *Pod) Finished() bool { return p.work.podFinished }
+// Finished says that the status that was sent is that of SyncTerminatedPod: the object may go
+// once it is marked for deletion and its phase is final (status_manager.go canBeDeleted).
+func (p *Pod) Finished() bool { return p.sending.finished }

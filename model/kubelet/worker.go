@@ -252,6 +252,9 @@ func (p *Pod) relisted(e Event) {
 	p.update()
 }
 
+// Changed says that the runtime's state is not what the PLEG has seen.
+func (p *Pod) Changed() bool { return p.seen.dirty }
+
 // changed notes that the runtime's state is not what the PLEG has seen.
 func (p *Pod) changed() {
 	if !p.seen.dirty {

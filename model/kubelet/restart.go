@@ -1,0 +1,30 @@
+package kubelet
+
+import "podsim/model"
+
+// Restart makes p the pod of a kubelet that begins anew after its node lost its power: the
+// runtime shows the sandbox and the containers dead (exit code 255, the reason given), the
+// API server's status is all that is known of before, and back-offs and probes are forgotten.
+func (p *Pod) Restart(api *model.PodStatus, reason model.Text, now model.Time) {
+	containers, sandbox, instances := append([]container(nil), p.containers...), p.sandbox, p.instances
+	status := append([]model.ContainerStatus(nil), api.Containers...)
+	seen := p.seen.hasIP
+	p.Reset(p.template)
+	p.instances = instances
+	sandbox.ready = false
+	p.sandbox = sandbox
+	for i := range containers {
+		c := &p.containers[i]
+		c.cur, c.prev = containers[i].cur, containers[i].prev
+		if c.cur.state == running || c.cur.state == created {
+			c.cur.state, c.cur.exitCode, c.cur.reason, c.cur.finished = exited, 255, reason, now
+		}
+		c.seenCur, c.seenPrev = c.cur, c.prev
+	}
+	p.seen.sandbox, p.seen.hasIP = p.sandbox, seen
+	p.Status.CopyFrom(api)
+	p.Status.Containers = status
+	if api.Containers == nil {
+		p.Status.Containers = nil
+	}
+}
