@@ -8,7 +8,9 @@ import (
 
 func TestMessages(t *testing.T) {
 	s := &State{Seed: 1, Nodes: []Node{{}, {ID: 1, Name: "worker-0"}}}
-	template := s.Compile("shop", nil, nil, spec([]string{"proxy+"}, "app"))
+	sp := spec([]string{"proxy+"}, "app", "bad")
+	sp.Containers[1].Image = "i::"
+	template := s.Compile("shop", nil, nil, sp)
 	template.Containers[1].InvalidImage = "invalid reference format"
 	s.Pods = []Pod{{}, {ID: 1, Name: "web", Serial: 1, Template: template}}
 	uid := s.UID(KindPod, 1)
@@ -23,7 +25,7 @@ func TestMessages(t *testing.T) {
 		{1, Message{Kind: MessageCrashLoopBackOff, N: int64(160 * Second)}, "back-off 2m40s restarting failed container=app pod=web_shop(" + uid + ")"},
 		{1, Message{Kind: MessageImagePullBackOff, Text: text}, `Back-off pulling image "i:1": no such host`},
 		{1, Message{Kind: MessageImageNeverPull}, `Container image "i:1" is not present with pull policy of Never`},
-		{1, Message{Kind: MessageInvalidImageName}, `Failed to apply default image tag "i:1": couldn't parse image name "i:1": invalid reference format`},
+		{2, Message{Kind: MessageInvalidImageName}, `Failed to apply default image tag "i::": couldn't parse image name "i::": invalid reference format`},
 		{-1, Message{Kind: MessageNotLocatedTerminated}, "The container could not be located when the pod was terminated"},
 		{-1, Message{Kind: MessageNotLocatedDeleted}, "The container could not be located when the pod was deleted.  The container used to be Running"},
 		{-1, Message{Kind: MessageDeadlineExceeded}, "Pod was active on the node longer than the specified deadline"},

@@ -31,7 +31,6 @@ type replicaSetKey struct {
 	// toCreate pods remain of the sync under way, batch is the size of the next batch and
 	// inBatch how many of the present one have not been answered (slowStartBatch).
 	toCreate, batch, inBatch int
-	deleting                 int
 	// expectCreates and expectDeletes are the expectations (ControllerExpectations).
 	expectCreates, expectDeletes int
 	// ordinal counts the pods created.

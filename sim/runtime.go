@@ -35,15 +35,12 @@ type container struct {
 	stopping bool
 	stopGen  uint16
 	grace    int64
-	// probeOK and probeUntil are the answer of the probe that runs, by its kind.
-	probes [model.NumProbes]probeAnswer
-	pull   pullResult
+	// pull is the result of the container's last pull.
+	pull pullResult
 }
 
-type probeAnswer struct {
-	ok bool
-}
-
+// pullResult is how a pull went: the error or none, how long it took without and with
+// waiting, and the size.
 type pullResult struct {
 	err            model.Text
 	took, waited   model.Time
