@@ -236,20 +236,37 @@ func (p *Pod) beginSync() {
 }
 
 // relisted takes over what the runtime shows at this moment into the PLEG's cache, and syncs
-// the pod when a container changed (pleg/generic.go reconcilePodRecord).
+// the pod when a container or the sandbox has started or ended: one that was only created is
+// no event (pleg/generic.go reconcilePodRecord, convertState).
 func (p *Pod) relisted(e Event) {
 	p.seen.at = e.Now
 	if !p.seen.dirty {
 		return
 	}
+	worthy := p.seen.sandbox != p.sandbox
 	p.seen.dirty = false
 	p.seen.sandbox = p.sandbox
 	p.seen.hasIP = p.seen.hasIP || p.sandbox.ready
 	for i := range p.containers {
 		c := &p.containers[i]
+		worthy = worthy || c.happened(&c.cur) || c.happened(&c.prev)
 		c.seenCur, c.seenPrev = c.cur, c.prev
 	}
-	p.update()
+	if worthy {
+		p.update()
+	}
+}
+
+// happened says that an instance runs or has ended and the PLEG has not seen it so.
+func (c *container) happened(x *instance) bool {
+	before := absent
+	switch x.id {
+	case c.seenCur.id:
+		before = c.seenCur.state
+	case c.seenPrev.id:
+		before = c.seenPrev.state
+	}
+	return x.state != before && (x.state == running || x.state == exited)
 }
 
 // Changed says that the runtime's state is not what the PLEG has seen.
