@@ -42,6 +42,11 @@ type PodTemplate struct {
 	NonZeroMemory   int64
 }
 
+// MaxContainers is the largest number of containers in a pod, init containers included: the
+// kubelet's machine keeps sets of containers as the bits of one word.
+// Differs from Kubernetes: there is no such limit.
+const MaxContainers = 64
+
 // ContainerKind tells init containers, sidecars and containers apart.
 type ContainerKind uint8
 

@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	nodeaffinity "k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+	"podsim/model"
 )
 
 // checkPodSpec follows pkg/apis/core/validation/validation.go ValidatePodSpec.
@@ -28,6 +29,9 @@ func (c *checker) checkPodSpec(path string, spec *v1.PodSpec) {
 	c.checkNodeAffinity(path, spec.Affinity)
 	c.checkTolerations(path, spec.Tolerations)
 	volumes := c.checkVolumes(path, spec.Volumes)
+	if n := len(spec.InitContainers) + len(spec.Containers); n > model.MaxContainers {
+		c.errorf(path+".containers", "makes %d containers with the init containers, podsim simulates up to %d in a pod", n, model.MaxContainers)
+	}
 	c.checkContainers(path, spec, volumes)
 	c.checkAmounts(path+".overhead", spec.Overhead)
 	if spec.Resources != nil {

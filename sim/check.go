@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 
+	v1 "k8s.io/api/core/v1"
+
 	"podsim/model"
 )
 
@@ -47,9 +49,19 @@ func (c *Cluster) checkPod(id model.PodID) {
 	for i := range s.Containers {
 		c.checkContainer(o, i)
 	}
-	if o.Node == 0 && o.Template.Spec.NodeName == "" && p.view == notScheduled && !o.Deleting && !s.Phase.Terminal() && o.Created+model.Second < c.now {
+	if c.forgotten(id) {
 		c.contradiction("pod %s waits for a node and nobody knows", o.Name)
 	}
+}
+
+// forgotten says that a pod has waited for the scheduler for a second, and the scheduler does
+// not know it.
+func (c *Cluster) forgotten(id model.PodID) bool {
+	o := &c.state.Pods[id]
+	spec := o.Template.Spec
+	mine := spec.NodeName == "" && (spec.SchedulerName == "" || spec.SchedulerName == v1.DefaultSchedulerName)
+	waits := o.Node == 0 && !o.Deleting && !o.Status.Phase.Terminal() && o.Created+model.Second < c.now
+	return mine && waits && c.pods[id].view == notScheduled
 }
 
 func (c *Cluster) checkContainer(o *model.Pod, i int) {

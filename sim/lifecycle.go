@@ -37,7 +37,9 @@ type zone struct {
 
 // assumptions counts what the scenario did not say.
 type assumptions struct {
-	containers, initContainers int
+	// containers and initContainers have no behavior, unlimited use memory without a limit,
+	// otherSchedulers wait for a scheduler that is not there.
+	containers, initContainers, unlimited, otherSchedulers int
 }
 
 // The taints of nodes that are not well (k8s.io/api/core/v1 well_known_taints.go).

@@ -165,15 +165,38 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	k.runs++
 	k.exitGen++
 	k.exitAt = model.Never
-	if b.Run.Forever {
-		return model.NoText
+	ends := model.Never
+	if !b.Run.Forever {
+		ends = c.delay(id, streamRun, &b.Run.For)
+		k.exitCode, k.reason = exitOf(&b.Run, k.runs), model.NoText
 	}
-	k.exitCode, k.reason = exitOf(&b.Run, k.runs), model.NoText
-	if b.Run.OOM {
+	if at := c.outOfMemory(id, i, b); at < ends || b.Run.OOM && !b.Run.Forever {
+		ends = min(ends, at)
 		k.exitCode, k.reason = 137, model.ReasonOOMKilled
 	}
-	c.exitIn(id, i, c.delay(id, streamRun, &b.Run.For))
+	if ends != model.Never {
+		c.exitIn(id, i, ends)
+	}
 	return model.NoText
+}
+
+// outOfMemory is how long after its start a container needs more memory than its limit, Never
+// if it does not.
+func (c *Cluster) outOfMemory(id model.PodID, i int, b *model.Behavior) model.Time {
+	if len(b.Memory) == 0 {
+		return model.Never
+	}
+	limit := c.state.Pods[id].Template.Containers[i].Limits.Memory
+	if limit == 0 {
+		c.assumed.unlimited++
+		return model.Never
+	}
+	for _, m := range b.Memory {
+		if m.Use > limit {
+			return m.At
+		}
+	}
+	return model.Never
 }
 
 // exitOf is the exit code of the n-th run.

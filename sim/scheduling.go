@@ -1,6 +1,8 @@
 package sim
 
 import (
+	v1 "k8s.io/api/core/v1"
+
 	"podsim/model"
 	"podsim/scheduler"
 )
@@ -47,6 +49,12 @@ func (c *Cluster) schedulerSees(id model.PodID, change model.ChangeType) {
 		c.scheduler.AssignedPodAdded(id, o.Template, o.Node, c.now)
 		p.view = assignedPod
 	case o.Node == 0 && p.view == notScheduled && !o.Deleting && o.Template.Spec.NodeName == "":
+		if name := o.Template.Spec.SchedulerName; name != "" && name != v1.DefaultSchedulerName {
+			if change == model.Added {
+				c.assumed.otherSchedulers++
+			}
+			return
+		}
 		c.scheduler.Add(id, o.Template, c.now)
 		p.view = pendingPod
 	default:

@@ -18,6 +18,12 @@ func (c *Cluster) Assumptions() []string {
 	if n := c.assumed.initContainers; n > 0 {
 		out = append(out, fmt.Sprintf("%d init containers without a behavior run 1s and exit 0", n))
 	}
+	if n := c.assumed.unlimited; n > 0 {
+		out = append(out, fmt.Sprintf("%d containers with memory over time have no limit: nodes have enough memory", n))
+	}
+	if n := c.assumed.otherSchedulers; n > 0 {
+		out = append(out, fmt.Sprintf("%d pods wait for ever for a scheduler other than default-scheduler", n))
+	}
 	n := 0
 	for i := range c.state.Images {
 		if c.state.Images[i].Assumed && c.pulledImage(model.ImageID(i)) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -150,10 +151,10 @@ func (o *runOptions) record(c *sim.Cluster, info reports.RunInfo) (*reports.Writ
 	return w, nil
 }
 
-// interrupts gives a channel that is closed at the first SIGINT.
+// interrupts gives a channel that hears SIGINT and SIGTERM.
 func interrupts() <-chan os.Signal {
 	c := make(chan os.Signal, 1)
-	signal.Notify(c, os.Interrupt)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
 	return c
 }
 

@@ -2,10 +2,6 @@ package kubelet
 
 import "podsim/model"
 
-// MaxContainers is the largest number of containers in a pod, init containers included. The
-// machine keeps sets of containers as bits of one word.
-const MaxContainers = 64
-
 // Pod is a kubelet's view of one pod.
 type Pod struct {
 	template *model.PodTemplate
