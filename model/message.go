@@ -73,6 +73,8 @@ const (
 	MessagePreStopFailed
 	// "Readiness probe failed: <text>", N the ProbeType.
 	MessageProbeFailed
+	// "Readiness probe errored and resulted in unknown state: <text>", N the ProbeType.
+	MessageProbeErrored
 	// "Scaled up replica set r from 0 to 3": N is from<<32 | to, Text the name.
 	MessageScaledUp
 	MessageScaledDown
@@ -164,6 +166,8 @@ func (s *State) eventMessage(p *Pod, i int, m Message) string {
 		return "PreStopHook failed"
 	case MessageProbeFailed:
 		return fmt.Sprintf("%s probe failed: %s", ProbeType(m.N), text)
+	case MessageProbeErrored:
+		return fmt.Sprintf("%s probe errored and resulted in unknown state: %s", ProbeType(m.N), text)
 	case MessageScaledUp:
 		return fmt.Sprintf("Scaled up replica set %s from %d to %d", text, m.N>>32, int32(m.N))
 	case MessageScaledDown:

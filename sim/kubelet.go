@@ -182,7 +182,7 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 	case kubelet.RelistNext:
 		c.relist(id, n.loops.NextRelist(c.now), relistAll)
 	case kubelet.BeginSync:
-		c.at(c.now+c.delay(id, streamSync, &c.scenario.ControlPlane.KubeletSync), evSync, id, 0, 0)
+		c.at(c.now+f.Delay+c.delay(id, streamSync, &c.scenario.ControlPlane.KubeletSync), evSync, id, 0, 0)
 	case kubelet.PublishStatus:
 		c.statusChanged(id)
 	case kubelet.Emit:
@@ -226,7 +226,7 @@ func (c *Cluster) relisted(id model.PodID, arg int32) {
 	if arg == relistAll && p.machine.Changed() {
 		c.nodes[c.state.Pods[id].Node].loops.Inspected()
 	}
-	c.step(id, kubelet.Event{Kind: kubelet.Relisted})
+	c.step(id, kubelet.Event{Kind: kubelet.Relisted, OK: arg != relistAll})
 }
 
 // statusChanged lets the node's status manager publish the pod's status. A publish is a GET

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,6 +64,7 @@ func TestRandomKubelet(t *testing.T) {
 		require.NoError(t, err)
 		c.Begin()
 		c.SteadyKubelets(0, 8e-6)
+		sharePort(c, r.Pod)
 		lines := simulate(c, sc)
 		want, got := snapshots(recorded), snapshots(lines)
 		pairs, ok := align(want, got)
@@ -85,4 +87,21 @@ func raw(list []json.RawMessage) [][]byte {
 		out = append(out, x)
 	}
 	return out
+}
+
+// sharePort lets the containers that serve HTTP share their port.
+func sharePort(c *sim.Cluster, pod *v1.Pod) {
+	names := map[string]bool{}
+	for _, list := range [][]v1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range list {
+			for _, a := range list[i].Args {
+				if strings.HasPrefix(a, "http=") {
+					names[list[i].Name] = true
+				}
+			}
+		}
+	}
+	if len(names) > 1 {
+		c.SharePort(names)
+	}
 }

@@ -293,6 +293,11 @@ func (r *simulatedRuntime) probe(id model.PodID, f *kubelet.Effect) {
 	d := &c.scenario.Latencies.NetProbe
 	if c.state.Pods[id].Template.Containers[f.Container].Probes[f.Probe].Handler == model.HandlerExec {
 		d = &c.scenario.Latencies.ExecProbe
+		if !c.pods[id].containers[f.Container].running {
+			c.step(id, kubelet.Event{Kind: kubelet.Probed, Container: f.Container, Probe: f.Probe, Instance: f.Instance,
+				Errored: true, Text: c.state.Texts.Intern("failed to exec in container: container is not running")})
+			return
+		}
 	}
 	c.at(c.now+c.delay(id, streamProbe, d), evProbed, id, uint16(f.Instance), int32(f.Probe)<<8|int32(f.Container))
 }

@@ -39,6 +39,7 @@ func TestKDev(t *testing.T) {
 		require.NoError(t, err)
 		c.Begin()
 		c.SteadyKubelets(0, 8e-6)
+		sharePort(c, r.Pod)
 		lines := simulate(c, sc)
 		for _, b := range r.Pod.Spec.InitContainers {
 			fmt.Println("init", b.Name, b.Image, b.Args, b.RestartPolicy, b.LivenessProbe, b.ReadinessProbe, b.StartupProbe, b.Lifecycle)

@@ -3,42 +3,45 @@ package kubelet
 import "podsim/model"
 
 // The periods of a kubelet's loops (kubelet.go genericPlegRelistPeriod, the tickers of
-// syncLoop) and the time that the PLEG's look at the runtime takes when nothing changed: its
-// timer starts anew after each look. relistTime is a measurement of the real kubelet.
+// syncLoop) and the time that the PLEG needs for one question to the runtime, for all pods or
+// for the containers of one. Its timer starts anew after each look at all pods. relistTime is a
+// measurement of the real kubelet.
 const (
 	relistPeriod = model.Second
 	relistTime   = 2 * model.Millisecond
 	syncTick     = model.Second
 )
 
-// RelistDelay is the time from an on-demand relist's request to its result: a look at the pod
-// and one at its containers.
-const RelistDelay = 2 * relistTime
+// RelistDelay is the time from an on-demand relist's request until it sees the pod.
+const RelistDelay = relistTime
 
 // Loops gives the moments at which a kubelet's endless loops come round, so that nothing has
 // to be queued for the rounds that find nothing to do.
 type Loops struct {
 	// Origin is when the kubelet began, at or before the start of the run.
 	Origin model.Time
+	// late is how much later the looks at all pods come for what they found.
+	late model.Time
 }
 
-// LastRelist is the PLEG's latest look at all pods at or before t.
-func (l Loops) LastRelist(t model.Time) model.Time {
+// LastRelist is when the PLEG began the latest of its looks at all pods that was over at t.
+func (l *Loops) LastRelist(t model.Time) model.Time {
 	const period = relistPeriod + relistTime
-	return l.Origin + floor(t-l.Origin, period)
+	origin := l.Origin + l.late
+	return origin + floor(t-relistTime-origin, period)
 }
 
-// NextRelist is the PLEG's first look at all pods after t.
-func (l Loops) NextRelist(t model.Time) model.Time {
-	return l.LastRelist(t) + relistPeriod + relistTime
+// NextRelist is when the PLEG's first look at all pods after t sees them.
+func (l *Loops) NextRelist(t model.Time) model.Time {
+	return l.LastRelist(t) + relistTime + relistPeriod + relistTime
 }
 
 // Inspected notes that a look at all pods took longer, as a pod had changed and the PLEG asked
 // for its containers: the next look comes later (pleg/generic.go Relist, workerLoopIteration).
-func (l *Loops) Inspected() { l.Origin += relistTime }
+func (l *Loops) Inspected() { l.late += relistTime }
 
 // NextTick is the sync loop's first tick at or after t: a pod's wake is seen there.
-func (l Loops) NextTick(t model.Time) model.Time {
+func (l *Loops) NextTick(t model.Time) model.Time {
 	return l.Origin + floor(t-l.Origin+syncTick-1, syncTick)
 }
 

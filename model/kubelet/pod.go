@@ -96,8 +96,10 @@ type seen struct {
 	sandbox sandbox
 	// at is when the pod was last relisted; -Never before.
 	at model.Time
-	// dirty says that the runtime's state changed since.
-	dirty bool
+	// dirty says that the runtime's state changed since, asked that a look is under way.
+	dirty, asked bool
+	// lag is how long the PLEG, which has just seen a change, needs to look at the containers.
+	lag model.Time
 	hasIP bool
 }
 
@@ -211,7 +213,8 @@ const (
 	Woken
 	// DeadlineReached is the tick of the sync loop that DeadlineAt asked for.
 	DeadlineReached
-	// Relisted: the PLEG has looked at the pod; what it saw is the state at this moment.
+	// Relisted: the PLEG has looked at the pod; what it saw is the state at this moment. OK
+	// says that it was asked to, and did not look at all pods.
 	Relisted
 	// Evict: the kubelet ends the pod itself: Text is the reason, Message the message.
 	Evict
@@ -245,7 +248,7 @@ const (
 	// ProbeDue is the tick that ProbeAt asked for.
 	ProbeDue
 	// Probed answers RunProbe: OK is the answer, At until when the same answer is certain (the
-	// present moment when nothing is).
+	// present moment when nothing is). Errored says that the probe could not be run.
 	Probed
 )
 
@@ -263,9 +266,10 @@ type Event struct {
 	Container int8
 	Probe     model.ProbeType
 	OK        bool
+	Errored   bool
 	Deleting  bool
 	Phase     model.Phase
-	// Now is the moment of the event and Global that of the PLEG's last look at all pods.
+	// Now is the moment of the event and Global the beginning of the PLEG's last look at all pods.
 	Now, Global model.Time
 	// At: see the kinds.
 	At model.Time
@@ -294,7 +298,7 @@ const (
 	// look at all pods.
 	RelistSoon
 	RelistNext
-	// BeginSync asks for SyncBegun after the time that a worker takes to begin a sync.
+	// BeginSync asks for SyncBegun after Delay and the time that a worker takes to begin.
 	BeginSync
 	// PublishStatus says that Status changed.
 	PublishStatus

@@ -47,17 +47,25 @@ func (w *probe) resultOf(instance int32) result {
 // kubelet's own start is left out, as a run begins with kubelets that are up.
 func (p *Pod) startProbes() {
 	for i := range p.containers {
-		t := &p.template.Containers[i]
-		if t.Kind == model.InitContainer {
+		if p.template.Containers[i].Kind != model.InitContainer {
+			p.startProbesOf(i)
+		}
+	}
+}
+
+// startProbesOf starts the workers of a container. As upstream, it looks at no further probe of
+// the container once it has found a worker: one that has ended comes back only when those
+// before it have ended too.
+func (p *Pod) startProbesOf(i int) {
+	for _, k := range [...]model.ProbeType{model.Startup, model.Readiness, model.Liveness} {
+		if p.template.Containers[i].Probes[k] == nil {
 			continue
 		}
-		for k, spec := range t.Probes {
-			w := &p.containers[i].probes[k]
-			if spec == nil || w.active {
-				continue
-			}
-			*w = probe{active: true, base: p.now, tick: p.now - 1, due: model.Never, gen: w.gen}
+		w := &p.containers[i].probes[k]
+		if w.active {
+			return
 		}
+		*w = probe{active: true, base: p.now, tick: p.now - 1, due: model.Never, gen: w.gen}
 	}
 }
 
@@ -143,7 +151,7 @@ func (p *Pod) wanted(i int, k model.ProbeType, w *probe) model.Time {
 	case w.onHold:
 		return model.Never
 	case c.State.Kind != model.StateRunning:
-		if w.result == failure {
+		if w.result == failure && !p.endedForGood(i) {
 			return model.Never
 		}
 		return 0
@@ -170,7 +178,7 @@ func (p *Pod) probeDue(i int, k model.ProbeType, gen uint16) {
 	}
 	if c.State.Kind != model.StateRunning {
 		p.setResult(i, k, failure)
-		if c.State.Kind == model.StateTerminated && !p.template.ShouldRestart(i, c.State.ExitCode) {
+		if p.endedForGood(i) {
 			w.end()
 		}
 		return
@@ -183,6 +191,14 @@ func (p *Pod) probeDue(i int, k model.ProbeType, gen uint16) {
 	p.out = append(p.out, Effect{Kind: RunProbe, Container: int8(i), Probe: k, Instance: w.instance})
 }
 
+// endedForGood says that a container has ended and is not started again: its workers end, and
+// each sync starts new ones, whose first result asks for the next sync. As upstream, such a pod
+// is synced at every look of the PLEG.
+func (p *Pod) endedForGood(i int) bool {
+	s := &p.Status.Containers[i].State
+	return s.Kind == model.StateTerminated && !p.template.ShouldRestart(i, s.ExitCode)
+}
+
 // probed takes the answer of a probe: the second half of doProbe.
 func (p *Pod) probed(e Event) {
 	i := int(e.Container)
@@ -193,6 +209,11 @@ func (p *Pod) probed(e Event) {
 	}
 	spec := p.template.Containers[i].Probes[e.Probe]
 	w.owed = w.tickFrom(w.tick+1, spec.Period) <= p.now
+	w.steady = 0
+	if e.Errored {
+		p.emit(i, true, model.EventUnhealthy, model.Message{Kind: model.MessageProbeErrored, Text: e.Text, N: int64(e.Probe)})
+		return
+	}
 	r := success
 	if !e.OK {
 		r = failure
@@ -203,7 +224,6 @@ func (p *Pod) probed(e Event) {
 	} else {
 		w.last, w.run = r, 1
 	}
-	w.steady = 0
 	if r == failure && w.run < spec.Failure || r == success && w.run < spec.Success {
 		return
 	}

@@ -59,6 +59,9 @@ func (p *Pod) generateStatus(from source, terminal bool) {
 		s.Message = model.Message{Kind: model.MessageDeadlineExceeded}
 		p.emit(-1, false, model.EventDeadlineExceeded, s.Message)
 	}
+	if p.config.phase.Terminal() {
+		s.Phase = p.config.phase
+	}
 	p.probeStatus(s)
 	sandboxMessage := model.Message{Kind: model.MessageNoSandbox}
 	if p.sandboxOf(from).exists {

@@ -69,6 +69,7 @@ type syncState struct {
 // instance that is gone) is ignored.
 func (p *Pod) Step(e Event, fx []Effect) []Effect {
 	p.now, p.global, p.out = e.Now, e.Global, fx
+	p.seen.lag = 0
 	if p.work.kind != finished || e.Kind == ContainerExited {
 		p.handle(e)
 		p.runWorker()
@@ -211,13 +212,15 @@ func (p *Pod) runWorker() {
 		p.work.pending, p.work.busy = false, true
 		p.sync = syncState{kind: p.work.kind, deleting: p.config.deleting, deletionGrace: p.config.graceSeconds,
 			override: p.work.graceSeconds, current: -1, stage: awaitingRelist}
-		if !p.observed() {
-			p.ask(RelistNext, -1)
-		}
 	}
-	if p.sync.stage == awaitingRelist && p.observed() {
+	switch {
+	case p.sync.stage != awaitingRelist:
+	case p.observed():
 		p.sync.stage = beginning
-		p.ask(BeginSync, -1)
+		p.out = append(p.out, Effect{Kind: BeginSync, Delay: p.seen.lag})
+	case !p.seen.asked:
+		p.seen.asked = true
+		p.ask(RelistNext, -1)
 	}
 }
 
@@ -239,10 +242,14 @@ func (p *Pod) beginSync() {
 // the pod when a container or the sandbox has started or ended: one that was only created is
 // no event (pleg/generic.go reconcilePodRecord, convertState).
 func (p *Pod) relisted(e Event) {
-	p.seen.at = e.Now
+	p.seen.asked = false
+	if e.OK || p.seen.dirty {
+		p.seen.at = e.Now
+	}
 	if !p.seen.dirty {
 		return
 	}
+	p.seen.lag = relistTime
 	worthy := p.seen.sandbox != p.sandbox
 	p.seen.dirty = false
 	p.seen.sandbox = p.sandbox
@@ -274,8 +281,9 @@ func (p *Pod) Changed() bool { return p.seen.dirty }
 
 // changed notes that the runtime's state is not what the PLEG has seen.
 func (p *Pod) changed() {
-	if !p.seen.dirty {
-		p.seen.dirty = true
+	p.seen.dirty = true
+	if !p.seen.asked {
+		p.seen.asked = true
 		p.ask(RelistNext, -1)
 	}
 }
