@@ -139,8 +139,7 @@ const (
 	evLease
 	evTaint
 	evEvict
-	// evRecover: node Obj comes back. evNodeStatus: its kubelet reports.
-	evRecover
+	// evNodeStatus: the kubelet of node Obj reports after its return.
 	evNodeStatus
 	// evAvailable: a pod of ReplicaSet Obj may have been ready for minReadySeconds.
 	evAvailable
@@ -251,7 +250,7 @@ func (c *Cluster) dispatch(e *Event) {
 		c.createReplica(model.ReplicaSetID(e.Obj))
 	case evCollect:
 		c.collect(model.ObjectKind(e.Arg), e.Obj)
-	case evLease, evTaint, evRecover, evNodeStatus:
+	case evLease, evTaint, evNodeStatus:
 		c.nodeEvent(e)
 	case evPublish:
 		c.publish(model.NodeID(e.Obj))

@@ -18,42 +18,58 @@ func (c *Cluster) SteadyKubelets(origin model.Time, jitter float64) {
 // SharePort lets the containers with these names share one port, so that a pod's HTTP probes
 // reach the first of them that runs. No real runtime allows it, the recordings' does.
 func (c *Cluster) SharePort(containers map[string]bool) {
-	c.runtime = &sharedPort{Runtime: c.runtime, cluster: c, containers: containers}
+	c.runtime = &sharedPort{Runtime: c.runtime, cluster: c, containers: containers,
+		behaviors: map[int8]*model.Behavior{}}
 }
 
 type sharedPort struct {
 	Runtime
 	cluster    *Cluster
 	containers map[string]bool
+	behaviors  map[int8]*model.Behavior
 }
 
+// Do gives a container whose HTTP probe is about to run the answer of the container that the
+// probe reaches, for this once.
 func (r *sharedPort) Do(id model.PodID, f *kubelet.Effect) {
 	c := r.cluster
 	t := c.state.Pods[id].Template
-	if f.Kind != kubelet.RunProbe || t.Containers[f.Container].Probes[f.Probe].Handler != model.HandlerHTTP {
-		r.Runtime.Do(id, f)
-		return
-	}
-	e := kubelet.Event{Kind: kubelet.Probed, Container: f.Container, Probe: f.Probe, Instance: f.Instance, At: c.now}
-	if first := r.first(id); first != nil {
-		for _, p := range c.behaviorOf(id, int(f.Container)).Probes[f.Probe] {
-			if first.startedAt+p.At <= c.now {
-				e.OK = p.OK
-			}
+	if f.Kind == kubelet.RunProbe && t.Containers[f.Container].Probes[f.Probe].Handler == model.HandlerHTTP {
+		k := &c.pods[id].containers[f.Container]
+		if r.behaviors[f.Container] == nil {
+			r.behaviors[f.Container] = c.behaviorOf(id, int(f.Container))
 		}
+		ok := r.answer(id, r.behaviors[f.Container].Probes[f.Probe])
+		if !k.running {
+			c.step(id, kubelet.Event{Kind: kubelet.Probed, Container: f.Container, Probe: f.Probe,
+				Instance: f.Instance, OK: ok, At: c.now})
+			return
+		}
+		b := *r.behaviors[f.Container]
+		b.Probes[f.Probe] = []model.ProbePoint{{OK: ok}, {At: c.now - k.startedAt + 10*model.Millisecond, OK: !ok}}
+		k.behavior = &b
 	}
-	c.step(id, e)
+	r.Runtime.Do(id, f)
 }
 
-// first is the container that was started first of those that share the port.
-func (r *sharedPort) first(id model.PodID) *container {
+// answer judges by the container that was started first of those that share the port and run.
+func (r *sharedPort) answer(id model.PodID, points []model.ProbePoint) (ok bool) {
+	c := r.cluster
 	var first *container
-	for i := range r.cluster.pods[id].containers {
-		k := &r.cluster.pods[id].containers[i]
-		name := r.cluster.state.Pods[id].Template.Containers[i].Name
-		if r.containers[name] && k.running && (first == nil || k.instance < first.instance) {
+	for i := range c.pods[id].containers {
+		k := &c.pods[id].containers[i]
+		if r.containers[c.state.Pods[id].Template.Containers[i].Name] && k.running &&
+			(first == nil || k.instance < first.instance) {
 			first = k
 		}
 	}
-	return first
+	if first == nil {
+		return false
+	}
+	for _, p := range points {
+		if first.startedAt+p.At <= c.now+model.Millisecond {
+			ok = p.OK
+		}
+	}
+	return ok
 }

@@ -22,6 +22,8 @@ type node struct {
 	failed model.Failure
 	// failures counts the node's failures.
 	failures int
+	// log is the record of the node's own Events.
+	log eventLog
 	// lost says that the node lifecycle controller has given the node up.
 	lost bool
 	pods []model.PodID
@@ -223,9 +225,7 @@ func (c *Cluster) relist(id model.PodID, at model.Time, arg int32) {
 func (c *Cluster) relisted(id model.PodID, arg int32) {
 	p := &c.pods[id]
 	p.relistAt = model.Never
-	if arg == relistAll && p.machine.Changed() {
-		c.nodes[c.state.Pods[id].Node].loops.Inspected()
-	}
+	c.nodes[c.state.Pods[id].Node].loops.Inspected(c.now, p.machine.Inspections(arg == relistAll))
 	c.step(id, kubelet.Event{Kind: kubelet.Relisted, OK: arg != relistAll})
 }
 

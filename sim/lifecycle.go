@@ -296,8 +296,6 @@ func (c *Cluster) nodeEvent(e *Event) {
 				c.setTaint(id, taintUnreachable, v1.TaintEffectNoExecute, on)
 			}
 		}
-	case evRecover:
-		c.recover(id)
 	case evNodeStatus:
 		c.reported(id)
 	}
@@ -313,6 +311,7 @@ func (c *Cluster) lose(id model.NodeID) {
 		k.Status, k.Reason, k.Transition = model.ConditionUnknown, model.ReasonNodeStatusUnknown, c.now.TruncateSecond()
 	}
 	c.changed(model.KindNode, int32(id), model.Modified)
+	c.readinessEvent(id, model.FromNodeController, model.EventNodeNotReady)
 	c.markPodsNotReady(id)
 	c.lifecycleWrites++
 	at := c.request(&c.lifecycleLimit, n.luck, c.lifecycleWrites)
@@ -324,6 +323,14 @@ func (c *Cluster) lose(id model.NodeID) {
 	at = max(at, z.next)
 	z.next = at + taintInterval
 	c.after(at-c.now, evTaint, int32(id), taintNoExecute|1)
+}
+
+// readinessEvent writes the Event that a node's readiness changed (pkg/controller/util/node
+// RecordNodeStatusChange).
+func (c *Cluster) readinessEvent(id model.NodeID, from model.EventSource, r model.EventReason) {
+	text := c.state.Texts.Intern("Node " + c.state.Nodes[id].Name + " status is now: " + r.String())
+	c.write(&c.nodes[id].log, model.Event{Kind: model.KindNode, ID: int32(id), Container: -1, Source: from, Reason: r,
+		Message: model.Message{Kind: model.MessageNodeStatus, Text: text}})
 }
 
 // evicts says whether nodes of a zone get NoExecute taints: not while no node of the cluster
@@ -438,6 +445,7 @@ func (c *Cluster) reported(id model.NodeID) {
 	n.lost = false
 	setHealthy(o, c.now)
 	c.changed(model.KindNode, int32(id), model.Modified)
+	c.readinessEvent(id, model.FromKubelet, model.EventNodeReady)
 	c.lifecycleWrites++
 	at := c.request(&c.lifecycleLimit, n.luck, c.lifecycleWrites)
 	c.after(at-c.now, evTaint, int32(id), taintNoSchedule)

@@ -143,7 +143,7 @@ type snapshot struct {
 }
 
 // forGood is the end of the last snapshot.
-const forGood = 1 << 62
+const forGood = 1 << 60
 
 // snapshots gives the distinct states of a recording.
 func snapshots(lines []line) []snapshot {
@@ -222,49 +222,52 @@ const coalesced = 300
 // pair says that want[want] is got[got].
 type pair struct{ want, got int }
 
-// align pairs the snapshots of two recordings. What is not paired was short-lived. Where that
-// cannot be, ok is false and the last pair is the first difference.
+// align pairs the snapshots of two recordings so that their times differ as little as can be.
+// What is not paired was short-lived. Where that cannot be, ok is false and the only pair is
+// the first difference.
 func align(want, got []snapshot) (pairs []pair, ok bool) {
 	skipWant, skipGot := skippable(want), skippable(got)
-	// reached[i][j]: the first i and j snapshots agree; by is the step that led there.
-	const byPair, bySkipWant, bySkipGot = 1, 2, 3
-	by := make([][]uint8, len(want)+1)
-	for i := range by {
-		by[i] = make([]uint8, len(got)+1)
+	// cost[i][j] is how well the first i and j snapshots agree, from how the way there.
+	cost := make([][]int64, len(want)+1)
+	from := make([][]pair, len(want)+1)
+	for i := range cost {
+		cost[i], from[i] = make([]int64, len(got)+1), make([]pair, len(got)+1)
+		for j := range cost[i] {
+			cost[i][j] = forGood
+		}
 	}
-	by[0][0] = byPair
-	farI, farJ := 0, 0
-	for i := 0; i <= len(want); i++ {
-		for j := 0; j <= len(got); j++ {
-			if by[i][j] == 0 {
+	cost[0][0] = 0
+	far := pair{}
+	for i := range cost {
+		for j := range cost[i] {
+			if cost[i][j] == forGood {
 				continue
 			}
-			if i+j >= farI+farJ {
-				farI, farJ = i, j
+			if i+j >= far.want+far.got {
+				far = pair{i, j}
+			}
+			step := func(di, dj int, c int64) {
+				if to := &cost[i+di][j+dj]; cost[i][j]+c < *to {
+					*to, from[i+di][j+dj] = cost[i][j]+c, pair{i, j}
+				}
 			}
 			if i < len(want) && j < len(got) && want[i].words == got[j].words {
-				by[i+1][j+1] = byPair
+				step(1, 1, max(want[i].from-got[j].from, got[j].from-want[i].from))
 			}
-			if i < len(want) && skipWant[i] && by[i+1][j] == 0 {
-				by[i+1][j] = bySkipWant
+			if i < len(want) && skipWant[i] {
+				step(1, 0, coalesced)
 			}
-			if j < len(got) && skipGot[j] && by[i][j+1] == 0 {
-				by[i][j+1] = bySkipGot
+			if j < len(got) && skipGot[j] {
+				step(0, 1, coalesced)
 			}
 		}
 	}
-	if by[len(want)][len(got)] == 0 {
-		return []pair{{farI, farJ}}, false
+	if cost[len(want)][len(got)] == forGood {
+		return []pair{far}, false
 	}
-	for i, j := len(want), len(got); i+j > 0; {
-		switch by[i][j] {
-		case bySkipWant:
-			i--
-		case bySkipGot:
-			j--
-		default:
-			i, j = i-1, j-1
-			pairs = append(pairs, pair{i, j})
+	for at := (pair{len(want), len(got)}); at != (pair{}); at = from[at.want][at.got] {
+		if back := from[at.want][at.got]; back.want < at.want && back.got < at.got {
+			pairs = append(pairs, back)
 		}
 	}
 	return pairs, true

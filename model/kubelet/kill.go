@@ -60,7 +60,7 @@ func (p *Pod) killPod(override int64) {
 // killNext kills the next container of the sync, or goes on with it (SyncPod step 3).
 func (p *Pod) killNext() {
 	if p.sync.toKill == 0 {
-		p.runSandbox()
+		p.prune()
 		return
 	}
 	i := bits.TrailingZeros64(p.sync.toKill)
@@ -241,5 +241,5 @@ func (p *Pod) sandboxGone() {
 		p.terminatingDone()
 		return
 	}
-	p.runSandbox()
+	p.prune()
 }

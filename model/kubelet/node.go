@@ -20,25 +20,40 @@ const RelistDelay = relistTime
 type Loops struct {
 	// Origin is when the kubelet began, at or before the start of the run.
 	Origin model.Time
-	// late is how much later the looks at all pods come for what they found.
-	late model.Time
+	// Once a look at all pods took longer than usual: when it began and when the next begins.
+	delayed    bool
+	last, next model.Time
 }
 
 // LastRelist is when the PLEG began the latest of its looks at all pods that was over at t.
 func (l *Loops) LastRelist(t model.Time) model.Time {
-	const period = relistPeriod + relistTime
-	origin := l.Origin + l.late
-	return origin + floor(t-relistTime-origin, period)
+	t -= relistTime
+	switch {
+	case !l.delayed:
+		return l.Origin + floor(t-l.Origin, relistPeriod+relistTime)
+	case t < l.next:
+		return l.last
+	}
+	return l.next + floor(t-l.next, relistPeriod+relistTime)
 }
 
 // NextRelist is when the PLEG's first look at all pods after t sees them.
 func (l *Loops) NextRelist(t model.Time) model.Time {
+	if l.delayed && t < l.next+relistTime {
+		return l.next + relistTime
+	}
 	return l.LastRelist(t) + relistTime + relistPeriod + relistTime
 }
 
-// Inspected notes that a look at all pods took longer, as a pod had changed and the PLEG asked
-// for its containers: the next look comes later (pleg/generic.go Relist, workerLoopIteration).
-func (l *Loops) Inspected() { l.late += relistTime }
+// Inspected delays the looks at all pods after t for n looks at the containers of a pod: the
+// PLEG's timer starts anew after them (pleg/generic.go Relist, workerLoopIteration).
+func (l *Loops) Inspected(t model.Time, n int) {
+	if n == 0 {
+		return
+	}
+	last, next := l.LastRelist(t), l.NextRelist(t)
+	l.delayed, l.last, l.next = true, last, next-relistTime+model.Time(n)*relistTime
+}
 
 // NextTick is the sync loop's first tick at or after t: a pod's wake is seen there.
 func (l *Loops) NextTick(t model.Time) model.Time {

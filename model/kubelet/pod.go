@@ -72,6 +72,9 @@ type work struct {
 	graceSeconds int64
 	// wakes says that a Wake was asked for.
 	wakes bool
+	// initialized says that the pod had run containers when the worker took its object last
+	// (hasPodInitialized).
+	initialized bool
 	// podFinished says that SyncTerminatedPod is done (versionedPodStatus.podIsFinished).
 	podFinished bool
 }
@@ -132,6 +135,8 @@ type container struct {
 	// the PLEG's.
 	cur, prev         instance
 	seenCur, seenPrev instance
+	// outdatedAt is when the PLEG saw that prev is outdated: from then on it is being removed.
+	outdatedAt model.Time
 
 	// failure is the reason cache's entry: why the container could not be started
 	// (reason_cache.go).

@@ -41,6 +41,10 @@ func (w *probe) resultOf(instance int32) result {
 	return w.result
 }
 
+// workerOrder is the order in which a container's workers are made, and in which they tick when
+// they tick together.
+var workerOrder = [...]model.ProbeType{model.Startup, model.Readiness, model.Liveness}
+
 // startProbes follows prober_manager.go AddPod: a worker for each probe of the containers
 // and sidecars, which probes for the first time at once.
 // Differs from Kubernetes: the random delay of probes in the first period after the
@@ -57,7 +61,7 @@ func (p *Pod) startProbes() {
 // the container once it has found a worker: one that has ended comes back only when those
 // before it have ended too.
 func (p *Pod) startProbesOf(i int) {
-	for _, k := range [...]model.ProbeType{model.Startup, model.Readiness, model.Liveness} {
+	for _, k := range workerOrder {
 		if p.template.Containers[i].Probes[k] == nil {
 			continue
 		}
@@ -91,10 +95,10 @@ func (p *Pod) scheduleProbes() {
 		return
 	}
 	for i := range p.containers {
-		for k := range p.containers[i].probes {
+		for _, k := range workerOrder {
 			w := &p.containers[i].probes[k]
 			if w.active && !w.busy {
-				p.scheduleProbe(i, model.ProbeType(k), w)
+				p.scheduleProbe(i, k, w)
 			}
 		}
 	}
@@ -170,11 +174,11 @@ func (p *Pod) probeDue(i int, k model.ProbeType, gen uint16) {
 	}
 	w.due = model.Never
 	w.tick = p.now
-	c := &p.Status.Containers[i]
+	// What the first result of a new container changes is not seen before the next tick.
+	c := p.Status.Containers[i]
 	if w.instance != c.ContainerID {
 		w.instance, w.result, w.onHold, w.steady = c.ContainerID, none, false, 0
 		p.setResult(i, k, [...]result{model.Liveness: success, model.Readiness: failure, model.Startup: unknown}[k])
-		c = &p.Status.Containers[i]
 	}
 	if c.State.Kind != model.StateRunning {
 		p.setResult(i, k, failure)
@@ -229,6 +233,10 @@ func (p *Pod) probed(e Event) {
 	}
 	if r == success {
 		w.steady = e.At
+		if e.At != model.Never {
+			// A run that begins before may end after.
+			w.steady -= spec.Timeout
+		}
 	}
 	p.setResult(i, e.Probe, r)
 	if e.Probe == model.Liveness && r == failure || e.Probe == model.Startup {

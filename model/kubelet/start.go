@@ -6,6 +6,35 @@ import (
 	"podsim/model"
 )
 
+// prune removes the older instances of init containers and sidecars that are still there: for
+// up to a second the kubelet's deletor, which removes those of all containers, and the sync do
+// the same work (kuberuntime_container.go pruneInitContainersBeforeStart).
+func (p *Pod) prune() {
+	p.sync.stage = pruning
+	for i := range p.containers[:p.template.NumInit] {
+		c := &p.containers[i]
+		if c.seenCur.state == exited && c.seenPrev.state == exited && p.now < c.outdatedAt+relistPeriod {
+			p.sync.toPrune |= bit(i)
+		}
+	}
+	p.pruneNext()
+}
+
+func (p *Pod) pruneNext() {
+	if p.sync.toPrune == 0 {
+		p.runSandbox()
+		return
+	}
+	p.ask(Remove, bits.TrailingZeros64(p.sync.toPrune))
+}
+
+func (p *Pod) pruned() {
+	c := &p.containers[bits.TrailingZeros64(p.sync.toPrune)]
+	c.prev, c.seenPrev = instance{}, instance{}
+	p.sync.toPrune &= p.sync.toPrune - 1
+	p.pruneNext()
+}
+
 // runSandbox makes the pod's sandbox, or goes on when there is one (SyncPod step 4).
 func (p *Pod) runSandbox() {
 	if !p.sync.createSandbox {
@@ -257,5 +286,9 @@ func (p *Pod) exited(e Event) {
 		return
 	}
 	x.state, x.exitCode, x.reason, x.message, x.finished = exited, int32(e.N), e.Reason, e.Message, e.Now
+	for k := range c.probes {
+		// Until the PLEG has seen it, probes go on, and find nobody.
+		c.probes[k].steady = 0
+	}
 	p.changed()
 }

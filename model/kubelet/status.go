@@ -187,7 +187,7 @@ func (p *Pod) setStatus(force bool) {
 func (p *Pod) terminatePod() {
 	s := &p.next
 	s.CopyFrom(&p.Status)
-	if p.hasInitialized() {
+	if p.work.initialized {
 		for i := p.template.NumInit; i < len(s.Containers); i++ {
 			markTerminated(&s.Containers[i])
 		}
@@ -214,6 +214,9 @@ func (p *Pod) hasInitialized() bool {
 	n := p.template.NumInit
 	if n == 0 {
 		return true
+	}
+	if p.Status.Containers == nil {
+		return false
 	}
 	for i := n; i < len(p.Status.Containers); i++ {
 		c := &p.Status.Containers[i]

@@ -29,6 +29,7 @@ const (
 	killingPod
 	stoppingSandbox
 	killingContainers
+	pruning
 	startingSandbox
 	pulling
 	creating
@@ -48,8 +49,9 @@ type syncState struct {
 	deletionGrace, override int64
 	// toStart and toKill are the containers of computePodActions, as bits.
 	toStart, toKill uint64
-	// killing are the containers whose kill is under way.
-	killing uint64
+	// killing are the containers whose kill is under way, toPrune those whose older instance
+	// is to be removed.
+	killing, toPrune uint64
 	// current is the container being started or killed.
 	current int8
 	// createSandbox says that a new sandbox is made after the old one is stopped.
@@ -150,7 +152,8 @@ func (p *Pod) answer(e Event) {
 		p.containerStarted(e)
 	case e.Kind == VolumesUnmounted && p.sync.stage == unmounting:
 		p.volumesUnmounted()
-	case e.Kind == ContainerRemoved:
+	case e.Kind == ContainerRemoved && p.sync.stage == pruning:
+		p.pruned()
 	default:
 		panic(fmt.Sprintf("kubelet: %s in stage %d of work %d", e.Kind, p.sync.stage, p.work.kind))
 	}
@@ -212,6 +215,9 @@ func (p *Pod) runWorker() {
 		p.work.pending, p.work.busy = false, true
 		p.sync = syncState{kind: p.work.kind, deleting: p.config.deleting, deletionGrace: p.config.graceSeconds,
 			override: p.work.graceSeconds, current: -1, stage: awaitingRelist}
+		if p.work.kind != terminatedPod {
+			p.work.initialized = p.hasInitialized()
+		}
 	}
 	switch {
 	case p.sync.stage != awaitingRelist:
@@ -257,6 +263,9 @@ func (p *Pod) relisted(e Event) {
 	for i := range p.containers {
 		c := &p.containers[i]
 		worthy = worthy || c.happened(&c.cur) || c.happened(&c.prev)
+		if c.outdated() {
+			c.outdatedAt = p.now
+		}
 		c.seenCur, c.seenPrev = c.cur, c.prev
 	}
 	if worthy {
@@ -276,8 +285,27 @@ func (c *container) happened(x *instance) bool {
 	return x.state != before && (x.state == running || x.state == exited)
 }
 
-// Changed says that the runtime's state is not what the PLEG has seen.
-func (p *Pod) Changed() bool { return p.seen.dirty }
+// outdated says that the PLEG is about to see that an instance has ended after an older one,
+// which the kubelet now removes (pod_container_deletor.go deleteContainersInPod).
+func (c *container) outdated() bool {
+	return c.cur.state == exited && c.prev.state == exited && c.happened(&c.cur)
+}
+
+// Inspections is how often the PLEG's looks at all pods will look at this pod's containers for
+// what it has not seen yet: now, if all says that it looks at all pods now, and once for each
+// instance that is removed because a newer one has ended.
+func (p *Pod) Inspections(all bool) int {
+	n := 0
+	if all && p.seen.dirty {
+		n++
+	}
+	for i := range p.containers {
+		if p.containers[i].outdated() {
+			n++
+		}
+	}
+	return n
+}
 
 // changed notes that the runtime's state is not what the PLEG has seen.
 func (p *Pod) changed() {
