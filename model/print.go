@@ -60,17 +60,24 @@ func (w *podSummary) status(s *State) string {
 	return "Init:" + s.Texts.String(w.reason)
 }
 
-// ReadyContainers is the READY column as two numbers.
-func (p *Pod) ReadyContainers() (ready, total int) {
+// Summary is what `kubectl get pods` says of a pod, without the layout.
+type Summary struct {
+	// Ready and Containers are the READY column.
+	Ready, Containers int
+	Status            string
+	Restarts          int32
+	// LastRestart is when the last of the counted restarts' containers ended, Never for none.
+	LastRestart Time
+}
+
+// Summary is the pod's row of `kubectl get pods`.
+func (s *State) Summary(p *Pod) Summary {
 	w := summarize(p)
-	return w.ready, w.total
+	return Summary{Ready: w.ready, Containers: w.total, Status: w.status(s), Restarts: w.restarts, LastRestart: w.lastRestart}
 }
 
 // RestartCount is the RESTARTS column without the time.
 func (p *Pod) RestartCount() int32 { return summarize(p).restarts }
-
-// LastRestart is when the last of the counted restarts' containers ended, Never for none.
-func (p *Pod) LastRestart() Time { return summarize(p).lastRestart }
 
 // RestartsColumn is the RESTARTS column: a count, and how long ago the last one was, which
 // is Never when nobody knows.

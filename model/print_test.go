@@ -166,11 +166,11 @@ func TestRestartsColumn(t *testing.T) {
 	p.Status.Containers = list(restarted(running(true), 1, 1))
 	p.Status.Containers[0].Last.FinishedAt = 0
 	assert.Equal(t, "1 (5s ago)", s.PodColumns(p, 5*Second).Restarts)
-	assert.Equal(t, Time(0), p.LastRestart())
+	assert.Equal(t, Summary{Ready: 1, Containers: 1, Status: "Pending", Restarts: 1}, s.Summary(p))
 
 	p.Status.Containers[0].Last.ContainerID = 0
 	assert.Equal(t, "1", s.PodColumns(p, 5*Second).Restarts, "a container that could not be located ended nobody knows when")
-	assert.Equal(t, Never, p.LastRestart())
+	assert.Equal(t, Never, s.Summary(p).LastRestart)
 }
 
 func TestPodColumnsWide(t *testing.T) {

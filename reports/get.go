@@ -5,15 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"sort"
+	"slices"
 	"strings"
-	"text/tabwriter"
 
-	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"podsim/model"
@@ -46,41 +42,157 @@ func (e NotFound) Error() string {
 	return fmt.Sprintf("Error from server (NotFound): %s %q not found", pluralOf(e.Kind), e.Name)
 }
 
-// Get prints objects as `kubectl get` does.
+// Get prints objects as `kubectl get` does. The error is a NotFound when the only thing wrong
+// is that a named object is not there; the others are printed.
 func (r *Record) Get(w io.Writer, o GetOptions) error {
-	events := contains(o.Kinds, "Event")
-	s, err := r.At(o.At, events, o.Kinds...)
+	if err := o.check(); err != nil {
+		return err
+	}
+	s, err := r.At(o.At, slices.Contains(o.Kinds, "Event"), o.Kinds...)
 	if err != nil {
 		return err
 	}
-	chosen, err := s.choose(&o)
-	if err != nil {
+	list := s.choose(&o)
+	missing := o.missing(list)
+	if len(list) == 0 && missing != nil {
+		return missing
+	}
+	if err := s.print(w, list, &o); err != nil {
 		return err
 	}
-	var evs []eventRow
-	if events {
-		evs = s.chooseEvents(&o)
-	}
-	if len(chosen) == 0 && len(evs) == 0 && (o.Output == "" || o.Output == "wide") {
-		_, err := fmt.Fprintln(w, nothing(&o))
-		return err
-	}
-	switch o.Output {
-	case "yaml", "json":
-		return s.printObjects(w, chosen, evs, &o)
-	case "name":
-		for _, x := range chosen {
-			fmt.Fprintf(w, "%s/%s\n", resourceName(x.Kind), x.Name)
-		}
-		return nil
-	case "csv":
-		return s.printCSV(w, chosen, evs)
-	}
-	return s.printTables(w, chosen, evs, &o)
+	return missing
 }
 
+// check finds selectors of fields that a kind does not have, as the API server does.
+func (o *GetOptions) check() error {
+	if o.Fields == nil {
+		return nil
+	}
+	for _, kind := range o.Kinds {
+		for _, q := range o.Fields.Requirements() {
+			if !slices.Contains(selectable[kind], q.Field) {
+				return fmt.Errorf("field label not supported: %s; %s have %s", q.Field, pluralOf(kind), strings.Join(selectable[kind], ", "))
+			}
+		}
+	}
+	return nil
+}
+
+// selectable are the fields of --field-selector (pkg/apis/core/v1/conversion.go).
+var selectable = map[string][]string{
+	"Pod": {"metadata.name", "metadata.namespace", "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
+		"spec.hostNetwork", "status.phase", "status.podIP", "status.nominatedNodeName"},
+	"Node":       {"metadata.name", "spec.unschedulable"},
+	"Deployment": {"metadata.name", "metadata.namespace"},
+	"ReplicaSet": {"metadata.name", "metadata.namespace", "status.replicas"},
+	"Service":    {"metadata.name", "metadata.namespace", "spec.clusterIP", "spec.type"},
+	"Event": {"metadata.name", "metadata.namespace", "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
+		"involvedObject.fieldPath", "reason", "reportingComponent", "source", "type"},
+}
+
+// item is an object or an Event to print.
+type item struct {
+	kind, name string
+	object     *object
+	event      *eventRow
+}
+
+// choose picks what the options ask for, in the order of their kinds.
+func (s *Snapshot) choose(o *GetOptions) []item {
+	var chosen []item
+	for _, kind := range o.Kinds {
+		if kind == "Event" {
+			chosen = append(chosen, s.chooseEvents(o)...)
+			continue
+		}
+		for _, x := range s.objects {
+			if x.Kind == kind && s.selected(x, o) {
+				chosen = append(chosen, item{kind, x.Name, x, nil})
+			}
+		}
+	}
+	return chosen
+}
+
+// selected says whether an object of a kind that is asked for is asked for.
+func (s *Snapshot) selected(x *object, o *GetOptions) bool {
+	return o.inNamespace(x.Kind, x.Namespace) && (len(o.Names) == 0 || slices.Contains(o.Names, x.Name)) &&
+		(o.Labels == nil || o.Labels.Matches(labels.Set(s.labels(x)))) && (o.Fields == nil || o.Fields.Matches(s.fields(x)))
+}
+
+func (s *Snapshot) chooseEvents(o *GetOptions) []item {
+	var out []item
+	for i := range s.events {
+		e := &s.events[i]
+		name := eventName(e)
+		if o.inNamespace("Event", eventNamespace(e)) && (len(o.Names) == 0 || slices.Contains(o.Names, name)) &&
+			(o.Labels == nil || o.Labels.Empty()) && (o.Fields == nil || o.Fields.Matches(s.eventFields(e))) {
+			out = append(out, item{"Event", name, nil, e})
+		}
+	}
+	return out
+}
+
+func (o *GetOptions) inNamespace(kind, namespace string) bool {
+	return o.AllNamespaces || kind == "Node" || namespace == o.Namespace
+}
+
+// missing is the first of the names that was not found.
+func (o *GetOptions) missing(found []item) error {
+	for _, name := range o.Names {
+		if !slices.ContainsFunc(found, func(x item) bool { return x.name == name }) {
+			return NotFound{o.Kinds[0], name}
+		}
+	}
+	return nil
+}
+
+// fields are what --field-selector selects by.
+func (s *Snapshot) fields(x *object) fields.Set {
+	f := fields.Set{"metadata.name": x.Name, "metadata.namespace": x.Namespace}
+	switch x.Kind {
+	case "Pod":
+		spec := s.podSpec(x)
+		f["spec.nodeName"], f["status.phase"], f["status.podIP"], f["status.nominatedNodeName"] = x.Node, x.Phase, x.IP, x.Nominated
+		f["spec.restartPolicy"], f["spec.schedulerName"] = string(spec.RestartPolicy), spec.SchedulerName
+		f["spec.serviceAccountName"], f["spec.hostNetwork"] = spec.ServiceAccountName, fmt.Sprint(spec.HostNetwork)
+	case "Node":
+		f["spec.unschedulable"] = fmt.Sprint(x.Unschedulable)
+	case "ReplicaSet":
+		f["status.replicas"] = fmt.Sprint(x.CurrentReplicas)
+	case "Service":
+		o := s.service(x)
+		f["spec.clusterIP"], f["spec.type"] = o.Spec.ClusterIP, string(o.Spec.Type)
+	}
+	return f
+}
+
+func (s *Snapshot) eventFields(e *eventRow) fields.Set {
+	return fields.Set{"metadata.name": eventName(e), "metadata.namespace": eventNamespace(e), "involvedObject.kind": e.Kind,
+		"involvedObject.namespace": e.Namespace, "involvedObject.name": e.Name, "involvedObject.uid": string(s.uid(e.Kind, e.ObjectSerial)),
+		"involvedObject.fieldPath": e.FieldPath, "reason": e.Reason, "reportingComponent": e.Source, "source": e.Source, "type": e.Type}
+}
+
+// print prints the chosen in the form that is asked for.
+func (s *Snapshot) print(w io.Writer, list []item, o *GetOptions) error {
+	switch o.Output {
+	case "yaml", "json":
+		return s.printObjects(w, list, o)
+	case "name":
+		return printNames(w, list)
+	case "csv":
+		return s.printCSV(w, list)
+	}
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(w, nothing(o))
+		return err
+	}
+	return s.printTables(w, list, o)
+}
+
+// nothing is what kubectl says when it has nothing to show.
 func nothing(o *GetOptions) string {
-	if o.AllNamespaces || len(o.Kinds) == 1 && o.Kinds[0] == "Node" {
+	if o.AllNamespaces || slices.Contains(o.Kinds, "Node") {
 		return "No resources found"
 	}
 	return fmt.Sprintf("No resources found in %s namespace.", o.Namespace)
@@ -95,83 +207,32 @@ func resourceName(kind string) string {
 	return strings.ToLower(kind)
 }
 
-// choose picks the objects that the options ask for.
-func (s *Snapshot) choose(o *GetOptions) ([]*object, error) {
-	var chosen []*object
-	found := map[string]bool{}
-	for _, x := range s.objects {
-		if !contains(o.Kinds, x.Kind) || !o.inNamespace(x.Kind, x.Namespace) {
-			continue
-		}
-		if len(o.Names) > 0 && !contains(o.Names, x.Name) {
-			continue
-		}
-		if o.Labels != nil && !o.Labels.Matches(labels.Set(x.Labels())) || o.Fields != nil && !o.Fields.Matches(fieldsOf(x)) {
-			continue
-		}
-		found[x.Name] = true
-		chosen = append(chosen, x)
+func printNames(w io.Writer, list []item) error {
+	var out strings.Builder
+	for _, x := range list {
+		out.WriteString(resourceName(x.kind) + "/" + x.name + "\n")
 	}
-	for _, name := range o.Names {
-		if !found[name] {
-			return nil, NotFound{o.Kinds[0], name}
-		}
-	}
-	return chosen, nil
+	_, err := io.WriteString(w, out.String())
+	return err
 }
 
-func (o *GetOptions) inNamespace(kind, namespace string) bool {
-	return o.AllNamespaces || kind == "Node" || namespace == o.Namespace
-}
-
-func fieldsOf(x *object) fields.Set {
-	f := fields.Set{"metadata.name": x.Name, "metadata.namespace": x.Namespace}
-	if x.Kind == "Pod" {
-		f["status.phase"], f["spec.nodeName"], f["status.podIP"] = x.Phase, x.Node, x.IP
+// printObjects prints the objects as YAML or JSON: one that was named alone, else a list.
+func (s *Snapshot) printObjects(w io.Writer, list []item, o *GetOptions) error {
+	items := make([]any, 0, len(list))
+	for _, x := range list {
+		items = append(items, s.value(x))
 	}
-	if x.Kind == "Node" {
-		f["spec.unschedulable"] = fmt.Sprint(x.Unschedulable)
-	}
-	return f
-}
-
-func (s *Snapshot) chooseEvents(o *GetOptions) []eventRow {
-	var out []eventRow
-	for _, e := range s.events {
-		if !o.inNamespace("Event", eventNamespace(&e)) || len(o.Names) > 0 && !contains(o.Names, eventName(&e)) {
-			continue
-		}
-		f := fields.Set{"involvedObject.kind": e.Kind, "involvedObject.name": e.Name, "involvedObject.namespace": e.Namespace,
-			"type": e.Type, "reason": e.Reason, "metadata.name": eventName(&e), "metadata.namespace": eventNamespace(&e), "source": e.Source}
-		if o.Fields == nil || o.Fields.Matches(f) {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
-func (s *Snapshot) printObjects(w io.Writer, chosen []*object, events []eventRow, o *GetOptions) error {
-	var items []runtime.Object
-	for _, x := range chosen {
-		items = append(items, s.api(x))
-	}
-	for i := range events {
-		items = append(items, s.event(&events[i]))
-	}
-	var value any = items
+	var value any = map[string]any{"apiVersion": "v1", "kind": "List", "metadata": map[string]any{"resourceVersion": ""}, "items": items}
 	if len(o.Names) == 1 && len(items) == 1 {
 		value = items[0]
-	} else {
-		list := &v1.List{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}}
-		for _, x := range items {
-			list.Items = append(list.Items, runtime.RawExtension{Object: x})
-		}
-		value = list
 	}
 	if o.Output == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "    ")
-		return e.Encode(value)
+		data, err := json.MarshalIndent(value, "", "    ")
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(append(data, '\n'))
+		return err
 	}
 	data, err := yaml.Marshal(value)
 	if err != nil {
@@ -181,285 +242,81 @@ func (s *Snapshot) printObjects(w io.Writer, chosen []*object, events []eventRow
 	return err
 }
 
-// column is a column of a kind's table.
-type column struct {
-	name string
-	wide bool
-	cell func(c clock, x *object) string
-}
-
-// columns are the tables of the kinds, as kubectl prints them
-// (pkg/printers/internalversion/printers.go).
-var columns = map[string][]column{
-	"Pod": {
-		{"NAME", false, func(_ clock, x *object) string { return x.Name }},
-		{"READY", false, func(_ clock, x *object) string { return fmt.Sprintf("%d/%d", x.ReadyContainers, x.Containers) }},
-		{"STATUS", false, func(_ clock, x *object) string { return x.Status }},
-		{"RESTARTS", false, restarts},
-		{"AGE", false, age},
-		{"IP", true, func(_ clock, x *object) string { return none(x.IP) }},
-		{"NODE", true, func(_ clock, x *object) string { return none(x.Node) }},
-		{"NOMINATED NODE", true, func(_ clock, x *object) string { return none(x.Nominated) }},
-		{"READINESS GATES", true, readinessGates},
-	},
-	"Node": {
-		{"NAME", false, func(_ clock, x *object) string { return x.Name }},
-		{"STATUS", false, func(_ clock, x *object) string { return x.Status }},
-		{"ROLES", false, roles},
-		{"AGE", false, age},
-		{"VERSION", false, func(clock, *object) string { return "v1.37.1" }},
-		{"INTERNAL-IP", true, func(_ clock, x *object) string { n := model.Node{ID: model.NodeID(x.Serial)}; return n.IP() }},
-		{"EXTERNAL-IP", true, func(clock, *object) string { return "<none>" }},
-		{"CONTAINER-RUNTIME", true, func(clock, *object) string { return "simulated" }},
-	},
-	"Deployment": {
-		{"NAME", false, func(_ clock, x *object) string { return x.Name }},
-		{"READY", false, func(_ clock, x *object) string { return fmt.Sprintf("%d/%d", x.ReadyReplicas, x.Replicas) }},
-		{"UP-TO-DATE", false, func(_ clock, x *object) string { return fmt.Sprint(x.UpdatedReplicas) }},
-		{"AVAILABLE", false, func(_ clock, x *object) string { return fmt.Sprint(x.AvailableReplicas) }},
-		{"AGE", false, age},
-		{"CONTAINERS", true, func(c clock, x *object) string { return containerNames(&c.deployment(x).Spec.Template.Spec) }},
-		{"IMAGES", true, func(c clock, x *object) string { return containerImages(&c.deployment(x).Spec.Template.Spec) }},
-		{"SELECTOR", true, func(c clock, x *object) string { return metav1.FormatLabelSelector(c.deployment(x).Spec.Selector) }},
-	},
-	"ReplicaSet": {
-		{"NAME", false, func(_ clock, x *object) string { return x.Name }},
-		{"DESIRED", false, func(_ clock, x *object) string { return fmt.Sprint(x.Replicas) }},
-		{"CURRENT", false, func(_ clock, x *object) string { return fmt.Sprint(x.CurrentReplicas) }},
-		{"READY", false, func(_ clock, x *object) string { return fmt.Sprint(x.ReadyReplicas) }},
-		{"AGE", false, age},
-		{"CONTAINERS", true, func(c clock, x *object) string { return containerNames(&c.replicaSet(x).Spec.Template.Spec) }},
-		{"IMAGES", true, func(c clock, x *object) string { return containerImages(&c.replicaSet(x).Spec.Template.Spec) }},
-		{"SELECTOR", true, func(c clock, x *object) string { return metav1.FormatLabelSelector(c.replicaSet(x).Spec.Selector) }},
-	},
-	"Service": {
-		{"NAME", false, func(_ clock, x *object) string { return x.Name }},
-		{"TYPE", false, func(c clock, x *object) string { return string(service(c, x).Spec.Type) }},
-		{"CLUSTER-IP", false, clusterIP},
-		{"EXTERNAL-IP", false, externalIP},
-		{"PORT(S)", false, servicePorts},
-		{"AGE", false, age},
-		{"SELECTOR", true, func(c clock, x *object) string {
-			return none(labels.Set(service(c, x).Spec.Selector).String())
-		}},
-	},
-}
-
-func none(s string) string {
-	if s == "" {
-		return "<none>"
+// value is an object or an Event as JSON values, without what nobody has set.
+func (s *Snapshot) value(x item) map[string]any {
+	var o any
+	if x.event != nil {
+		o = s.event(x.event)
+	} else {
+		o = s.api(x.object)
 	}
-	return s
+	data, err := json.Marshal(o)
+	if err != nil {
+		panic("reports: an API object is not JSON: " + err.Error())
+	}
+	var value map[string]any
+	if err := json.Unmarshal(data, &value); err != nil {
+		panic("reports: an API object is not JSON: " + err.Error())
+	}
+	if x.kind == "Node" {
+		tidyNode(value)
+	}
+	return value
 }
 
-func age(c clock, x *object) string { return c.age(x.Created) }
-
-func restarts(c clock, x *object) string {
-	last := model.Time(0)
-	if x.LastRestart != absent {
-		last = model.Time(x.LastRestart)
+// tidyNode takes the fields away that a kubelet fills in and podsim does not know.
+func tidyNode(value map[string]any) {
+	status := value["status"].(map[string]any)
+	delete(status, "daemonEndpoints")
+	for _, c := range status["conditions"].([]any) {
+		delete(c.(map[string]any), "lastHeartbeatTime")
 	}
-	return model.RestartsColumn(x.Restarts, last, c.now)
+	info := status["nodeInfo"].(map[string]any)
+	for k, v := range info {
+		if v == "" {
+			delete(info, k)
+		}
+	}
 }
 
-func readinessGates(c clock, x *object) string {
-	gates := c.pod(x).Spec.ReadinessGates
-	if len(gates) == 0 {
-		return "<none>"
-	}
-	n := 0
-	for _, g := range gates {
-		for i := range x.Conditions {
-			if x.Conditions[i].Type == string(g.ConditionType) && x.Conditions[i].Status == "True" {
-				n++
+// printTables prints a table for each kind.
+func (s *Snapshot) printTables(w io.Writer, list []item, o *GetOptions) error {
+	for first := true; len(list) > 0; first = false {
+		if !first {
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
 			}
 		}
-	}
-	return fmt.Sprintf("%d/%d", n, len(gates))
-}
-
-// roles follows findNodeRoles.
-func roles(_ clock, x *object) string {
-	var out []string
-	for k, v := range x.Labels() {
-		if r, ok := strings.CutPrefix(k, "node-role.kubernetes.io/"); ok && r != "" {
-			out = append(out, r)
-		} else if k == "kubernetes.io/role" && v != "" {
-			out = append(out, v)
+		kind := list[0].kind
+		n := slices.IndexFunc(list, func(x item) bool { return x.kind != kind })
+		if n < 0 {
+			n = len(list)
 		}
-	}
-	sort.Strings(out)
-	return none(strings.Join(out, ","))
-}
-
-func containerNames(spec *v1.PodSpec) string {
-	var out []string
-	for i := range spec.Containers {
-		out = append(out, spec.Containers[i].Name)
-	}
-	return strings.Join(out, ",")
-}
-
-func containerImages(spec *v1.PodSpec) string {
-	var out []string
-	for i := range spec.Containers {
-		out = append(out, spec.Containers[i].Image)
-	}
-	return strings.Join(out, ",")
-}
-
-func service(c clock, x *object) *v1.Service { return c.api(x).(*v1.Service) }
-
-// clusterIP is the Service's address: given, or one of the service range by its number.
-func clusterIP(c clock, x *object) string {
-	s := service(c, x)
-	switch {
-	case s.Spec.ClusterIP != "":
-		return s.Spec.ClusterIP
-	case s.Spec.Type == v1.ServiceTypeExternalName:
-		return "<none>"
-	}
-	return fmt.Sprintf("10.96.%d.%d", x.Serial>>8&255, x.Serial&255)
-}
-
-func externalIP(c clock, x *object) string {
-	s := service(c, x)
-	switch s.Spec.Type {
-	case v1.ServiceTypeLoadBalancer:
-		return "<pending>"
-	case v1.ServiceTypeExternalName:
-		return s.Spec.ExternalName
-	}
-	return none(strings.Join(s.Spec.ExternalIPs, ","))
-}
-
-func servicePorts(c clock, x *object) string {
-	var out []string
-	for _, p := range service(c, x).Spec.Ports {
-		port := fmt.Sprint(p.Port)
-		if p.NodePort != 0 {
-			port += fmt.Sprintf(":%d", p.NodePort)
+		rows := make([][]string, 0, n+1)
+		rows = append(rows, header(kind, o))
+		for _, x := range list[:n] {
+			rows = append(rows, s.cells(x, o))
 		}
-		out = append(out, port+"/"+string(p.Protocol))
-	}
-	return none(strings.Join(out, ","))
-}
-
-// eventColumns is the table of Events.
-func (s *Snapshot) eventCells(e *eventRow) []string {
-	return []string{s.age(e.Time), e.Type, e.Reason, strings.ToLower(e.Kind) + "/" + e.Name, e.Message}
-}
-
-var eventHeader = []string{"LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"}
-
-func tableWriter(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 6, 4, 3, ' ', 0) }
-
-func (s *Snapshot) printTables(w io.Writer, chosen []*object, events []eventRow, o *GetOptions) error {
-	var tables [][][]string
-	for _, kind := range o.Kinds {
-		if t := s.table(kind, chosen, o); len(t) > 1 {
-			tables = append(tables, t)
-		}
-	}
-	if len(events) > 0 {
-		t := [][]string{eventHeader}
-		for i := range events {
-			cells := s.eventCells(&events[i])
-			if o.AllNamespaces {
-				cells = append([]string{eventNamespace(&events[i])}, cells...)
-			}
-			t = append(t, cells)
-		}
-		if o.AllNamespaces {
-			t[0] = append([]string{"NAMESPACE"}, eventHeader...)
-		}
-		tables = append(tables, t)
-	}
-	for i, t := range tables {
-		if i > 0 {
-			fmt.Fprintln(w)
-		}
-		if err := writeTable(w, t); err != nil {
+		if err := writeTable(w, rows); err != nil {
 			return err
 		}
+		list = list[n:]
 	}
 	return nil
 }
 
-// table is a kind's header and rows.
-func (s *Snapshot) table(kind string, chosen []*object, o *GetOptions) [][]string {
-	prefix := len(o.Kinds) > 1
-	var header []string
-	if o.AllNamespaces && kind != "Node" {
-		header = append(header, "NAMESPACE")
-	}
-	for _, c := range columns[kind] {
-		if !c.wide || o.Output == "wide" {
-			header = append(header, c.name)
-		}
-	}
-	t := [][]string{header}
-	for _, x := range chosen {
-		if x.Kind == kind {
-			t = append(t, s.cells(x, o, prefix))
-		}
-	}
-	return t
-}
-
-// cells is an object's row in its table.
-func (s *Snapshot) cells(x *object, o *GetOptions, prefix bool) []string {
-	var row []string
-	if o.AllNamespaces && x.Kind != "Node" {
-		row = append(row, x.Namespace)
-	}
-	for i, c := range columns[x.Kind] {
-		if c.wide && o.Output != "wide" {
-			continue
-		}
-		cell := c.cell(s.clock, x)
-		if i == 0 && prefix {
-			cell = resourceName(x.Kind) + "/" + cell
-		}
-		row = append(row, cell)
-	}
-	return row
-}
-
-func writeTable(w io.Writer, rows [][]string) error {
-	t := tableWriter(w)
-	for _, r := range rows {
-		fmt.Fprintln(t, strings.Join(r, "\t"))
-	}
-	return t.Flush()
-}
-
-// printCSV prints all columns of each kind, with the namespace, one table a kind.
-func (s *Snapshot) printCSV(w io.Writer, chosen []*object, events []eventRow) error {
+// printCSV prints all columns of each kind, with the namespace and the moment, one table a
+// kind.
+func (s *Snapshot) printCSV(w io.Writer, list []item) error {
 	out := csv.NewWriter(w)
 	all := &GetOptions{AllNamespaces: true, Output: "wide"}
-	last := ""
-	for _, x := range chosen {
-		if x.Kind != last {
-			last = x.Kind
-			header := append([]string{"KIND"}, s.table(x.Kind, nil, all)[0]...)
-			if err := out.Write(header); err != nil {
+	for i, x := range list {
+		if i == 0 || x.kind != list[i-1].kind {
+			if err := out.Write(append([]string{"KIND"}, header(x.kind, all)...)); err != nil {
 				return err
 			}
 		}
-		if err := out.Write(append([]string{x.Kind}, s.cells(x, all, false)...)); err != nil {
-			return err
-		}
-	}
-	if len(events) > 0 {
-		if err := out.Write([]string{"TIME", "COUNT", "TYPE", "REASON", "NAMESPACE", "OBJECT", "FIELD", "SOURCE", "MESSAGE"}); err != nil {
-			return err
-		}
-	}
-	for i := range events {
-		e := &events[i]
-		if err := out.Write([]string{model.Time(e.Time).String(), fmt.Sprint(e.Count), e.Type, e.Reason, eventNamespace(e),
-			strings.ToLower(e.Kind) + "/" + e.Name, e.Field, e.Source, e.Message}); err != nil {
+		if err := out.Write(append([]string{x.kind}, s.cells(x, all)...)); err != nil {
 			return err
 		}
 	}

@@ -15,78 +15,33 @@ import (
 	"podsim/model"
 )
 
-// deploymentMessage puts a Deployment's condition into words (pkg/controller/deployment
-// progress.go, sync.go).
-func deploymentMessage(d *model.Deployment, c *model.Condition) string {
-	set := fmt.Sprintf("ReplicaSet %q", d.Name+"-"+d.Hash)
-	switch c.Reason {
-	case model.ReasonMinimumReplicasAvailable:
-		return "Deployment has minimum availability."
-	case model.ReasonMinimumReplicasUnavailable:
-		return "Deployment does not have minimum availability."
-	case model.ReasonNewReplicaSetCreated:
-		return fmt.Sprintf("Created new replica set %q", d.Name+"-"+d.Hash)
-	case model.ReasonReplicaSetUpdated:
-		return set + " is progressing."
-	case model.ReasonNewReplicaSetAvailable:
-		return set + " has successfully progressed."
-	case model.ReasonProgressDeadlineExceeded:
-		return set + " has timed out progressing."
-	case model.ReasonDeploymentPaused:
-		return "Deployment is paused"
-	case model.ReasonDeploymentResumed:
-		return "Deployment is resumed"
-	}
-	return ""
-}
-
-// replicaSetObject is a ReplicaSet's metadata and spec.
-func replicaSetObject(x *model.ReplicaSet) *appsv1.ReplicaSet {
-	o := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Labels: x.Labels}}
-	o.Spec.Replicas = &x.Replicas
-	o.Spec.MinReadySeconds = x.MinReadySeconds
-	if x.Selector != nil {
-		o.Spec.Selector, _ = metav1.ParseToLabelSelector(x.Selector.String())
-	}
-	o.Spec.Template.Labels, o.Spec.Template.Annotations = x.Template.Labels, x.Template.Annotations
-	o.Spec.Template.Spec = *x.Template.Spec
-	if x.Owner != 0 {
-		o.Annotations = map[string]string{
-			"deployment.kubernetes.io/desired-replicas": fmt.Sprint(x.Desired),
-			"deployment.kubernetes.io/max-replicas":     fmt.Sprint(x.Max),
-			"deployment.kubernetes.io/revision":         fmt.Sprint(x.Revision),
-		}
-	}
-	return o
-}
-
 // object is an object at a moment: its last row, with the spec of the last row that had one.
 type object struct {
 	*transitionRow
 	spec string
-	// labels and selector are decoded from spec when they are asked for.
-	labels map[string]string
 }
 
-// clock is the moment at which a record is read.
-type clock struct {
-	start time.Time
-	now   model.Time
-	seed  uint64
+// time is a moment of the run as the API writes it: on a whole second.
+func (s *Snapshot) time(ns int64) metav1.Time {
+	return metav1.NewTime(s.start.Add(time.Duration(ns)).Truncate(time.Second).UTC())
 }
 
-func (c clock) time(ns int64) metav1.Time {
-	return metav1.NewTime(c.start.Add(time.Duration(ns)).Truncate(time.Second).UTC())
+// timeOr is time, for absent the zero time.
+func (s *Snapshot) timeOr(ns int64) metav1.Time {
+	if ns == absent {
+		return metav1.Time{}
+	}
+	return s.time(ns)
 }
 
 // age is the AGE column of something that began at ns.
-func (c clock) age(ns int64) string {
-	return model.Age(c.now - model.Time(ns).TruncateSecond())
+func (s *Snapshot) age(ns int64) string {
+	return model.Age(s.now - model.Time(ns).TruncateSecond())
 }
 
-func (c clock) uid(o *object) types.UID {
-	s := model.State{Seed: c.seed}
-	return types.UID(s.UID(kindOf(o.Kind), o.Serial))
+func (s *Snapshot) uid(kind string, serial int64) types.UID {
+	m := model.State{Seed: s.seed}
+	return types.UID(m.UID(kindOf(kind), serial))
 }
 
 func kindOf(name string) model.ObjectKind {
@@ -95,95 +50,109 @@ func kindOf(name string) model.ObjectKind {
 			return k
 		}
 	}
-	return 0
+	panic("reports: no kind " + name)
 }
 
-// Labels are the object's labels.
-func (o *object) Labels() map[string]string {
-	if o.labels == nil {
-		var m struct {
-			Metadata struct{ Labels map[string]string }
-		}
-		if json.Unmarshal([]byte(o.spec), &m) == nil && m.Metadata.Labels != nil {
-			o.labels = m.Metadata.Labels
-		} else {
-			o.labels = map[string]string{}
-		}
+// labels are an object's labels. Pods of one template share them.
+func (s *Snapshot) labels(o *object) map[string]string {
+	m, ok := s.metadata[o.spec]
+	if !ok {
+		var source struct{ Metadata metadata }
+		unmarshal(o, &source)
+		m = &source.Metadata
+		s.metadata[o.spec] = m
 	}
-	return o.labels
+	return m.Labels
+}
+
+// podSpec is a pod's spec, which pods of one template share: it must not be changed.
+func (s *Snapshot) podSpec(o *object) *v1.PodSpec {
+	spec, ok := s.podSpecs[o.spec]
+	if !ok {
+		var source podSource
+		unmarshal(o, &source)
+		spec = source.Spec
+		s.podSpecs[o.spec] = spec
+	}
+	return spec
+}
+
+func unmarshal(o *object, into any) {
+	if err := json.Unmarshal([]byte(o.spec), into); err != nil {
+		panic(fmt.Sprintf("reports: the record's spec of %s %s: %v", o.Kind, o.Name, err))
+	}
 }
 
 // api is the object as the API server would return it.
-func (c clock) api(o *object) runtime.Object {
+func (s *Snapshot) api(o *object) runtime.Object {
 	switch o.Kind {
 	case "Pod":
-		return c.pod(o)
+		return s.pod(o)
 	case "Node":
-		return c.node(o)
+		return s.node(o)
 	case "Deployment":
-		return c.deployment(o)
+		return s.deployment(o)
 	case "ReplicaSet":
-		return c.replicaSet(o)
+		return s.replicaSet(o)
 	}
-	var s v1.Service
-	c.decode(o, &s, &s.ObjectMeta)
-	s.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Service"}
-	return &s
+	return s.service(o)
 }
 
-// decode takes over the spec and fills in the metadata.
-func (c clock) decode(o *object, into any, meta *metav1.ObjectMeta) {
-	if err := json.Unmarshal([]byte(o.spec), into); err != nil && o.spec != "" {
-		panic(fmt.Sprintf("reports: the record's spec of %s %s: %v", o.Kind, o.Name, err))
-	}
-	meta.Name, meta.Namespace = o.Name, o.Namespace
-	meta.UID = c.uid(o)
-	meta.CreationTimestamp = c.time(o.Created)
-	meta.Generation = o.Generation
-	meta.ResourceVersion = fmt.Sprint(o.Seq)
+// meta fills in what the row says of the metadata.
+func (s *Snapshot) meta(o *object, m *metav1.ObjectMeta) {
+	m.Name, m.Namespace = o.Name, o.Namespace
+	m.UID = s.uid(o.Kind, o.Serial)
+	m.CreationTimestamp = s.time(o.Created)
+	m.Generation = o.Generation
+	m.ResourceVersion = fmt.Sprint(o.Seq)
 	if o.Deletion != absent {
-		at := c.time(o.Deletion)
-		meta.DeletionTimestamp, meta.DeletionGracePeriodSeconds = &at, &o.Grace
+		at := s.time(o.Deletion)
+		m.DeletionTimestamp, m.DeletionGracePeriodSeconds = &at, &o.Grace
 	}
 	if o.Owner != "" {
 		yes := true
-		meta.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: o.OwnerKind, Name: o.Owner, Controller: &yes, BlockOwnerDeletion: &yes}}
+		m.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: o.OwnerKind, Name: o.Owner, UID: s.uid(o.OwnerKind, o.OwnerSerial),
+			Controller: &yes, BlockOwnerDeletion: &yes}}
 	}
 }
 
-func (c clock) pod(o *object) *v1.Pod {
-	var p v1.Pod
-	c.decode(o, &p, &p.ObjectMeta)
+func (s *Snapshot) pod(o *object) *v1.Pod {
+	p := &v1.Pod{}
+	unmarshal(o, p)
 	p.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
+	s.meta(o, &p.ObjectMeta)
 	if o.Owner != "" {
 		p.GenerateName = o.Owner + "-"
 	}
 	p.Spec.NodeName = o.Node
-	s := &p.Status
-	s.Phase, s.Reason, s.Message = v1.PodPhase(o.Phase), o.Reason, o.Message
-	s.QOSClass, s.NominatedNodeName = v1.PodQOSClass(o.QOS), o.Nominated
+	st := &p.Status
+	st.Phase, st.Reason, st.Message = v1.PodPhase(o.Phase), o.Reason, o.Message
+	st.QOSClass, st.NominatedNodeName = v1.PodQOSClass(o.QOS), o.Nominated
 	if o.IP != "" {
-		s.PodIP, s.PodIPs = o.IP, []v1.PodIP{{IP: o.IP}}
+		st.PodIP, st.PodIPs = o.IP, []v1.PodIP{{IP: o.IP}}
 	}
 	if o.StartTime != absent {
-		at := c.time(o.StartTime)
-		s.StartTime = &at
+		at := s.time(o.StartTime)
+		st.StartTime = &at
+	}
+	if ip := s.nodeIPs[o.Node]; ip != "" && len(o.States) > 0 {
+		st.HostIP, st.HostIPs = ip, []v1.HostIP{{IP: ip}}
 	}
 	for i := range o.Conditions {
 		k := &o.Conditions[i]
-		s.Conditions = append(s.Conditions, v1.PodCondition{Type: v1.PodConditionType(k.Type), Status: v1.ConditionStatus(k.Status),
-			Reason: k.Reason, Message: k.Message, LastTransitionTime: c.time(k.Transition)})
+		st.Conditions = append(st.Conditions, v1.PodCondition{Type: v1.PodConditionType(k.Type), Status: v1.ConditionStatus(k.Status),
+			Reason: k.Reason, Message: k.Message, LastTransitionTime: s.time(k.Transition)})
 	}
 	for i := range o.States {
 		k := &o.States[i]
-		status := c.containerStatus(o, k, image(&p.Spec, k.Name))
+		status := s.containerStatus(o, k, image(&p.Spec, k.Name))
 		if k.Kind == "container" {
-			s.ContainerStatuses = append(s.ContainerStatuses, status)
+			st.ContainerStatuses = append(st.ContainerStatuses, status)
 		} else {
-			s.InitContainerStatuses = append(s.InitContainerStatuses, status)
+			st.InitContainerStatuses = append(st.InitContainerStatuses, status)
 		}
 	}
-	return &p
+	return p
 }
 
 func image(spec *v1.PodSpec, name string) string {
@@ -197,109 +166,155 @@ func image(spec *v1.PodSpec, name string) string {
 	return ""
 }
 
-func (c clock) containerStatus(o *object, k *containerRow, image string) v1.ContainerStatus {
+func (s *Snapshot) containerStatus(o *object, k *containerRow, image string) v1.ContainerStatus {
 	started := k.Started
 	return v1.ContainerStatus{
 		Name: k.Name, Image: image, Ready: k.Ready, Started: &started, RestartCount: k.Restarts,
-		ContainerID:          c.containerID(o, k.Instance),
-		State:                c.state(o, k.State, k.Reason, k.Message, k.ExitCode, k.Signal, k.StartedAt, k.FinishedAt, k.Instance),
-		LastTerminationState: c.state(o, k.LastState, k.LastReason, k.LastMessage, k.LastExitCode, k.LastSignal, k.LastStarted, k.LastFinished, k.LastInstance),
+		ContainerID: s.containerID(o, k.Instance),
+		State: s.state(o, &containerState{k.State, k.Reason, k.Message, k.ExitCode, k.Signal, k.StartedAt, k.FinishedAt,
+			k.Instance}),
+		LastTerminationState: s.state(o, &containerState{k.LastState, k.LastReason, k.LastMessage, k.LastExitCode, k.LastSignal, k.LastStarted,
+			k.LastFinished, k.LastInstance}),
 	}
 }
 
 // containerID names a container instance of a pod as a runtime does.
-func (c clock) containerID(o *object, instance int32) string {
+func (s *Snapshot) containerID(o *object, instance int32) string {
 	if instance == 0 {
 		return ""
 	}
-	id := strings.ReplaceAll(string(c.uid(o)), "-", "")
+	id := strings.ReplaceAll(string(s.uid(o.Kind, o.Serial)), "-", "")
 	return fmt.Sprintf("containerd://%s%032x", id, instance)
 }
 
-func (c clock) state(o *object, kind, reason, message string, exitCode, signal int32, started, finished int64, instance int32) v1.ContainerState {
-	switch kind {
+// containerState is a state or a last state of a containerRow.
+type containerState struct {
+	kind, reason, message string
+	exitCode, signal      int32
+	started, finished     int64
+	instance              int32
+}
+
+func (s *Snapshot) state(o *object, k *containerState) v1.ContainerState {
+	switch k.kind {
 	case "waiting":
-		return v1.ContainerState{Waiting: &v1.ContainerStateWaiting{Reason: reason, Message: message}}
+		return v1.ContainerState{Waiting: &v1.ContainerStateWaiting{Reason: k.reason, Message: k.message}}
 	case "running":
-		return v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: c.time(started)}}
+		return v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: s.timeOr(k.started)}}
 	case "terminated":
-		t := &v1.ContainerStateTerminated{Reason: reason, Message: message, ExitCode: exitCode, Signal: signal, ContainerID: c.containerID(o, instance)}
-		if started != 0 {
-			t.StartedAt = c.time(started)
-		}
-		if finished != 0 {
-			t.FinishedAt = c.time(finished)
-		}
-		return v1.ContainerState{Terminated: t}
+		return v1.ContainerState{Terminated: &v1.ContainerStateTerminated{Reason: k.reason, Message: k.message, ExitCode: k.exitCode, Signal: k.signal,
+			StartedAt: s.timeOr(k.started), FinishedAt: s.timeOr(k.finished), ContainerID: s.containerID(o, k.instance)}}
 	}
 	return v1.ContainerState{}
 }
 
-func (c clock) node(o *object) *v1.Node {
-	var n v1.Node
-	c.decode(o, &n, &n.ObjectMeta)
+// nodeIP is a node's internal address.
+func nodeIP(o *object) string {
+	n := model.Node{ID: model.NodeID(o.Serial)}
+	return n.IP()
+}
+
+func (s *Snapshot) node(o *object) *v1.Node {
+	n := &v1.Node{}
+	unmarshal(o, n)
 	n.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Node"}
+	s.meta(o, &n.ObjectMeta)
 	n.Spec.Unschedulable = o.Unschedulable
-	n.Spec.Taints = nil
 	if o.Taints != "" {
 		if err := json.Unmarshal([]byte(o.Taints), &n.Spec.Taints); err != nil {
 			panic("reports: the record's taints: " + err.Error())
 		}
 	}
-	n.Status.Conditions = nil
 	for i := range o.Conditions {
 		k := &o.Conditions[i]
 		n.Status.Conditions = append(n.Status.Conditions, v1.NodeCondition{Type: v1.NodeConditionType(k.Type), Status: v1.ConditionStatus(k.Status),
-			Reason: k.Reason, LastTransitionTime: c.time(k.Transition)})
+			Reason: k.Reason, Message: k.Message, LastTransitionTime: s.time(k.Transition)})
 	}
-	n.Status.NodeInfo.KubeletVersion = "v1.37.1"
-	return &n
+	n.Status.Addresses = []v1.NodeAddress{{Type: v1.NodeInternalIP, Address: nodeIP(o)}, {Type: v1.NodeHostName, Address: o.Name}}
+	if n.Status.NodeInfo.KubeletVersion == "" {
+		n.Status.NodeInfo.KubeletVersion = s.kubernetes
+	}
+	return n
 }
 
-func (c clock) deployment(o *object) *appsv1.Deployment {
-	var d appsv1.Deployment
-	c.decode(o, &d, &d.ObjectMeta)
+func (s *Snapshot) deployment(o *object) *appsv1.Deployment {
+	d := &appsv1.Deployment{}
+	unmarshal(o, d)
 	d.TypeMeta = metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}
-	terminating := o.Terminating
+	s.meta(o, &d.ObjectMeta)
+	d.Spec.Replicas = &o.Replicas
 	d.Status = appsv1.DeploymentStatus{ObservedGeneration: o.ObservedGeneration, Replicas: o.CurrentReplicas, UpdatedReplicas: o.UpdatedReplicas,
-		ReadyReplicas: o.ReadyReplicas, AvailableReplicas: o.AvailableReplicas, UnavailableReplicas: o.Unavailable, TerminatingReplicas: &terminating}
+		ReadyReplicas: o.ReadyReplicas, AvailableReplicas: o.AvailableReplicas, UnavailableReplicas: o.Unavailable, TerminatingReplicas: &o.Terminating}
 	for i := range o.Conditions {
 		k := &o.Conditions[i]
-		d.Status.Conditions = append(d.Status.Conditions, appsv1.DeploymentCondition{Type: appsv1.DeploymentConditionType(k.Type),
-			Status: v1.ConditionStatus(k.Status), Reason: k.Reason, Message: k.Message, LastTransitionTime: c.time(k.Transition), LastUpdateTime: c.time(k.Transition)})
+		c := appsv1.DeploymentCondition{Type: appsv1.DeploymentConditionType(k.Type), Status: v1.ConditionStatus(k.Status),
+			Reason: k.Reason, Message: k.Message, LastTransitionTime: s.time(k.Transition), LastUpdateTime: s.time(k.Transition)}
+		if c.Type == appsv1.DeploymentProgressing && o.ProgressUpdated != absent {
+			c.LastUpdateTime = s.time(o.ProgressUpdated)
+		}
+		d.Status.Conditions = append(d.Status.Conditions, c)
 	}
-	return &d
+	return d
 }
 
-func (c clock) replicaSet(o *object) *appsv1.ReplicaSet {
-	var r appsv1.ReplicaSet
-	c.decode(o, &r, &r.ObjectMeta)
+func (s *Snapshot) replicaSet(o *object) *appsv1.ReplicaSet {
+	r := &appsv1.ReplicaSet{}
+	unmarshal(o, r)
 	r.TypeMeta = metav1.TypeMeta{APIVersion: "apps/v1", Kind: "ReplicaSet"}
-	replicas, terminating := o.Replicas, o.Terminating
-	r.Spec.Replicas = &replicas
+	s.meta(o, &r.ObjectMeta)
+	r.Spec.Replicas = &o.Replicas
 	r.Status = appsv1.ReplicaSetStatus{ObservedGeneration: o.ObservedGeneration, Replicas: o.CurrentReplicas, FullyLabeledReplicas: o.CurrentReplicas,
-		ReadyReplicas: o.ReadyReplicas, AvailableReplicas: o.AvailableReplicas, TerminatingReplicas: &terminating}
-	return &r
+		ReadyReplicas: o.ReadyReplicas, AvailableReplicas: o.AvailableReplicas, TerminatingReplicas: &o.Terminating}
+	return r
+}
+
+// service gives a Service the address that the API server would: one of the service range, by
+// its number.
+func (s *Snapshot) service(o *object) *v1.Service {
+	x := &v1.Service{}
+	unmarshal(o, x)
+	x.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Service"}
+	s.meta(o, &x.ObjectMeta)
+	if x.Spec.Type == v1.ServiceTypeExternalName {
+		return x
+	}
+	if x.Spec.ClusterIP == "" {
+		x.Spec.ClusterIP = fmt.Sprintf("10.96.%d.%d", o.Serial>>8&255, o.Serial&255)
+	}
+	if len(x.Spec.ClusterIPs) == 0 {
+		x.Spec.ClusterIPs = []string{x.Spec.ClusterIP}
+	}
+	if len(x.Spec.IPFamilies) == 0 && x.Spec.ClusterIP != v1.ClusterIPNone {
+		single := v1.IPFamilyPolicySingleStack
+		x.Spec.IPFamilies, x.Spec.IPFamilyPolicy = []v1.IPFamily{v1.IPv4Protocol}, &single
+	}
+	return x
 }
 
 // event is an Event as the API server would return it.
-func (c clock) event(e *eventRow) *v1.Event {
-	o := &object{transitionRow: &transitionRow{Kind: e.Kind, Serial: e.ObjectSerial}}
+func (s *Snapshot) event(e *eventRow) *v1.Event {
+	version := "v1"
+	if e.Kind == "Deployment" || e.Kind == "ReplicaSet" {
+		version = "apps/v1"
+	}
 	return &v1.Event{
-		TypeMeta:       metav1.TypeMeta{APIVersion: "v1", Kind: "Event"},
-		ObjectMeta:     metav1.ObjectMeta{Name: eventName(e), Namespace: eventNamespace(e), CreationTimestamp: c.time(e.First)},
-		InvolvedObject: v1.ObjectReference{Kind: e.Kind, Namespace: e.Namespace, Name: e.Name, UID: c.uid(o), FieldPath: e.Field},
-		Reason:         e.Reason, Message: e.Message, Type: e.Type, Count: e.Count,
-		FirstTimestamp: c.time(e.First), LastTimestamp: c.time(e.Time),
-		Source: v1.EventSource{Component: e.Source, Host: e.Host},
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Event"},
+		ObjectMeta: metav1.ObjectMeta{Name: eventName(e), Namespace: eventNamespace(e), CreationTimestamp: s.time(e.First),
+			ResourceVersion: fmt.Sprint(e.Seq)},
+		InvolvedObject: v1.ObjectReference{APIVersion: version, Kind: e.Kind, Namespace: e.Namespace, Name: e.Name, UID: s.uid(e.Kind, e.ObjectSerial),
+			FieldPath: e.FieldPath},
+		Reason: e.Reason, Message: e.Message, Type: e.Type, Count: e.Count,
+		FirstTimestamp: s.time(e.First), LastTimestamp: s.time(e.Time),
+		Source: v1.EventSource{Component: e.Source, Host: e.Host}, ReportingController: e.Source, ReportingInstance: e.Host,
 	}
 }
 
 func eventName(e *eventRow) string { return fmt.Sprintf("%s.%016x", e.Name, e.Serial) }
 
+// eventNamespace is where an Event is stored: Events about nodes are in default.
 func eventNamespace(e *eventRow) string {
 	if e.Namespace == "" {
-		return "default"
+		return metav1.NamespaceDefault
 	}
 	return e.Namespace
 }

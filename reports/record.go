@@ -1,9 +1,13 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
 
 	"podsim/model"
 )
@@ -15,20 +19,84 @@ type Record struct {
 	Info RunInfo
 }
 
-// Open opens the record in dir.
+// Open opens the record in dir. Where a run was killed, the last change that is there counts
+// as its end.
 func Open(dir string) (*Record, error) {
 	info, err := readRun(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &Record{dir: dir, Info: *info}, nil
+	r := &Record{dir: dir, Info: *info}
+	if !info.Complete && info.Ended == 0 {
+		err = r.findEnd()
+	}
+	return r, err
+}
+
+// findEnd makes the moment of the last change the run's end.
+func (r *Record) findEnd() error {
+	files, err := tableFiles(r.dir, "transitions")
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	_, err = readFile(files[len(files)-1], func(row *struct {
+		Time int64 `parquet:"time_ns"`
+	}) bool {
+		r.Info.Ended = model.Time(row.Time)
+		return true
+	})
+	return err
 }
 
 // Snapshot is the state of a run at a moment: a fold over the record up to then.
 type Snapshot struct {
-	clock
+	start      time.Time
+	now        model.Time
+	seed       uint64
+	kubernetes string
+
 	objects []*object
 	events  []eventRow
+	// nodeIPs are the nodes' addresses by name.
+	nodeIPs map[string]string
+	// metadata and podSpecs are the specs that were decoded, by the spec.
+	metadata map[string]*metadata
+	podSpecs map[string]*v1.PodSpec
+}
+
+func (r *Record) snapshot(t model.Time) *Snapshot {
+	return &Snapshot{start: r.Info.Start, now: t, seed: r.Info.Seed, kubernetes: r.Info.Kubernetes, nodeIPs: map[string]string{},
+		metadata: map[string]*metadata{}, podSpecs: map[string]*v1.PodSpec{}}
+}
+
+// At folds the record up to and including the moment t. The kinds named are folded, all when
+// none is; Events are read when events is set.
+func (r *Record) At(t model.Time, events bool, kinds ...string) (*Snapshot, error) {
+	s := r.snapshot(t)
+	f := newFold()
+	err := readTable(r.dir, "transitions", func(row *transitionRow) bool {
+		if row.Time > int64(t) {
+			return false
+		}
+		if len(kinds) == 0 || row.Kind == "Node" || slices.Contains(kinds, row.Kind) {
+			f.take(row)
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range f.objects {
+		if o.Kind == "Node" {
+			s.nodeIPs[o.Name] = nodeIP(o)
+		}
+		s.objects = append(s.objects, o)
+	}
+	slices.SortFunc(s.objects, compare)
+	if events {
+		err = s.readEvents(r.dir, t)
+	}
+	return s, err
 }
 
 // identity tells objects apart.
@@ -37,77 +105,48 @@ type identity struct {
 	serial int64
 }
 
-// At folds the record up to and including the moment t. The kinds named are folded, all when
-// none is; Events are read when events is set.
-func (r *Record) At(t model.Time, events bool, kinds ...string) (*Snapshot, error) {
-	s := &Snapshot{clock: clock{start: r.Info.Start, now: t, seed: r.Info.Seed}}
-	index := map[identity]*object{}
-	err := readTable(r.dir, "transitions", func(row *transitionRow) bool {
-		if row.Time > int64(t) {
-			return false
-		}
-		if len(kinds) > 0 && !contains(kinds, row.Kind) {
-			return true
-		}
-		fold(index, row)
-		return true
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, o := range index {
-		s.objects = append(s.objects, o)
-	}
-	sort.Slice(s.objects, func(i, j int) bool { return before(s.objects[i], s.objects[j]) })
-	if events {
-		err = s.readEvents(r.dir, t)
-	}
-	return s, err
+// fold keeps the objects that are there, each with its last row.
+type fold struct {
+	objects map[identity]*object
+	// specs holds each spec once: most pods share theirs.
+	specs map[string]string
 }
 
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}
+func newFold() *fold { return &fold{map[identity]*object{}, map[string]string{}} }
 
-// fold takes a change into the index: the last row of each object that is there.
-func fold(index map[identity]*object, row *transitionRow) {
+// take takes a change in. It gives the object after it; a deleted one as it was last.
+func (f *fold) take(row *transitionRow) *object {
 	id := identity{row.Kind, row.Serial}
-	if row.Type == "DELETED" {
-		delete(index, id)
-		return
-	}
-	o := index[id]
+	o := f.objects[id]
 	if o == nil {
 		o = &object{}
-		index[id] = o
+		f.objects[id] = o
+	}
+	if row.Type == "DELETED" {
+		delete(f.objects, id)
 	}
 	kept := *row
+	kept.Conditions, kept.States = slices.Clone(row.Conditions), slices.Clone(row.States)
 	o.transitionRow = &kept
 	if row.Spec != "" {
-		o.spec, o.labels = row.Spec, nil
+		if _, ok := f.specs[row.Spec]; !ok {
+			f.specs[row.Spec] = row.Spec
+		}
+		o.spec = f.specs[row.Spec]
 	}
+	kept.Spec = ""
+	return o
 }
 
 // kindOrder is the order in which `get all` shows the kinds.
 var kindOrder = map[string]int{"Node": 0, "Pod": 1, "Service": 2, "Deployment": 3, "ReplicaSet": 4}
 
-// before orders objects as kubectl lists them: by kind, namespace and name.
-func before(a, b *object) bool {
-	if a.Kind != b.Kind {
-		return kindOrder[a.Kind] < kindOrder[b.Kind]
-	}
-	if a.Namespace != b.Namespace {
-		return a.Namespace < b.Namespace
-	}
-	return a.Name < b.Name
+// compare orders objects as kubectl lists them: by kind, namespace and name.
+func compare(a, b *object) int {
+	return cmp.Or(kindOrder[a.Kind]-kindOrder[b.Kind], strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 }
 
-// readEvents folds the Events: the last count of each.
+// readEvents folds the Events: the last count of each, the one seen last at the end.
 func (s *Snapshot) readEvents(dir string, t model.Time) error {
 	index := map[int64]int{}
 	err := readTable(dir, "events", func(row *eventRow) bool {
@@ -122,7 +161,7 @@ func (s *Snapshot) readEvents(dir string, t model.Time) error {
 		s.events = append(s.events, *row)
 		return true
 	})
-	sort.SliceStable(s.events, func(i, j int) bool { return s.events[i].Time < s.events[j].Time })
+	slices.SortStableFunc(s.events, func(a, b eventRow) int { return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Seq, b.Seq)) })
 	return err
 }
 
@@ -146,7 +185,9 @@ func Kinds(arg string) ([]string, error) {
 	var kinds []string
 	for _, name := range strings.Split(strings.ToLower(arg), ",") {
 		if name == "all" {
-			kinds = append(kinds, "Pod", "Service", "Deployment", "ReplicaSet")
+			for _, kind := range []string{"Pod", "Service", "Deployment", "ReplicaSet"} {
+				kinds = add(kinds, kind)
+			}
 			continue
 		}
 		kind := kindByAlias(name)
@@ -157,14 +198,21 @@ func Kinds(arg string) ([]string, error) {
 			}
 			return nil, fmt.Errorf("the record has no resource type %q; it has %s and all", name, strings.Join(known, ", "))
 		}
-		kinds = append(kinds, kind)
+		kinds = add(kinds, kind)
 	}
 	return kinds, nil
 }
 
+func add(kinds []string, kind string) []string {
+	if slices.Contains(kinds, kind) {
+		return kinds
+	}
+	return append(kinds, kind)
+}
+
 func kindByAlias(name string) string {
 	for _, r := range resources {
-		if contains(r.aliases, name) {
+		if slices.Contains(r.aliases, name) {
 			return r.kind
 		}
 	}

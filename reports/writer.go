@@ -2,10 +2,9 @@ package reports
 
 import (
 	"encoding/json"
-	"time"
+	"sync/atomic"
 
 	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"podsim/model"
 )
@@ -13,39 +12,27 @@ import (
 // batchRows is the number of rows that go to the encoder together.
 const batchRows = 2048
 
-// flushEvery is how long rows may wait before they are in a complete part, so that a killed
-// run has them.
-const flushEvery = 10 * time.Second
-
 // Writer writes the record of a run. Its methods are called in the order of the run, by one
-// goroutine; another one encodes.
+// goroutine; another one encodes. What it writes depends on the run alone, not on the wall
+// clock: the same run makes the same files.
 type Writer struct {
 	state *model.State
 	dir   string
 
-	rows   []transitionRow
-	events []eventRow
+	batch  batch
 	work   chan batch
 	free   chan batch
-	failed chan error
-	err    error
+	done   chan struct{}
+	failed atomic.Pointer[error]
 
-	templates []string
-	written   []int64
-	sources   objectSources
+	words words
+	specs specs
 }
 
 // batch is what goes to the encoder.
 type batch struct {
 	rows   []transitionRow
 	events []eventRow
-}
-
-// objectSources are the specs as they were last written, so that they are written again only
-// when they change.
-type objectSources struct {
-	deployments, replicaSets []int64
-	nodes, services          []bool
 }
 
 // NewWriter begins a record in dir, in place of an older one. It is an error when dir holds
@@ -58,66 +45,58 @@ func NewWriter(dir string, state *model.State, info RunInfo) (*Writer, error) {
 	if err := writeRun(dir, &info); err != nil {
 		return nil, err
 	}
-	w := &Writer{state: state, dir: dir, work: make(chan batch, 2), free: make(chan batch, 4), failed: make(chan error, 1)}
+	w := &Writer{state: state, dir: dir, work: make(chan batch, 2), free: make(chan batch, 4), done: make(chan struct{})}
 	for range cap(w.free) {
 		w.free <- batch{make([]transitionRow, 0, batchRows), make([]eventRow, 0, batchRows)}
 	}
-	b := <-w.free
-	w.rows, w.events = b.rows, b.events
+	w.batch = <-w.free
+	w.words.init(state)
 	go w.encode()
 	return w, nil
 }
 
-// encode writes batches until the channel is closed.
+// encode writes batches until the channel is closed. After an error it only takes them.
 func (w *Writer) encode() {
-	transitions, events := newTable[transitionRow](w.dir, "transitions"), newTable[eventRow](w.dir, "events")
-	var err error
-	flushed := time.Now()
-	note := func(e error) {
-		if err == nil {
-			err = e
-		}
-	}
+	defer close(w.done)
+	t := tables{newTable[transitionRow](w.dir, "transitions"), newTable[eventRow](w.dir, "events"), 0}
 	for b := range w.work {
-		if err == nil {
-			note(transitions.write(b.rows))
-			note(events.write(b.events))
-		}
-		if err == nil && time.Since(flushed) > flushEvery {
-			note(transitions.flush())
-			note(events.flush())
-			flushed = time.Now()
+		if w.Err() == nil {
+			w.note(t.write(b.rows, b.events))
 		}
 		w.free <- b
 	}
-	if err == nil {
-		note(transitions.close())
-		note(events.close())
+	if w.Err() == nil {
+		w.note(t.close())
 	}
-	w.failed <- err
+}
+
+func (w *Writer) note(err error) {
+	if err != nil {
+		w.failed.Store(&err)
+	}
 }
 
 // Err is the error that stopped the writing, nil while all is well.
 func (w *Writer) Err() error {
-	select {
-	case w.err = <-w.failed:
-	default:
+	if err := w.failed.Load(); err != nil {
+		return *err
 	}
-	return w.err
+	return nil
 }
 
 // send hands the rows to the encoder and takes an empty batch.
 func (w *Writer) send() {
-	w.work <- batch{w.rows, w.events}
+	w.work <- w.batch
 	b := <-w.free
-	w.rows, w.events = b.rows[:0], b.events[:0]
+	w.batch = batch{b.rows[:0], b.events[:0]}
 }
 
 // Close completes the record with what is known at the end of the run.
 func (w *Writer) Close(info RunInfo) error {
 	w.send()
 	close(w.work)
-	if err := <-w.failed; err != nil {
+	<-w.done
+	if err := w.Err(); err != nil {
 		return err
 	}
 	info.Format = format
@@ -126,13 +105,15 @@ func (w *Writer) Close(info RunInfo) error {
 
 // row gives the next row to fill, with the memory of an older one.
 func (w *Writer) row() *transitionRow {
-	if len(w.rows) == cap(w.rows) {
+	b := &w.batch
+	if len(b.rows) == cap(b.rows) {
 		w.send()
 	}
-	w.rows = w.rows[:len(w.rows)+1]
-	r := &w.rows[len(w.rows)-1]
+	b.rows = b.rows[:len(b.rows)+1]
+	r := &b.rows[len(b.rows)-1]
 	conditions, states := r.Conditions[:0], r.States[:0]
-	*r = transitionRow{Deletion: absent, Grace: absent, StartTime: absent, LastRestart: absent, Conditions: conditions, States: states}
+	*r = transitionRow{Deletion: absent, Grace: absent, StartTime: absent, LastRestart: absent, ProgressUpdated: absent,
+		Conditions: conditions, States: states}
 	return r
 }
 
@@ -154,10 +135,11 @@ func (w *Writer) Transition(t model.Transition) {
 	case model.KindService:
 		s := &w.state.Services[t.ID]
 		r.Created = int64(s.Created)
-		r.Spec = encode(s.Object)
+		r.Spec = encode(&serviceSource{metadataOf(s.Object.Labels, s.Object.Annotations), &s.Object.Spec})
 	}
 }
 
+// timeOr is a time, absent when it is not set.
 func timeOr(t model.Time, set bool) int64 {
 	if !set {
 		return absent
@@ -172,10 +154,10 @@ func (w *Writer) pod(r *transitionRow, p *model.Pod, change model.ChangeType) {
 		r.Deletion, r.Grace = int64(p.DeletionTimestamp), p.GraceSeconds
 	}
 	if p.Owner != 0 {
-		r.OwnerKind, r.Owner = "ReplicaSet", s.ReplicaSets[p.Owner].Name
+		r.OwnerKind, r.Owner, r.OwnerSerial = "ReplicaSet", s.ReplicaSets[p.Owner].Name, int64(p.Owner)
 	}
 	if change == model.Added {
-		r.Spec = w.template(p.Template)
+		r.Spec = w.specs.template(p.Template)
 	}
 	if p.Node != 0 {
 		r.Node = s.Nodes[p.Node].Name
@@ -183,14 +165,12 @@ func (w *Writer) pod(r *transitionRow, p *model.Pod, change model.ChangeType) {
 	if p.Nominated != 0 {
 		r.Nominated = s.Nodes[p.Nominated].Name
 	}
-	r.Phase, r.Status, r.QOS = st.Phase.String(), s.StatusWord(p), string(p.Template.QOS)
-	ready, total := p.ReadyContainers()
-	r.ReadyContainers, r.Containers = int32(ready), int32(total)
-	r.Restarts = p.RestartCount()
-	last := p.LastRestart()
-	r.LastRestart = timeOr(last, last != 0)
+	sum := s.Summary(p)
+	r.Phase, r.Status, r.QOS = st.Phase.String(), sum.Status, string(p.Template.QOS)
+	r.ReadyContainers, r.Containers, r.Restarts = int32(sum.Ready), int32(sum.Containers), sum.Restarts
+	r.LastRestart = timeOr(sum.LastRestart, sum.LastRestart != model.Never)
 	r.Reason, r.Message = s.Texts.String(st.Reason), s.Message(p, -1, st.Message)
-	r.IP = s.IP(p)
+	r.IP = w.words.ip(p)
 	r.StartTime = timeOr(st.StartTime, st.StartTime != model.Never)
 	w.podConditions(r, p)
 	for i := range st.Containers {
@@ -200,21 +180,19 @@ func (w *Writer) pod(r *transitionRow, p *model.Pod, change model.ChangeType) {
 
 func (w *Writer) podConditions(r *transitionRow, p *model.Pod) {
 	for t := range model.NumConditions {
-		c := &p.Status.Conditions[t]
-		if c.Status != model.ConditionAbsent {
-			r.Conditions = append(r.Conditions, w.condition(t.String(), c, w.state.ConditionMessage(p, t)))
+		if c := &p.Status.Conditions[t]; c.Status != model.ConditionAbsent {
+			w.condition(r, t.String(), c, w.words.condition(p, t))
 		}
 	}
 	for i := range p.Status.Gates {
-		c := &p.Status.Gates[i]
-		if c.Status != model.ConditionAbsent {
-			r.Conditions = append(r.Conditions, w.condition(string(p.Template.Spec.ReadinessGates[i].ConditionType), c, ""))
+		if c := &p.Status.Gates[i]; c.Status != model.ConditionAbsent {
+			w.condition(r, string(p.Template.Spec.ReadinessGates[i].ConditionType), c, "")
 		}
 	}
 }
 
-func (w *Writer) condition(name string, c *model.Condition, message string) conditionRow {
-	return conditionRow{name, c.Status.String(), w.state.Texts.String(c.Reason), message, int64(c.Transition)}
+func (w *Writer) condition(r *transitionRow, name string, c *model.Condition, message string) {
+	r.Conditions = append(r.Conditions, conditionRow{name, c.Status.String(), w.state.Texts.String(c.Reason), message, int64(c.Transition)})
 }
 
 // containerKinds are the words for the kinds of containers.
@@ -222,34 +200,21 @@ var containerKinds = [...]string{model.AppContainer: "container", model.InitCont
 
 func (w *Writer) container(r *transitionRow, p *model.Pod, i int) {
 	s, k, t := w.state, &p.Status.Containers[i], &p.Template.Containers[i]
-	r.States = append(r.States, containerRow{
+	c := containerRow{
 		Name: t.Name, Kind: containerKinds[t.Kind], Ready: k.Ready, Started: k.Started, Restarts: k.Restarts, Instance: k.ContainerID,
 		State: k.State.Kind.String(), Reason: s.Texts.String(k.State.Reason), Message: s.Message(p, i, k.State.Message),
-		ExitCode: k.State.ExitCode, Signal: k.State.Signal, StartedAt: int64(k.State.StartedAt), FinishedAt: int64(k.State.FinishedAt),
+		ExitCode: k.State.ExitCode, Signal: k.State.Signal,
 		LastState: k.Last.Kind.String(), LastReason: s.Texts.String(k.Last.Reason), LastMessage: s.Message(p, i, k.Last.Message),
-		LastExitCode: k.Last.ExitCode, LastSignal: k.Last.Signal, LastStarted: int64(k.Last.StartedAt),
-		LastFinished: int64(k.Last.FinishedAt), LastInstance: k.Last.ContainerID,
-	})
+		LastExitCode: k.Last.ExitCode, LastSignal: k.Last.Signal, LastInstance: k.Last.ContainerID,
+	}
+	c.StartedAt, c.FinishedAt = stateTimes(&k.State)
+	c.LastStarted, c.LastFinished = stateTimes(&k.Last)
+	r.States = append(r.States, c)
 }
 
-// template is a pod template as JSON, made once for all pods of the template.
-func (w *Writer) template(t *model.PodTemplate) string {
-	for int(t.ID) >= len(w.templates) {
-		w.templates = append(w.templates, "")
-	}
-	if w.templates[t.ID] == "" {
-		w.templates[t.ID] = encode(&v1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: t.Labels, Annotations: t.Annotations}, Spec: *t.Spec})
-	}
-	return w.templates[t.ID]
-}
-
-// encode is an object as JSON.
-func encode(x any) string {
-	data, err := json.Marshal(x)
-	if err != nil {
-		panic("reports: an API object is not JSON: " + err.Error())
-	}
-	return string(data)
+func stateTimes(s *model.ContainerState) (started, finished int64) {
+	known := s.Kind == model.StateTerminated && s.TimesKnown()
+	return timeOr(s.StartedAt, known || s.Kind == model.StateRunning), timeOr(s.FinishedAt, known)
 }
 
 func (w *Writer) node(r *transitionRow, n *model.Node) {
@@ -259,14 +224,12 @@ func (w *Writer) node(r *transitionRow, n *model.Node) {
 	if len(n.Taints) > 0 {
 		r.Taints = encode(n.Taints)
 	}
-	if w.sources.firstNode(n.ID) {
-		o := n.Object.DeepCopy()
-		o.Name, o.Labels = n.Name, n.Labels
-		r.Spec = encode(o)
+	if newer(&w.specs.nodes, int32(n.ID), true) {
+		r.Spec = encode(nodeSourceOf(n))
 	}
 	for t := range model.NumNodeConditions {
 		c := &n.Conditions[t]
-		r.Conditions = append(r.Conditions, conditionRow{t.String(), c.Status.String(), w.state.Texts.String(c.Reason), "", int64(c.Transition)})
+		w.condition(r, t.String(), c, nodeMessage(w.state, c))
 	}
 	r.Status = "Ready"
 	if n.Conditions[model.NodeReady].Status != model.ConditionTrue {
@@ -277,42 +240,21 @@ func (w *Writer) node(r *transitionRow, n *model.Node) {
 	}
 }
 
-func (s *objectSources) firstNode(id model.NodeID) bool {
-	for int(id) >= len(s.nodes) {
-		s.nodes = append(s.nodes, false)
-	}
-	first := !s.nodes[id]
-	s.nodes[id] = true
-	return first
-}
-
-// newer notes the generation of an object's spec. It says whether it was not written yet.
-func newer(list *[]int64, id int32, generation int64) bool {
-	for int(id) >= len(*list) {
-		*list = append(*list, 0)
-	}
-	if (*list)[id] == generation {
-		return false
-	}
-	(*list)[id] = generation
-	return true
-}
-
 func (w *Writer) deployment(r *transitionRow, d *model.Deployment) {
 	r.Created, r.Generation = int64(d.Created), d.Generation
 	s := &d.Status
 	r.Replicas, r.CurrentReplicas, r.ReadyReplicas, r.UpdatedReplicas = d.Replicas, s.Replicas, s.Ready, s.Updated
 	r.AvailableReplicas, r.Unavailable, r.Terminating, r.ObservedGeneration = s.Available, s.Unavailable, s.Terminating, s.ObservedGeneration
-	if newer(&w.sources.deployments, int32(d.ID), d.Generation) {
-		o := d.Object.DeepCopy()
-		o.Spec.Replicas = &d.Replicas
-		r.Spec = encode(o)
+	newer(&w.specs.asApplied, int32(d.Template.ID), &d.Object.Spec.Template)
+	if newer(&w.specs.deployments, int32(d.ID), version{d.Generation, d.Revision, 0}) {
+		r.Spec = encode(deploymentSourceOf(d))
 	}
 	for t := range model.NumDeploymentConditions {
 		if c := &s.Conditions[t]; c.Status != model.ConditionAbsent {
-			r.Conditions = append(r.Conditions, w.condition(t.String(), c, deploymentMessage(d, c)))
+			w.condition(r, t.String(), c, w.words.deployment(d, t))
 		}
 	}
+	r.ProgressUpdated = timeOr(s.ProgressUpdated, s.Conditions[model.DeploymentProgressing].Status != model.ConditionAbsent)
 }
 
 func (w *Writer) replicaSet(r *transitionRow, x *model.ReplicaSet) {
@@ -321,37 +263,92 @@ func (w *Writer) replicaSet(r *transitionRow, x *model.ReplicaSet) {
 	r.Replicas, r.CurrentReplicas, r.ReadyReplicas, r.AvailableReplicas = x.Replicas, s.Replicas, s.Ready, s.Available
 	r.Terminating, r.ObservedGeneration = s.Terminating, s.ObservedGeneration
 	if x.Owner != 0 {
-		r.OwnerKind, r.Owner = "Deployment", w.state.Deployments[x.Owner].Name
+		r.OwnerKind, r.Owner, r.OwnerSerial = "Deployment", w.state.Deployments[x.Owner].Name, int64(x.Owner)
 	}
-	if newer(&w.sources.replicaSets, int32(x.ID), x.Generation) {
-		r.Spec = encode(replicaSetObject(x))
+	if newer(&w.specs.replicaSets, int32(x.ID), version{x.Generation, x.Revision, int64(x.Desired)<<32 | int64(x.Max)}) {
+		r.Spec = encode(replicaSetSourceOf(x, w.specs.applied(x.Template)))
 	}
 }
 
 // Event writes a Kubernetes Event. It has the form of sim.Cluster.Observe.
 func (w *Writer) Event(e *model.Event) {
-	if len(w.events) == cap(w.events) {
+	b := &w.batch
+	if len(b.events) == cap(b.events) {
 		w.send()
 	}
 	s := w.state
-	r := eventRow{Time: int64(e.At), First: int64(e.First), Seq: int64(e.Seq), Serial: e.Serial, Count: e.Count, Type: "Normal",
-		Reason: e.Reason.String(), Kind: e.Kind.String(), ObjectSerial: int64(e.ID), Message: s.EventMessage(e), Source: e.Source.String()}
+	b.events = b.events[:len(b.events)+1]
+	r := &b.events[len(b.events)-1]
+	*r = eventRow{Time: int64(e.At), First: int64(e.First), Seq: int64(e.Seq), Serial: e.Serial, Count: e.Count, Type: v1.EventTypeNormal,
+		Reason: e.Reason.String(), Kind: e.Kind.String(), ObjectSerial: int64(e.ID), Message: w.words.event(e), Source: e.Source.String()}
 	if e.Warning {
-		r.Type = "Warning"
+		r.Type = v1.EventTypeWarning
 	}
 	r.Namespace, r.Name = s.ObjectName(e.Kind, e.ID)
-	if e.Kind == model.KindPod {
-		p := &s.Pods[e.ID]
-		r.ObjectSerial = p.Serial
-		if e.Source == model.FromKubelet && p.Node != 0 {
-			r.Host = s.Nodes[p.Node].Name
-		}
-		if e.Container >= 0 {
-			r.Field = "spec.containers{" + p.Template.Containers[e.Container].Name + "}"
-			if int(e.Container) < p.Template.NumInit {
-				r.Field = "spec.initContainers{" + p.Template.Containers[e.Container].Name + "}"
-			}
-		}
+	if e.Kind != model.KindPod {
+		return
 	}
-	w.events = append(w.events, r)
+	p := &s.Pods[e.ID]
+	r.ObjectSerial = p.Serial
+	if e.Source == model.FromKubelet && p.Node != 0 {
+		r.Host = s.Nodes[p.Node].Name
+	}
+	if e.Container >= 0 {
+		r.FieldPath = w.words.fieldPath(p.Template, int(e.Container))
+	}
+}
+
+// specs remembers the specs that were written, so that they are written again only when they
+// change.
+type specs struct {
+	templates                []string
+	deployments, replicaSets []version
+	nodes                    []bool
+	// asApplied are the templates of Deployments before admission, by the template's id.
+	asApplied []*v1.PodTemplateSpec
+}
+
+// version changes when an object's metadata or spec does: its generation, its revision and
+// its annotations.
+type version struct{ generation, revision, annotations int64 }
+
+// newer notes the version of an object's spec. It says whether it was not written yet.
+func newer[T comparable](list *[]T, id int32, now T) bool {
+	var none T
+	for int(id) >= len(*list) {
+		*list = append(*list, none)
+	}
+	if (*list)[id] == now {
+		return false
+	}
+	(*list)[id] = now
+	return true
+}
+
+// template is a pod template as JSON, made once for all pods of the template.
+func (s *specs) template(t *model.PodTemplate) string {
+	for int(t.ID) >= len(s.templates) {
+		s.templates = append(s.templates, "")
+	}
+	if s.templates[t.ID] == "" {
+		s.templates[t.ID] = encode(&podSource{metadataOf(t.Labels, t.Annotations), t.Spec})
+	}
+	return s.templates[t.ID]
+}
+
+// applied is a template before admission, nil when it is not a Deployment's.
+func (s *specs) applied(t *model.PodTemplate) *v1.PodTemplateSpec {
+	if int(t.ID) >= len(s.asApplied) {
+		return nil
+	}
+	return s.asApplied[t.ID]
+}
+
+// encode is an object as JSON.
+func encode(x any) string {
+	data, err := json.Marshal(x)
+	if err != nil {
+		panic("reports: an API object is not JSON: " + err.Error())
+	}
+	return string(data)
 }

@@ -295,12 +295,15 @@ func (r *simulatedRuntime) probe(id model.PodID, f *kubelet.Effect) {
 		d = &c.scenario.Latencies.ExecProbe
 		if !c.pods[id].containers[f.Container].running {
 			c.step(id, kubelet.Event{Kind: kubelet.Probed, Container: f.Container, Probe: f.Probe, Instance: f.Instance,
-				Errored: true, Text: c.state.Texts.Intern("failed to exec in container: container is not running")})
+				Errored: true, Text: c.state.Texts.Intern(noTask)})
 			return
 		}
 	}
 	c.at(c.now+c.delay(id, streamProbe, d), evProbed, id, uint16(f.Instance), int32(f.Probe)<<8|int32(f.Container))
 }
+
+// noTask is containerd's answer to a command in a container that has ended.
+const noTask = "rpc error: code = NotFound desc = failed to exec in container: failed to load task: no running task found: not found"
 
 // probed is a probe's answer, by the behavior's points.
 func (c *Cluster) probed(id model.PodID, i int, probe model.ProbeType, instance uint16) {

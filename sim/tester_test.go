@@ -16,71 +16,94 @@ import (
 // term-exit=N. Its probes are "probe after N", "until N" and "flap ON OFF", in seconds since the
 // start, as a command or as a path of its HTTP server.
 
-// testerStart is the time from the container's start until its first argument.
-const testerStart = 40 * time.Millisecond
+const testerImage = "127.0.0.1:25000/tester:1"
 
-// testerImages are the images of the recordings' registry; what is not there is not found.
-var testerImages = []model.ImageSpec{
-	{Name: "127.0.0.1:25000/tester:1", Size: 4 << 20},
-	{Name: "127.0.0.1:25000/slow:1", Size: 450 << 20},
-	{Name: "127.0.0.1:25000/big:1", Size: 200 << 20},
-	{Name: "127.0.0.1:25000/denied:1", Error: "unauthorized"},
-	{Name: "127.0.0.1:25000/err500:1", Error: "serverError"},
-	{Name: "127.0.0.1:25001/x:1", Error: "refused"},
+// testerBandwidth is what the recordings' registry sends in a second, so that an image's size
+// is the time that its pull takes.
+const testerBandwidth = 1 << 30
+
+// testerStart is the time from a container's start until its process runs its arguments.
+const testerStart = 40 * model.Millisecond
+
+// tester is how the recordings were made.
+type tester struct {
+	// created is when the pod is created.
+	created model.Time
+	// big and slow are how long the pulls of these two images take.
+	big, slow time.Duration
+	// early is how much earlier the tester begins to count than its container has started.
+	early model.Time
 }
 
-// testerScenario runs a recorded pod on one node: it is created at the moment created and
-// deleted as its annotation says.
-func testerScenario(pod *v1.Pod, created model.Time, seed uint64) *model.Scenario {
+// scenario runs a recorded pod on one node. It is deleted as its annotation says.
+func (r tester) scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 	pod = pod.DeepCopy()
 	pod.Namespace = "default"
 	model.DefaultPod(pod)
 	sc := &model.Scenario{
 		Seed:         seed,
 		Start:        time.Unix(1e9, 0).UTC(),
-		Duration:     created + seconds(annotation(pod, "trace/seconds", 30)),
+		Duration:     r.created + seconds(annotation(pod, "trace/seconds", 30)),
 		ControlPlane: model.DefaultControlPlane(),
 		Latencies:    model.DefaultLatencies(),
 		Nodes:        []model.NodeSpec{testerNode()},
-		Registries:   []model.Registry{{Host: "*", Bandwidth: 50 << 20}},
-		Images:       testerImages,
-		Steps:        []model.Step{{At: created, Objects: []model.Object{{Object: pod}}}},
+		Registries:   []model.Registry{{Host: "*", Bandwidth: testerBandwidth}},
+		Images:       r.images(pod),
+		Steps:        []model.Step{{At: r.created, Objects: []model.Object{{Object: pod}}}},
 	}
-	// Unpacking is in the measured transfer.
 	sc.Latencies.PullPerByte = model.Dist{}
 	if at := annotation(pod, "trace/delete-after", -1); at >= 0 {
-		sc.Steps = append(sc.Steps, model.Step{At: created + seconds(at), Verb: model.StepDelete,
+		sc.Steps = append(sc.Steps, model.Step{At: r.created + seconds(at), Verb: model.StepDelete,
 			Kind: model.KindPod, Namespace: pod.Namespace, Name: pod.Name, GraceSeconds: -1})
 	}
-	for _, list := range [][]v1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
-		for i := range list {
-			sc.Behaviors = append(sc.Behaviors, testerBehavior(&list[i]))
-			if !known(list[i].Image) {
-				sc.Images = append(sc.Images, model.ImageSpec{Name: list[i].Image, Error: "notFound"})
-			}
-		}
+	for _, c := range containersOf(pod) {
+		sc.Behaviors = append(sc.Behaviors, r.behavior(c))
 	}
 	return sc
 }
 
-func known(image string) bool {
-	for i := range testerImages {
-		if testerImages[i].Name == image {
-			return true
+func containersOf(pod *v1.Pod) []*v1.Container {
+	var out []*v1.Container
+	for i := range pod.Spec.InitContainers {
+		out = append(out, &pod.Spec.InitContainers[i])
+	}
+	for i := range pod.Spec.Containers {
+		out = append(out, &pod.Spec.Containers[i])
+	}
+	return out
+}
+
+// images are the images of the recordings' registry; other names are not found.
+func (r tester) images(pod *v1.Pod) []model.ImageSpec {
+	size := func(d time.Duration) int64 { return int64(d.Seconds() * testerBandwidth) }
+	images := []model.ImageSpec{
+		{Name: testerImage, Size: 4 << 20},
+		{Name: "127.0.0.1:25000/slow:1", Size: size(r.slow)},
+		{Name: "127.0.0.1:25000/big:1", Size: size(r.big)},
+		{Name: "127.0.0.1:25000/denied:1", Error: "unauthorized"},
+		{Name: "127.0.0.1:25000/err500:1", Error: "serverError"},
+		{Name: "127.0.0.1:25001/x:1", Error: "refused"},
+	}
+	known := map[string]bool{}
+	for i := range images {
+		known[images[i].Name] = true
+	}
+	for _, c := range containersOf(pod) {
+		if !known[c.Image] {
+			images = append(images, model.ImageSpec{Name: c.Image, Error: "notFound"})
 		}
 	}
-	return false
+	return images
 }
 
 func testerNode() model.NodeSpec {
 	node := &v1.Node{}
-	node.Labels = map[string]string{"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
 	node.Status.Capacity = v1.ResourceList{
 		"cpu": resource.MustParse("2"), "memory": resource.MustParse("24Gi"),
 		"pods": resource.MustParse("110"), "ephemeral-storage": resource.MustParse("100Gi"),
 	}
 	model.DefaultNode(node)
-	return model.NodeSpec{Name: "real0", Object: node, Images: []string{testerImages[0].Name}}
+	return model.NodeSpec{Name: "real0", Object: node, Images: []string{testerImage}}
 }
 
 func seconds(s float64) model.Time { return model.Time(s*1000) * model.Millisecond }
@@ -93,18 +116,20 @@ func annotation(pod *v1.Pod, key string, absent float64) float64 {
 	return x
 }
 
-// testerBehavior is what a tester container with these arguments does.
-func testerBehavior(c *v1.Container) model.Behavior {
+// behavior is what a tester container with these arguments does.
+func (r tester) behavior(c *v1.Container) model.Behavior {
 	b := model.Behavior{Container: c.Name}
 	if len(c.Command) > 0 && c.Command[0] != "/tester" {
 		b.StartError = "exec: \"" + c.Command[0] + "\": stat " + c.Command[0] + ": no such file or directory: unknown"
 		return b
 	}
-	took := runArguments(&b, append(c.Command[min(1, len(c.Command)):], c.Args...), c.Resources.Limits.Memory().Value()>>20)
+	args := append(c.Command[min(1, len(c.Command)):len(c.Command):len(c.Command)], c.Args...)
+	runSignals(&b, args)
+	took := runArguments(&b, args, c.Resources.Limits.Memory().Value()>>20)
 	b.Run.For = model.Dist{Value: float64(testerStart + took)}
 	for k, p := range []*v1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
 		if p != nil {
-			b.Probes[k] = probePoints(p)
+			b.Probes[k] = r.probePoints(p)
 		}
 	}
 	if h := c.Lifecycle; h != nil {
@@ -113,8 +138,8 @@ func testerBehavior(c *v1.Container) model.Behavior {
 	return b
 }
 
-// runArguments takes over the arguments; it gives the time until the process ends by itself.
-func runArguments(b *model.Behavior, args []string, limitMiB int64) (took time.Duration) {
+// runSignals takes over the arguments that say what SIGTERM does.
+func runSignals(b *model.Behavior, args []string) {
 	for _, a := range args {
 		if a == "ignoreterm" {
 			b.OnTerm.Ignore = true
@@ -122,22 +147,27 @@ func runArguments(b *model.Behavior, args []string, limitMiB int64) (took time.D
 			b.OnTerm.Exit = int32(number(n))
 		}
 	}
+}
+
+// runArguments takes over the arguments that run in order; it gives the time until the process
+// ends by itself.
+func runArguments(b *model.Behavior, args []string, limitMiB int64) (took model.Time) {
 	for _, a := range args {
 		key, value, _ := strings.Cut(a, "=")
 		switch key {
 		case "sleep":
 			d, _ := time.ParseDuration(value)
-			took += d
+			took += model.Time(d)
 		case "write":
 			_, size, _ := strings.Cut(value, ":")
-			took += time.Duration(number(size)) * 2 * time.Millisecond
+			took += model.Time(number(size)) * 2 * model.Millisecond
 		case "alloc":
-			if n := int64(number(value)); limitMiB == 0 || n <= limitMiB {
-				took += time.Duration(n) * 5 * time.Millisecond
-				continue
+			n := int64(number(value))
+			b.Run.OOM = limitMiB > 0 && n > limitMiB
+			if b.Run.OOM {
+				return took + model.Time(limitMiB)*5*model.Millisecond
 			}
-			b.Run.OOM = true
-			return took + time.Duration(limitMiB)*5*time.Millisecond
+			took += model.Time(n) * 5 * model.Millisecond
 		case "forever":
 			b.Run.Forever = true
 			return took
@@ -155,40 +185,42 @@ func number(s string) int {
 }
 
 // probePoints is the tester's judgement over time.
-func probePoints(p *v1.Probe) []model.ProbePoint {
-	var words []string
-	if p.Exec != nil && len(p.Exec.Command) > 3 {
-		words = p.Exec.Command[2:]
-	} else if p.HTTPGet != nil {
-		words = strings.FieldsFunc(p.HTTPGet.Path, func(r rune) bool { return strings.ContainsRune("/?&=", r) })
-		words = append(words[:1:1], numbers(words[1:])...)
-	}
-	if len(words) < 2 {
-		return nil
-	}
-	a := number(words[1])
+func (r tester) probePoints(p *v1.Probe) []model.ProbePoint {
+	kind, n := probeWords(p)
+	at := func(s int) model.Time { return max(0, model.Time(s)*model.Second-r.early) }
 	// The HTTP server listens once the process runs its arguments.
-	points := []model.ProbePoint{{At: 0, OK: p.Exec != nil}, {At: model.Time(testerStart), OK: true}}
-	switch words[0] {
+	points := []model.ProbePoint{{At: 0, OK: p.Exec != nil}, {At: testerStart, OK: true}}
+	switch kind {
 	case "after":
-		return []model.ProbePoint{{At: 0}, {At: seconds(float64(a)), OK: true}}
+		return []model.ProbePoint{{At: 0}, {At: at(n[0]), OK: true}}
 	case "until":
-		return append(points, model.ProbePoint{At: seconds(float64(a))})
-	}
-	for at := a; at < 1000; at += a + number(words[2]) {
-		points = append(points, model.ProbePoint{At: seconds(float64(at))},
-			model.ProbePoint{At: seconds(float64(at + number(words[2]))), OK: true})
+		return append(points, model.ProbePoint{At: at(n[0])})
+	case "flap":
+		for t := n[0]; t < 1000; t += n[0] + n[1] {
+			points = append(points, model.ProbePoint{At: at(t)}, model.ProbePoint{At: at(t + n[1]), OK: true})
+		}
 	}
 	return points
 }
 
-func numbers(words []string) (out []string) {
+// probeWords gives the kind of a probe and its numbers, from a command such as "/tester probe
+// flap 2 3" or a path such as "/flap?on=2&off=3".
+func probeWords(p *v1.Probe) (kind string, n []int) {
+	var words []string
+	if p.Exec != nil {
+		words = p.Exec.Command[2:]
+	} else if p.HTTPGet != nil {
+		words = strings.FieldsFunc(p.HTTPGet.Path, func(c rune) bool { return strings.ContainsRune("/?&=", c) })
+	}
 	for _, w := range words {
-		if _, err := strconv.Atoi(w); err == nil {
-			out = append(out, w)
+		if x, err := strconv.Atoi(w); err == nil {
+			n = append(n, x)
 		}
 	}
-	return out
+	if len(words) == 0 {
+		return "", nil
+	}
+	return words[0], n
 }
 
 // hookRun is how a command of the tester goes as a hook.

@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"sort"
 	"strings"
+	"testing"
 
+	"github.com/stretchr/testify/require"
 	v1 "k8s.io/api/core/v1"
 
 	"podsim/model"
@@ -47,7 +48,7 @@ type containerLine struct {
 	Last     *containerLine `json:"last"`
 }
 
-// readLines reads a recording; the first line has the pod.
+// readLines reads a recording; pod is the pod of its first line, where it has one.
 func readLines(r io.Reader) (pod *v1.Pod, lines []line, err error) {
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, 1<<20)
@@ -65,29 +66,34 @@ func readLines(r io.Reader) (pod *v1.Pod, lines []line, err error) {
 	return pod, lines, s.Err()
 }
 
-// simulate runs a scenario of one pod and writes down what a recorder would.
-func simulate(c *sim.Cluster, sc *model.Scenario) []line {
-	created := sc.Steps[0].At
+// simulate runs a scenario, which creates one pod, and writes down what a recorder would.
+func simulate(t *testing.T, sc *model.Scenario, prepare func(*sim.Cluster)) []line {
+	c, err := sim.NewCluster(sc)
+	require.NoError(t, err)
 	var lines []line
-	c.Observe(func(t model.Transition) {
-		if t.Kind == model.KindPod {
-			lines = append(lines, podLine(c.State(), &t, created))
+	c.Observe(func(tr model.Transition) {
+		if tr.Kind == model.KindPod {
+			lines = append(lines, podLine(c.State(), &tr))
 		}
 	}, func(e *model.Event) {
 		if e.Kind == model.KindPod {
-			lines = append(lines, eventLine(c.State(), e, created))
+			lines = append(lines, eventLine(c.State(), e))
 		}
 	})
+	c.Begin()
+	prepare(c)
 	c.Run(sc.Duration, nil)
+	for i := range lines {
+		lines[i].Ms -= int64(sc.Steps[0].At / model.Millisecond)
+	}
 	return lines
 }
 
-func podLine(s *model.State, t *model.Transition, created model.Time) line {
+func podLine(s *model.State, t *model.Transition) line {
 	p := &s.Pods[t.ID]
-	l := line{Ms: int64((t.At - created) / model.Millisecond), Type: t.Type.String(), Phase: p.Status.Phase.String(),
+	l := line{Ms: int64(t.At / model.Millisecond), Type: t.Type.String(), Phase: p.Status.Phase.String(),
 		Reason: s.Texts.String(p.Status.Reason), Conditions: map[string]string{}}
 	if p.Deleting {
-		l.Grace = &p.GraceSeconds
 		grace := p.GraceSeconds
 		l.Grace = &grace
 	}
@@ -119,8 +125,8 @@ func stateLine(s *model.State, k *model.ContainerState) containerLine {
 	return c
 }
 
-func eventLine(s *model.State, e *model.Event, created model.Time) line {
-	l := line{Ms: int64((e.At - created) / model.Millisecond), Type: "event", Event: e.Reason.String(), EventType: "Normal",
+func eventLine(s *model.State, e *model.Event) line {
+	l := line{Ms: int64(e.At / model.Millisecond), Type: "event", Event: e.Reason.String(), EventType: "Normal",
 		Message: s.EventMessage(e), Count: e.Count, From: e.Source.String()}
 	if e.Warning {
 		l.EventType = "Warning"
@@ -141,6 +147,8 @@ type snapshot struct {
 	from, to int64
 	words    string
 }
+
+func (s snapshot) String() string { return fmt.Sprintf("%.3fs %s", float64(s.from)/1000, s.words) }
 
 // forGood is the end of the last snapshot.
 const forGood = 1 << 60
@@ -173,35 +181,38 @@ func (l *line) words() string {
 	if l.Grace != nil {
 		fmt.Fprintf(&b, " deleting(%d)", *l.Grace)
 	}
-	var names []string
-	for name := range l.Conditions {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		f := strings.Fields(l.Conditions[name])
-		reason := ""
-		if len(f) > 1 {
-			reason = "/" + strings.TrimSuffix(f[1], ":")
+	for _, name := range sorted(l.Conditions) {
+		status, reason, _ := strings.Cut(l.Conditions[name], " ")
+		reason, _, _ = strings.Cut(reason, " ")
+		fmt.Fprintf(&b, " %s=%s", name, strings.TrimSuffix(status, ":"))
+		if reason = strings.TrimSuffix(reason, ":"); reason != "" && !strings.HasSuffix(status, ":") {
+			fmt.Fprintf(&b, "/%s", reason)
 		}
-		fmt.Fprintf(&b, " %s=%s%s", name, strings.TrimSuffix(f[0], ":"), reason)
 	}
 	for i := range l.Containers {
 		c := &l.Containers[i]
-		fmt.Fprintf(&b, " [%s %s", c.Name, c.state())
+		fmt.Fprintf(&b, " [%s %s x%d", c.Name, c.state(), c.Restarts)
 		if c.Started != nil && *c.Started {
 			b.WriteString(" started")
 		}
 		if c.Ready {
 			b.WriteString(" ready")
 		}
-		fmt.Fprintf(&b, " x%d", c.Restarts)
 		if c.Last != nil {
 			fmt.Fprintf(&b, " last %s", c.Last.state())
 		}
 		b.WriteString("]")
 	}
 	return b.String()
+}
+
+func sorted(m map[string]string) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
 }
 
 func (c *containerLine) state() string {
@@ -222,55 +233,68 @@ const coalesced = 300
 // pair says that want[want] is got[got].
 type pair struct{ want, got int }
 
+// alignment is how two recordings go together, snapshot by snapshot.
+type alignment struct {
+	want, got         []snapshot
+	skipWant, skipGot []bool
+	// cost[i][j] is how well the first i and j snapshots agree, from how the way there.
+	cost [][]int64
+	from [][]pair
+	far  pair
+}
+
 // align pairs the snapshots of two recordings so that their times differ as little as can be.
 // What is not paired was short-lived. Where that cannot be, ok is false and the only pair is
 // the first difference.
 func align(want, got []snapshot) (pairs []pair, ok bool) {
-	skipWant, skipGot := skippable(want), skippable(got)
-	// cost[i][j] is how well the first i and j snapshots agree, from how the way there.
-	cost := make([][]int64, len(want)+1)
-	from := make([][]pair, len(want)+1)
-	for i := range cost {
-		cost[i], from[i] = make([]int64, len(got)+1), make([]pair, len(got)+1)
-		for j := range cost[i] {
-			cost[i][j] = forGood
+	a := alignment{want: want, got: got, skipWant: skippable(want), skipGot: skippable(got)}
+	for range len(want) + 1 {
+		a.cost, a.from = append(a.cost, make([]int64, len(got)+1)), append(a.from, make([]pair, len(got)+1))
+	}
+	for i := range a.cost {
+		for j := range a.cost[i] {
+			if i+j > 0 && a.from[i][j] == (pair{}) && a.cost[i][j] == 0 {
+				a.cost[i][j] = forGood
+			}
+			a.extend(i, j)
 		}
 	}
-	cost[0][0] = 0
-	far := pair{}
-	for i := range cost {
-		for j := range cost[i] {
-			if cost[i][j] == forGood {
-				continue
-			}
-			if i+j >= far.want+far.got {
-				far = pair{i, j}
-			}
-			step := func(di, dj int, c int64) {
-				if to := &cost[i+di][j+dj]; cost[i][j]+c < *to {
-					*to, from[i+di][j+dj] = cost[i][j]+c, pair{i, j}
-				}
-			}
-			if i < len(want) && j < len(got) && want[i].words == got[j].words {
-				step(1, 1, max(want[i].from-got[j].from, got[j].from-want[i].from))
-			}
-			if i < len(want) && skipWant[i] {
-				step(1, 0, coalesced)
-			}
-			if j < len(got) && skipGot[j] {
-				step(0, 1, coalesced)
-			}
-		}
+	end := pair{len(want), len(got)}
+	if a.cost[end.want][end.got] == forGood {
+		return []pair{a.far}, false
 	}
-	if cost[len(want)][len(got)] == forGood {
-		return []pair{far}, false
-	}
-	for at := (pair{len(want), len(got)}); at != (pair{}); at = from[at.want][at.got] {
-		if back := from[at.want][at.got]; back.want < at.want && back.got < at.got {
+	for at := end; at != (pair{}); at = a.from[at.want][at.got] {
+		if back := a.from[at.want][at.got]; back.want < at.want && back.got < at.got {
 			pairs = append(pairs, back)
 		}
 	}
 	return pairs, true
+}
+
+// extend goes on from an agreement of the first i and j snapshots.
+func (a *alignment) extend(i, j int) {
+	if a.cost[i][j] == forGood {
+		return
+	}
+	if i+j >= a.far.want+a.far.got {
+		a.far = pair{i, j}
+	}
+	if i < len(a.want) && j < len(a.got) && a.want[i].words == a.got[j].words {
+		a.step(i, j, 1, 1, 1+max(a.want[i].from-a.got[j].from, a.got[j].from-a.want[i].from))
+	}
+	if i < len(a.want) && a.skipWant[i] {
+		a.step(i, j, 1, 0, coalesced)
+	}
+	if j < len(a.got) && a.skipGot[j] {
+		a.step(i, j, 0, 1, coalesced)
+	}
+}
+
+func (a *alignment) step(i, j, di, dj int, cost int64) {
+	to := &a.cost[i+di][j+dj]
+	if *to == 0 || a.cost[i][j]+cost < *to {
+		*to, a.from[i+di][j+dj] = a.cost[i][j]+cost, pair{i, j}
+	}
 }
 
 // skippable says which snapshots may be missing in the other recording: short ones, and those
@@ -295,24 +319,44 @@ func difference(want, got []snapshot, at pair) string {
 		if i >= len(list) {
 			return "nothing more"
 		}
-		return fmt.Sprintf("%.3f %s", float64(list[i].from)/1000, list[i].words)
+		return list[i].String()
 	}
 	return fmt.Sprintf("state %d\n    want %s\n    got  %s", at.want, show(want, at.want), show(got, at.got))
 }
 
-// late gives the first pair of snapshots that is further apart than allowed says.
-func late(want, got []snapshot, pairs []pair, allowed func(want, got int64) bool) string {
+// late gives the first pair of snapshots that is further apart than allowed, in milliseconds.
+func late(want, got []snapshot, pairs []pair, allowed int64) string {
 	for i := len(pairs) - 1; i >= 0; i-- {
 		p := pairs[i]
-		if !allowed(want[p.want].from, got[p.got].from) {
+		if d := want[p.want].from - got[p.got].from; d > allowed || -d > allowed {
 			return "time of " + difference(want, got, p)
 		}
 	}
 	return ""
 }
 
-// masked are the parts of messages that no two runs share: UIDs, durations, digests.
-var masked = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|sha256:[0-9a-f]+|\b\d+(\.\d+)?(ms|s|m)\b`)
+// span is the range of the moments at which a state came in several runs, in milliseconds.
+type span struct {
+	some     bool
+	from, to int64
+}
+
+func (s *span) add(at int64) {
+	if !s.some {
+		*s = span{true, at, at}
+	}
+	s.from, s.to = min(s.from, at), max(s.to, at)
+}
+
+// near says whether a moment is within 1.5 s or 10 % of the span.
+func (s *span) near(at int64) bool {
+	tolerance := max(1500, at/10)
+	return !s.some || s.from-tolerance <= at && at <= s.to+tolerance
+}
+
+func (s *span) String() string {
+	return fmt.Sprintf("%.3fs to %.3fs", float64(s.from)/1000, float64(s.to)/1000)
+}
 
 // firstEvents lists a recording's Events of the kubelet in the order of their first appearance.
 func firstEvents(lines []line, key func(*line) string) []string {
@@ -335,15 +379,14 @@ func reasonAndType(l *line) string { return l.EventType + " " + l.Event }
 
 // differentEvents puts the first difference of two lists of Events into words.
 func differentEvents(want, got []string) string {
-	for i := 0; i < max(len(want), len(got)); i++ {
-		w, g := "nothing more", "nothing more"
-		if i < len(want) {
-			w = want[i]
+	word := func(list []string, i int) string {
+		if i < len(list) {
+			return list[i]
 		}
-		if i < len(got) {
-			g = got[i]
-		}
-		if w != g {
+		return "nothing more"
+	}
+	for i := range max(len(want), len(got)) {
+		if w, g := word(want, i), word(got, i); w != g {
 			return fmt.Sprintf("event %d: want %s, got %s", i, w, g)
 		}
 	}

@@ -53,7 +53,10 @@ func lessValuable(a, b *model.Pod, rankA, rankB int, now model.Time, tie func(mo
 	if x, y := a.Status.Conditions[model.PodReady].Transition, b.Status.Conditions[model.PodReady].Transition; a.Status.Ready() && x != y {
 		return younger(x, y, now, a.ID, b.ID, tie)
 	}
-	if x, y := maxRestarts(a), maxRestarts(b); x != y {
+	if x, y := maxRestarts(a, model.AppContainer), maxRestarts(b, model.AppContainer); x != y {
+		return x > y
+	}
+	if x, y := maxRestarts(a, model.Sidecar), maxRestarts(b, model.Sidecar); x != y {
 		return x > y
 	}
 	if x, y := a.Created.TruncateSecond(), b.Created.TruncateSecond(); x != y {
@@ -83,10 +86,13 @@ func deletionCost(p *model.Pod) int64 {
 	return n
 }
 
-func maxRestarts(p *model.Pod) int32 {
+// maxRestarts is the most restarts of a container of this kind (compareMaxContainerRestarts).
+func maxRestarts(p *model.Pod, kind model.ContainerKind) int32 {
 	var n int32
 	for i := range p.Status.Containers {
-		n = max(n, p.Status.Containers[i].Restarts)
+		if p.Template.Containers[i].Kind == kind {
+			n = max(n, p.Status.Containers[i].Restarts)
+		}
 	}
 	return n
 }

@@ -28,8 +28,10 @@ type Pod struct {
 	Version int64
 	// sending is the status on its way to the API server.
 	sending sending
-	// next is the status being generated; its memory is used again.
-	next model.PodStatus
+	// next is the status being generated; its memory is used again. spare is memory for the
+	// containers of the entry before the first, which has none.
+	next  model.PodStatus
+	spare []model.ContainerStatus
 
 	// The step under way: the moment, the PLEG's last look at all pods, the effects so far.
 	now, global model.Time
@@ -102,7 +104,7 @@ type seen struct {
 	// dirty says that the runtime's state changed since, asked that a look is under way.
 	dirty, asked bool
 	// lag is how long the PLEG, which has just seen a change, needs to look at the containers.
-	lag model.Time
+	lag   model.Time
 	hasIP bool
 }
 
@@ -197,9 +199,9 @@ func (p *Pod) Reset(t *model.PodTemplate) {
 		containers = append(containers, container{})
 	}
 	p.containers = containers
-	p.Status = model.PodStatus{Containers: status.Containers[:0], StartTime: model.Never}
+	p.Status = model.PodStatus{StartTime: model.Never}
 	p.next = model.PodStatus{Containers: next.Containers[:0]}
-	p.Status.Containers = nil
+	p.spare = status.Containers[:0]
 }
 
 // EventKind is what happened to a pod.

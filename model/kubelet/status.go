@@ -178,6 +178,9 @@ func (p *Pod) setStatus(force bool) {
 	}
 	p.keepSending()
 	p.Status, p.next = p.next, p.Status
+	if p.next.Containers == nil {
+		p.next.Containers, p.spare = p.spare, nil
+	}
 	p.Version++
 	p.ask(PublishStatus, -1)
 }

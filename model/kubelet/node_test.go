@@ -1,0 +1,107 @@
+package kubelet_test
+
+import (
+	"math/rand"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"podsim/model"
+	"podsim/model/kubelet"
+)
+
+// slowLoops ticks where Loops computes: the beginnings of the PLEG's looks at all pods.
+type slowLoops struct {
+	// looks are the beginnings so far; the last is the next to come.
+	looks []model.Time
+}
+
+const (
+	lookTime = 2 * model.Millisecond
+	lookGap  = model.Second + lookTime
+)
+
+func (l *slowLoops) to(t model.Time) {
+	for l.looks[len(l.looks)-1]+lookTime <= t {
+		l.looks = append(l.looks, l.looks[len(l.looks)-1]+lookGap)
+	}
+}
+
+// last is the latest look that was over at the present moment, next when the next one sees.
+func (l *slowLoops) last() model.Time { return l.looks[len(l.looks)-2] }
+func (l *slowLoops) next() model.Time { return l.looks[len(l.looks)-1] + lookTime }
+
+func TestLoopsAreTheirTicks(t *testing.T) {
+	for seed := range int64(100) {
+		r := rand.New(rand.NewSource(seed))
+		origin := -model.Time(r.Int63n(int64(model.Minute)))
+		loops := kubelet.Loops{Origin: origin}
+		slow := slowLoops{looks: []model.Time{origin}}
+		now := model.Time(0)
+		for range 200 {
+			slow.to(now)
+			require.Equal(t, slow.last(), loops.LastRelist(now), "seed %d at %s", seed, now)
+			require.Equal(t, slow.next(), loops.NextRelist(now), "seed %d at %s", seed, now)
+			require.Less(t, now, loops.NextRelist(now))
+			if r.Intn(3) == 0 {
+				n := r.Intn(4)
+				loops.Inspected(now, n)
+				slow.looks[len(slow.looks)-1] += model.Time(n) * lookTime
+			}
+			if r.Intn(2) == 0 {
+				now = loops.NextRelist(now)
+			} else {
+				now += model.Time(r.Int63n(int64(5 * model.Second)))
+			}
+		}
+	}
+}
+
+func TestNextTick(t *testing.T) {
+	loops := kubelet.Loops{Origin: -300 * model.Millisecond}
+	for _, c := range []struct{ at, want model.Time }{
+		{0, 700 * model.Millisecond},
+		{700 * model.Millisecond, 700 * model.Millisecond},
+		{701 * model.Millisecond, 1700 * model.Millisecond},
+	} {
+		assert.Equal(t, c.want, loops.NextTick(c.at), "%s", c.at)
+	}
+}
+
+func TestPullerKeepsTheOrder(t *testing.T) {
+	q := kubelet.Puller{Parallel: 1}
+	ask := func(pod model.PodID) kubelet.PullRequest { return kubelet.PullRequest{Pod: pod} }
+	assert.True(t, q.Ask(ask(1)))
+	assert.False(t, q.Ask(ask(2)))
+	assert.False(t, q.Ask(ask(3)))
+	for _, want := range []model.PodID{2, 3} {
+		r, ok := q.Done()
+		assert.True(t, ok)
+		assert.Equal(t, want, r.Pod)
+	}
+	_, ok := q.Done()
+	assert.False(t, ok)
+	assert.True(t, q.Ask(ask(4)))
+}
+
+// What changes while a batch is sent goes with the next batch, which takes all statuses at once.
+func TestStatusManagerSendsBatches(t *testing.T) {
+	var m kubelet.StatusManager
+	var taken []model.PodID
+	take := func(id model.PodID) { taken = append(taken, id) }
+	assert.True(t, m.Changed(1), "free: the pod is sent at once")
+	for _, id := range []model.PodID{2, 3, 2, 1} {
+		assert.False(t, m.Changed(id))
+	}
+	assert.Equal(t, model.PodID(2), m.Done(take))
+	assert.Equal(t, []model.PodID{2, 3, 1}, taken)
+	assert.False(t, m.Changed(3))
+	assert.Equal(t, model.PodID(3), m.Done(take))
+	assert.Equal(t, model.PodID(1), m.Done(take))
+	assert.Equal(t, []model.PodID{2, 3, 1}, taken, "pod 3 waits for the next batch")
+	assert.Equal(t, model.PodID(3), m.Done(take))
+	assert.Equal(t, []model.PodID{2, 3, 1, 3}, taken)
+	assert.Zero(t, m.Done(take))
+	assert.True(t, m.Changed(4))
+}

@@ -1,0 +1,152 @@
+package reports
+
+import (
+	"fmt"
+
+	"podsim/model"
+)
+
+// words puts messages into words, each only once: most rows of a large run say what others
+// said before.
+type words struct {
+	state      *model.State
+	events     map[eventKey]string
+	conditions map[conditionKey]string
+	paths      map[pathKey]string
+	ips        []podIP
+	// deployments are the conditions as they were last put into words.
+	deployments [][model.NumDeploymentConditions]deploymentWords
+}
+
+// deploymentWords are the words for a Deployment's condition.
+type deploymentWords struct {
+	condition model.Condition
+	updated   model.Time
+	text      string
+}
+
+// eventKey is all that the words of an Event about a container follow from, when they do not
+// name the pod.
+type eventKey struct {
+	template  model.TemplateID
+	container int16
+	combined  bool
+	message   model.Message
+}
+
+// conditionKey is all that a condition's words follow from: which containers are not ready.
+type conditionKey struct {
+	template   model.TemplateID
+	reason     model.Text
+	containers uint64
+}
+
+type pathKey struct {
+	template  model.TemplateID
+	container int
+}
+
+// podIP is the address of the pod that has a slot.
+type podIP struct {
+	serial int64
+	node   model.NodeID
+	ip     string
+}
+
+func (w *words) init(s *model.State) {
+	*w = words{state: s, events: map[eventKey]string{}, conditions: map[conditionKey]string{}, paths: map[pathKey]string{}}
+}
+
+// event is State.EventMessage.
+func (w *words) event(e *model.Event) string {
+	if e.Kind != model.KindPod || namesPod(e.Message.Kind) {
+		return w.state.EventMessage(e)
+	}
+	key := eventKey{w.state.Pods[e.ID].Template.ID, e.Container, e.Combined, e.Message}
+	text, ok := w.events[key]
+	if !ok {
+		text = w.state.EventMessage(e)
+		w.events[key] = text
+	}
+	return text
+}
+
+// namesPod says whether a message names the pod or holds measured numbers: no two are alike.
+func namesPod(k model.MessageKind) bool {
+	switch k {
+	case model.MessageScheduled, model.MessagePulled, model.MessageCrashLoopBackOff, model.MessageBackOffRestarting,
+		model.MessageTaintEviction, model.MessageCancelTaintEviction, model.MessageText, model.MessageNodeStatus:
+		return true
+	}
+	return false
+}
+
+// condition is State.ConditionMessage.
+func (w *words) condition(p *model.Pod, t model.ConditionType) string {
+	c := &p.Status.Conditions[t]
+	if c.Reason == model.NoText && c.Message.Kind == model.NoMessage {
+		return ""
+	}
+	if c.Reason != model.ReasonContainersNotReady && c.Reason != model.ReasonContainersNotInitialized || len(p.Template.Containers) > 32 {
+		return w.state.ConditionMessage(p, t)
+	}
+	key := conditionKey{template: p.Template.ID, reason: c.Reason}
+	for i := range p.Status.Containers {
+		k := &p.Status.Containers[i]
+		if k.Ready {
+			key.containers |= 1 << (2 * i)
+		}
+		if k.Started {
+			key.containers |= 2 << (2 * i)
+		}
+	}
+	text, ok := w.conditions[key]
+	if !ok {
+		text = w.state.ConditionMessage(p, t)
+		w.conditions[key] = text
+	}
+	return text
+}
+
+// deployment is deploymentMessage. A condition keeps its words until the controller writes it
+// again: by then the Deployment may have a new template, whose ReplicaSet they do not name.
+func (w *words) deployment(d *model.Deployment, t model.DeploymentConditionType) string {
+	for int(d.ID) >= len(w.deployments) {
+		w.deployments = append(w.deployments, [model.NumDeploymentConditions]deploymentWords{})
+	}
+	known, c := &w.deployments[d.ID][t], &d.Status.Conditions[t]
+	if known.condition != *c || known.updated != d.Status.ProgressUpdated {
+		*known = deploymentWords{*c, d.Status.ProgressUpdated, deploymentMessage(d, c)}
+	}
+	return known.text
+}
+
+// fieldPath names a container as Events do (pkg/kubelet/container/ref.go fieldPath).
+func (w *words) fieldPath(t *model.PodTemplate, i int) string {
+	key := pathKey{t.ID, i}
+	path, ok := w.paths[key]
+	if !ok {
+		list := "containers"
+		if i < t.NumInit {
+			list = "initContainers"
+		}
+		path = fmt.Sprintf("spec.%s{%s}", list, t.Containers[i].Name)
+		w.paths[key] = path
+	}
+	return path
+}
+
+// ip is State.IP.
+func (w *words) ip(p *model.Pod) string {
+	if !p.Status.HasIP {
+		return ""
+	}
+	for int(p.ID) >= len(w.ips) {
+		w.ips = append(w.ips, podIP{})
+	}
+	known := &w.ips[p.ID]
+	if known.serial != p.Serial || known.node != p.Node {
+		*known = podIP{p.Serial, p.Node, w.state.IP(p)}
+	}
+	return known.ip
+}
