@@ -80,7 +80,7 @@ func recordedDifference(t *testing.T, pod *v1.Pod, recorded []line) string {
 		sc := realNode.scenario(pod, seed)
 		lines := simulate(t, sc, func(*sim.Cluster) {})
 		got := snapshots(lines)
-		pairs, ok := align(want, got)
+		pairs, ok := align(want, got, coalesced)
 		if !ok {
 			states = difference(want, got, pairs[0])
 			continue
@@ -166,7 +166,7 @@ func TestRandomKubelet(t *testing.T) {
 			events++
 		}
 		want, got := snapshots(recorded), snapshots(lines)
-		pairs, ok := align(want, got)
+		pairs, ok := align(want, got, coalesced)
 		if !ok {
 			t.Logf("%s: %s", r.Name, difference(want, got, pairs[0]))
 			continue
@@ -219,7 +219,7 @@ func jitteredSeed(t *testing.T, r *randomPod, want []snapshot) int {
 			c.SteadyKubelets(0, 0.5)
 			sharePort(c, r.Pod)
 		})
-		if _, ok := align(want, snapshots(lines)); ok {
+		if _, ok := align(want, snapshots(lines), coalesced); ok {
 			return seed
 		}
 	}

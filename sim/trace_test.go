@@ -226,8 +226,8 @@ func (c *containerLine) state() string {
 	return s
 }
 
-// coalesced is how short a state, in milliseconds, may have been for one of two recordings not
-// to have it.
+// coalesced is how short a pod's state, in milliseconds, may have been for one of two recordings
+// not to have it.
 const coalesced = 300
 
 // pair says that want[want] is got[got].
@@ -237,6 +237,7 @@ type pair struct{ want, got int }
 type alignment struct {
 	want, got         []snapshot
 	skipWant, skipGot []bool
+	coalesced         int64
 	// cost[i][j] is how well the first i and j snapshots agree, from how the way there.
 	cost [][]int64
 	from [][]pair
@@ -244,10 +245,10 @@ type alignment struct {
 }
 
 // align pairs the snapshots of two recordings so that their times differ as little as can be.
-// What is not paired was short-lived. Where that cannot be, ok is false and the only pair is
-// the first difference.
-func align(want, got []snapshot) (pairs []pair, ok bool) {
-	a := alignment{want: want, got: got, skipWant: skippable(want), skipGot: skippable(got)}
+// What is not paired lasted less than coalesced. Where that cannot be, ok is false and the only
+// pair is the first difference.
+func align(want, got []snapshot, coalesced int64) (pairs []pair, ok bool) {
+	a := alignment{want: want, got: got, coalesced: coalesced, skipWant: skippable(want, coalesced), skipGot: skippable(got, coalesced)}
 	for range len(want) + 1 {
 		a.cost, a.from = append(a.cost, make([]int64, len(got)+1)), append(a.from, make([]pair, len(got)+1))
 	}
@@ -283,10 +284,10 @@ func (a *alignment) extend(i, j int) {
 		a.step(i, j, 1, 1, 1+max(a.want[i].from-a.got[j].from, a.got[j].from-a.want[i].from))
 	}
 	if i < len(a.want) && a.skipWant[i] {
-		a.step(i, j, 1, 0, coalesced)
+		a.step(i, j, 1, 0, a.coalesced)
 	}
 	if j < len(a.got) && a.skipGot[j] {
-		a.step(i, j, 0, 1, coalesced)
+		a.step(i, j, 0, 1, a.coalesced)
 	}
 }
 
@@ -299,7 +300,7 @@ func (a *alignment) step(i, j, di, dj int, cost int64) {
 
 // skippable says which snapshots may be missing in the other recording: short ones, and those
 // that come back to a state after short ones.
-func skippable(list []snapshot) []bool {
+func skippable(list []snapshot, coalesced int64) []bool {
 	out := make([]bool, len(list))
 	for i := range list {
 		out[i] = list[i].to-list[i].from < coalesced

@@ -56,7 +56,7 @@ type syncState struct {
 	current int8
 	// createSandbox says that a new sandbox is made after the old one is stopped.
 	createSandbox bool
-	// killReasons: which of toKill failed the startup probe rather than the liveness probe.
+	// startupFailed are those of toKill that failed the startup probe, not the liveness probe.
 	startupFailed uint64
 	// acted says that the sync changed something in the runtime (len(result.SyncResults) > 0).
 	acted bool
