@@ -74,7 +74,7 @@ func (t *table[T]) write(rows []T) error {
 // no reader.
 func newParquet[T any](w io.Writer) *parquet.GenericWriter[T] {
 	schema := parquet.SchemaOf(new(T))
-	options := []parquet.WriterOption{schema, parquet.Compression(&parquet.Snappy), parquet.CreatedBy("podsim", "1", ""), parquet.DataPageStatistics(false), parquet.PageBufferSize(32<<10)}
+	options := []parquet.WriterOption{schema, parquet.Compression(&parquet.Snappy), parquet.CreatedBy("podsim", "1", ""), parquet.DataPageStatistics(false), parquet.PageBufferSize(32 << 10)}
 	for _, path := range schema.Columns() {
 		if leaf, ok := schema.Lookup(path...); ok && leaf.Node.Type().Kind() == parquet.ByteArray {
 			options = append(options, parquet.SkipPageBounds(path...))
