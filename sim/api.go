@@ -73,6 +73,7 @@ func (c *Cluster) createPod(name string, t *model.PodTemplate, owner model.Repli
 	o.Status = model.PodStatus{StartTime: model.Never, Containers: containers, Gates: gates}
 	o.Status.Containers = nil
 	p.exists = true
+	c.podNames[podName{t.Namespace, name}] = id
 	p.luck, p.draws = luck, 0
 	if len(t.Spec.SchedulingGates) > 0 {
 		o.Status.SetCondition(model.PodScheduled, model.ConditionFalse, model.ReasonSchedulingGated,
@@ -146,6 +147,7 @@ func (c *Cluster) removePod(id model.PodID) {
 	o.Generation++
 	c.changed(model.KindPod, int32(id), model.Modified)
 	p.exists = false
+	delete(c.podNames, podName{o.Template.Namespace, o.Name})
 	c.removeReplica(id)
 	c.changed(model.KindPod, int32(id), model.Deleted)
 }

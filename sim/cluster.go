@@ -26,6 +26,8 @@ type Cluster struct {
 
 	nodes []node
 	pods  []pod
+	// podNames finds the pods in the API server by name, for steps; nothing else looks there.
+	podNames map[podName]model.PodID
 	// freePods are the slots of pods that are gone.
 	freePods []model.PodID
 	serial   int64
@@ -158,6 +160,7 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 	c.state.Images = make([]model.Image, 1)
 	c.pods = []pod{{relistAt: model.Never, evictAt: model.Never}}
 	c.nodes = make([]node, 1)
+	c.podNames = map[podName]model.PodID{}
 	c.runtime = &simulatedRuntime{cluster: c}
 	c.record.init()
 	c.initLimits()

@@ -21,7 +21,10 @@ import (
 )
 
 // deploymentsAgree are the recordings of Deployments that podsim agrees with.
-var deploymentsAgree = []string{}
+var deploymentsAgree = []string{
+	"deploy-create-3", "deploy-history", "deploy-minready5", "deploy-proportional", "deploy-rolling-slowterm",
+	"deploy-rolling-surge1", "deploy-scale-3-10-2", "deploy-stuck-rollback",
+}
 
 // controllerLine is a line of a recording of the controllers.
 type controllerLine struct {
@@ -34,6 +37,8 @@ type controllerLine struct {
 	Phase    string          `json:"phase"`
 	Node     string          `json:"node"`
 	Ready    bool            `json:"ready"`
+	RealName string          `json:"realName"`
+	Owner    string          `json:"owner"`
 	Deletion json.RawMessage `json:"deletion"`
 	Status   struct {
 		ObservedGeneration int64  `json:"observedGeneration"`
@@ -130,13 +135,16 @@ func (p *podTimes) add(l *controllerLine) {
 type fakeNode struct {
 	c      *sim.Cluster
 	agenda []fakeStep
-	// created and deleted are the recorded pods in the order of creation and of deletion.
-	created, deleted []podTimes
-	// pods are the pods in the order of their creation, by serial number; deletes counts.
+	// created and deleted are the recorded pods of each ReplicaSet, in the order of creation and
+	// of deletion.
+	created, deleted [][]podTimes
+	// pods are the pods in the order of their creation; of has those of each ReplicaSet, and
+	// deletes how many of them were deleted.
 	pods         []model.PodID
+	of           [][]model.PodID
+	deletes      []int
 	bound, ended map[int64]bool
-	deletes      int
-	now          model.Time
+	now, offset  model.Time
 }
 
 type fakeStep struct {
@@ -144,8 +152,14 @@ type fakeStep struct {
 	do func()
 }
 
-func (f *fakeNode) in(ms int64, do func()) {
-	f.agenda = append(f.agenda, fakeStep{f.c.Now() + model.Time(ms)*model.Millisecond, do})
+// follow does something when the recording did, given when the recording was where the cluster
+// is now. A difference of less than 0.2 s is made up for.
+func (f *fakeNode) follow(was, then int64, do func()) {
+	at := f.offset + model.Time(then)*model.Millisecond
+	if d := f.c.Now() - f.offset - model.Time(was)*model.Millisecond; d < -200*model.Millisecond || d > 200*model.Millisecond {
+		at += d
+	}
+	f.agenda = append(f.agenda, fakeStep{max(at, f.c.Now()), do})
 }
 
 func (f *fakeNode) transition(t model.Transition) {
@@ -157,6 +171,10 @@ func (f *fakeNode) transition(t model.Transition) {
 	switch serial := p.Serial; {
 	case t.Type == model.Added:
 		f.pods = append(f.pods, id)
+		for len(f.of) <= int(p.Owner) {
+			f.of, f.deletes = append(f.of, nil), append(f.deletes, 0)
+		}
+		f.of[p.Owner] = append(f.of[p.Owner], id)
 	case t.Type == model.Deleted:
 	case p.Deleting && !f.ended[serial]:
 		f.ended[serial] = true
@@ -168,27 +186,35 @@ func (f *fakeNode) transition(t model.Transition) {
 }
 
 func (f *fakeNode) start(id model.PodID) {
-	n := slices.Index(f.pods, id)
-	if n < 0 || n >= len(f.created) || f.created[n].ran == 0 {
+	owner := f.c.State().Pods[id].Owner
+	n := slices.Index(f.of[owner], id)
+	if int(owner) >= len(f.created) || n >= len(f.created[owner]) || f.created[owner][n].ran == 0 {
 		return
 	}
-	times := f.created[n]
-	f.in(times.ran-times.bound, func() { f.set(id, f.run) })
+	times := f.created[owner][n]
+	f.follow(times.bound, times.ran, func() { f.set(id, f.run) })
 	if times.ready > 0 {
-		f.in(times.ready-times.bound, func() { f.set(id, func(p *model.Pod) { f.setReady(p, true) }) })
+		f.follow(times.bound, times.ready, func() { f.set(id, func(p *model.Pod) { f.setReady(p, true) }) })
 	}
 }
 
 func (f *fakeNode) end(id model.PodID) {
-	times := podTimes{deleted: 0, ended: 1000, gone: 1050}
-	if f.deletes < len(f.deleted) && f.deleted[f.deletes].gone > 0 {
-		times = f.deleted[f.deletes]
+	owner := f.c.State().Pods[id].Owner
+	term, err := time.ParseDuration(f.c.State().Pods[id].Template.Annotations["sim/term"])
+	if err != nil {
+		term = time.Second
 	}
-	f.deletes++
+	was := int64((f.c.Now() - f.offset) / model.Millisecond)
+	times := podTimes{deleted: was, ended: was + term.Milliseconds(), gone: was + term.Milliseconds() + 50}
+	n := f.deletes[owner]
+	f.deletes[owner]++
+	if int(owner) < len(f.deleted) && n < len(f.deleted[owner]) && f.deleted[owner][n].gone > 0 {
+		times = f.deleted[owner][n]
+	}
 	if times.ended > 0 {
-		f.in(times.ended-times.deleted, func() { f.set(id, f.fail) })
+		f.follow(times.deleted, times.ended, func() { f.set(id, f.fail) })
 	}
-	f.in(times.gone-times.deleted, func() {
+	f.follow(times.deleted, times.gone, func() {
 		if f.c.Exists(id) {
 			f.c.RemovePod(id)
 		}
@@ -293,12 +319,14 @@ func deploymentDifference(t *testing.T, file string, limited bool) string {
 	return ""
 }
 
-func readControllers(t *testing.T, file string) (spec controllerLine, h history, pods []podTimes) {
+func readControllers(t *testing.T, file string) (spec controllerLine, h history, pods [][]podTimes) {
 	f, err := os.Open(file)
 	require.NoError(t, err)
 	defer f.Close()
 	h = history{}
-	index := map[string]int{}
+	pods = make([][]podTimes, 1)
+	type place struct{ owner, n int }
+	index, owners := map[string]place{}, map[string]int{}
 	s := bufio.NewScanner(f)
 	s.Buffer(nil, 1<<22)
 	for s.Scan() {
@@ -309,12 +337,18 @@ func readControllers(t *testing.T, file string) (spec controllerLine, h history,
 			spec = l
 		case l.Kind == "Deployment" || l.Kind == "ReplicaSet":
 			h.add(l.Name, l.Ms, l.words())
+			if l.Kind == "ReplicaSet" && l.Type == "ADDED" {
+				owners["ReplicaSet/"+l.RealName] = len(pods)
+				pods = append(pods, nil)
+			}
 		case l.Kind == "Pod":
 			if _, ok := index[l.Name]; !ok {
-				index[l.Name] = len(pods)
-				pods = append(pods, podTimes{})
+				owner := owners[l.Owner]
+				index[l.Name] = place{owner, len(pods[owner])}
+				pods[owner] = append(pods[owner], podTimes{})
 			}
-			pods[index[l.Name]].add(&l)
+			at := index[l.Name]
+			pods[at.owner][at.n].add(&l)
 		}
 	}
 	require.NoError(t, s.Err())
@@ -322,7 +356,7 @@ func readControllers(t *testing.T, file string) (spec controllerLine, h history,
 }
 
 // replay makes the recorded requests in a simulated cluster.
-func replay(t *testing.T, spec controllerLine, pods []podTimes, limited bool) (h history, problem string) {
+func replay(t *testing.T, spec controllerLine, pods [][]podTimes, limited bool) (h history, problem string) {
 	sc := podsScenario(1, 10)
 	sc.Steps = nil
 	if !limited {
@@ -338,13 +372,12 @@ func replay(t *testing.T, spec controllerLine, pods []podTimes, limited bool) (h
 	require.NoError(t, err)
 	// Times in a status are whole seconds of the wall clock.
 	offset := model.Time(spec.T0.Nanosecond())
-	f := &fakeNode{c: c, bound: map[int64]bool{}, ended: map[int64]bool{}, created: pods}
-	for _, p := range pods {
-		if p.deleted > 0 {
-			f.deleted = append(f.deleted, p)
-		}
+	f := &fakeNode{c: c, bound: map[int64]bool{}, ended: map[int64]bool{}, created: pods, offset: offset}
+	for _, list := range pods {
+		deleted := slices.DeleteFunc(slices.Clone(list), func(p podTimes) bool { return p.deleted == 0 })
+		slices.SortStableFunc(deleted, func(a, b podTimes) int { return int(a.deleted - b.deleted) })
+		f.deleted = append(f.deleted, deleted)
 	}
-	slices.SortStableFunc(f.deleted, func(a, b podTimes) int { return int(a.deleted - b.deleted) })
 	h = history{}
 	c.Observe(func(tr model.Transition) {
 		f.transition(tr)
@@ -359,7 +392,7 @@ func replay(t *testing.T, spec controllerLine, pods []podTimes, limited bool) (h
 	}, nil)
 	c.Begin()
 	c.CutOff()
-	var object map[string]any
+	var object, previous map[string]any
 	for _, s := range spec.Steps {
 		at := model.Time(s.Ms)*model.Millisecond + offset
 		f.until(at)
@@ -371,8 +404,11 @@ func replay(t *testing.T, spec controllerLine, pods []podTimes, limited bool) (h
 			object = s.Object
 			c.At(at, func() { c.Do(applyStep(t, object)) })
 		case s.What == "Deployment/web" && s.Verb == "patch":
+			previous = copied(t, object)
 			merge(object, s.Object)
 			c.At(at, func() { c.Do(applyStep(t, object)) })
+		case s.Verb == "kubectl" && strings.HasSuffix(s.What, "rollout undo deployment/web"):
+			c.At(at, func() { c.Do(applyStep(t, previous)) })
 		case strings.HasPrefix(s.What, "Pod/p") && s.Verb == "delete":
 			id := f.pods[number(strings.TrimPrefix(s.What, "Pod/p"))-1]
 			c.At(at, func() { c.DeletePod(id) })
@@ -392,6 +428,13 @@ func replay(t *testing.T, spec controllerLine, pods []podTimes, limited bool) (h
 		}
 	}
 	return h, ""
+}
+
+func copied(t *testing.T, object map[string]any) (out map[string]any) {
+	data, err := json.Marshal(object)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &out))
+	return out
 }
 
 // merge applies a merge patch.

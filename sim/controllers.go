@@ -161,6 +161,17 @@ func (c *Cluster) applyDeploymentWrite(d *model.Deployment, w *controllers.Deplo
 			c.scaledEvent(d, s, w.From, w.To)
 		}
 		c.changed(model.KindReplicaSet, int32(s.ID), model.Modified)
+	case controllers.ReviseReplicaSet:
+		s := &c.state.ReplicaSets[w.ReplicaSet]
+		if s.Deleted {
+			return
+		}
+		s.Revision, d.Revision = int64(w.To), int64(w.To)
+		if s.MinReadySeconds != d.MinReadySeconds {
+			s.MinReadySeconds = d.MinReadySeconds
+			s.Generation++
+		}
+		c.changed(model.KindReplicaSet, int32(s.ID), model.Modified)
 	case controllers.DeleteReplicaSet:
 		c.deleteReplicaSet(w.ReplicaSet)
 	case controllers.UpdateDeploymentStatus:
@@ -240,6 +251,9 @@ func (c *Cluster) syncReplicaSet(id model.ReplicaSetID) {
 		return
 	}
 	k.busy = true
+	// The status is that of the pods before this sync creates or deletes any.
+	k.status = model.ReplicaSetStatus{ObservedGeneration: s.Generation, Replicas: k.counts.active, FullyLabeled: k.counts.active,
+		Ready: k.counts.ready, Available: c.available(id), Terminating: k.counts.terminating}
 	if k.expectCreates == 0 && k.expectDeletes == 0 && !s.Deleting {
 		switch diff := int(k.counts.active) - int(s.Replicas); {
 		case diff < 0:
@@ -374,8 +388,6 @@ func (c *Cluster) siblings(id model.PodID) int {
 // updateReplicaSetStatus writes the status when it differs (updateReplicaSetStatus).
 func (c *Cluster) updateReplicaSetStatus(id model.ReplicaSetID) {
 	s, k := &c.state.ReplicaSets[id], &c.replicaSets[id]
-	k.status = model.ReplicaSetStatus{ObservedGeneration: s.Generation, Replicas: k.counts.active, FullyLabeled: k.counts.active,
-		Ready: k.counts.ready, Available: c.available(id), Terminating: k.counts.terminating}
 	if k.status == s.Status {
 		c.endSync(&k.key, evSyncReplicaSet, int32(id))
 		return

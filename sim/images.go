@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"fmt"
+	"strings"
+
 	"podsim/model"
 	"podsim/model/kubelet"
 )
@@ -31,22 +34,36 @@ func (c *Cluster) addImages() {
 	}
 }
 
-// pullError is what containerd answers for a pull that fails.
+// pullError is what containerd 2 answers for a pull that fails, in its own words; a kind that
+// is none of the known ones is the text itself.
 func pullError(name, kind string) string {
-	head := "failed to pull and unpack image \"" + name + "\": failed to resolve image: "
+	head := fmt.Sprintf("failed to pull and unpack image %q: failed to resolve image: ", name)
+	request := head + fmt.Sprintf("failed to do request: Head %q: ", manifestURL(name))
 	switch kind {
 	case "notFound":
-		return head + name + ": not found"
+		return "rpc error: code = NotFound desc = " + head + name + ": not found"
 	case "unauthorized":
-		return head + "pull access denied, repository does not exist or may require authorization"
+		return head + "pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials"
 	case "refused":
-		return head + "failed to do request: connect: connection refused"
+		return request + "dial tcp " + registryOf(name) + ": connect: connection refused"
 	case "serverError":
-		return head + "unexpected status from HEAD request: 500 Internal Server Error"
+		return head + "unexpected status from HEAD request to " + manifestURL(name) + ": 500 Internal Server Error"
 	case "timeout":
-		return head + "failed to do request: i/o timeout"
+		return request + "dial tcp " + registryOf(name) + ": i/o timeout"
 	}
 	return kind
+}
+
+func registryOf(name string) string { return (&model.Image{Name: name}).Registry() }
+
+// manifestURL is where a registry has an image's manifest.
+func manifestURL(name string) string {
+	path := strings.TrimPrefix(name, registryOf(name)+"/")
+	repository, tag := path, "latest"
+	if i := strings.LastIndexByte(path, ':'); i > 0 {
+		repository, tag = path[:i], path[i+1:]
+	}
+	return "https://" + registryOf(name) + "/v2/" + repository + "/manifests/" + tag
 }
 
 // askPull queues a pod's pull with the node's image puller.

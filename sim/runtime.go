@@ -155,11 +155,15 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 	}
 }
 
+// startError is how containerd begins the error of a container that cannot be started.
+const startError = "failed to create containerd task: failed to create shim task: OCI runtime create failed: " +
+	"runc create failed: unable to start container process: "
+
 // start runs a container's main process. It gives the error when it cannot be started.
 func (c *Cluster) start(id model.PodID, i int) model.Text {
 	k, b := &c.pods[id].containers[i], c.behaviorOf(id, i)
 	if b.StartError != "" {
-		return c.state.Texts.Intern(b.StartError)
+		return c.state.Texts.Intern(startError + b.StartError)
 	}
 	k.running, k.startedAt, k.stopping = true, c.now, false
 	k.runs++

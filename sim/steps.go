@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/dump"
 
 	"podsim/model"
+	"podsim/model/controllers"
 )
 
 // hashLabel is the label that a Deployment puts on its ReplicaSets and their pods.
@@ -79,14 +80,12 @@ func (c *Cluster) applyPod(x *v1.Pod, where model.Position) {
 	c.createPod(x.Name, t, 0, luckOf("pod", x.Namespace, x.Name))
 }
 
+// podName is a pod's name in its namespace.
+type podName struct{ namespace, name string }
+
 // podNamed is the id of the pod of this name, 0 when there is none.
 func (c *Cluster) podNamed(namespace, name string) model.PodID {
-	for i := 1; i < len(c.pods); i++ {
-		if o := &c.state.Pods[i]; c.pods[i].exists && o.Name == name && o.Template.Namespace == namespace {
-			return model.PodID(i)
-		}
-	}
-	return 0
+	return c.podNames[podName{namespace, name}]
 }
 
 func (c *Cluster) deploymentNamed(namespace, name string) *model.Deployment {
@@ -170,7 +169,7 @@ func (c *Cluster) createReplicaSet(d *model.Deployment, replicas int32) *model.R
 	d.Revision++
 	s := c.newReplicaSet(model.ReplicaSet{Namespace: d.Namespace, Name: d.Name + "-" + d.Hash, Labels: d.Template.Labels,
 		Owner: d.ID, Template: d.Template, Hash: d.Hash, Replicas: replicas, MinReadySeconds: d.MinReadySeconds,
-		Revision: d.Revision, Desired: d.Replicas, Max: d.Replicas})
+		Revision: d.Revision, Desired: d.Replicas, Max: controllers.MaxReplicas(d)})
 	selector := d.Object.Spec.Selector.DeepCopy()
 	selector.MatchLabels = withLabel(selector.MatchLabels, hashLabel, d.Hash)
 	s.Selector, _ = metav1.LabelSelectorAsSelector(selector)

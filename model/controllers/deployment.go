@@ -29,6 +29,9 @@ const (
 	ScaleReplicaSet
 	// AnnotateReplicaSet writes only the Deployment's size to the ReplicaSet's annotations.
 	AnnotateReplicaSet
+	// ReviseReplicaSet makes an older ReplicaSet the newest revision, To, and gives it the
+	// Deployment's minReadySeconds.
+	ReviseReplicaSet
 	DeleteReplicaSet
 	UpdateDeploymentStatus
 )
@@ -43,6 +46,10 @@ type rollout struct {
 	now     model.Time
 	out     []DeploymentWrite
 	created int32
+	// current is the Deployment's status as this sync has changed it; stale says that it has
+	// written the status, so that the API server refuses the next write of it in this sync.
+	current model.DeploymentStatus
+	stale   bool
 }
 
 // SyncDeployment appends the writes of one sync to out (deployment_controller.go
@@ -50,15 +57,21 @@ type rollout struct {
 // that pods of ReplicaSets other than the present one have not ended. again is when the key
 // must be synced again for its progress deadline, Never when it need not.
 func SyncDeployment(d *model.Deployment, sets []*model.ReplicaSet, podsOfOld bool, now model.Time, out []DeploymentWrite) (writes []DeploymentWrite, again model.Time) {
-	r := rollout{d: d, sets: sets, now: now, out: out, created: -1}
+	r := rollout{d: d, sets: sets, now: now, out: out, created: -1, current: d.Status}
 	for _, s := range sets {
 		if s.Hash == d.Hash {
 			r.newest = s
 		}
 	}
-	switch {
-	case d.Deleting:
+	if d.Deleting {
 		r.writeStatus(r.status())
+		return r.out, r.again()
+	}
+	r.pauseOrResume()
+	if r.revise() {
+		return r.out, model.Never
+	}
+	switch {
 	case d.Paused || r.isScalingEvent():
 		r.scale()
 		if d.Paused {
@@ -71,6 +84,43 @@ func SyncDeployment(d *model.Deployment, sets []*model.ReplicaSet, podsOfOld boo
 		r.rolling()
 	}
 	return r.out, r.again()
+}
+
+// pauseOrResume follows sync.go checkPausedConditions.
+func (r *rollout) pauseOrResume() {
+	reason := r.current.Conditions[model.DeploymentProgressing].Reason
+	switch paused := reason == model.ReasonDeploymentPaused; {
+	case !r.hasDeadline() || reason == model.ReasonProgressDeadlineExceeded || paused == r.d.Paused:
+		return
+	case paused:
+		reason = model.ReasonDeploymentResumed
+	default:
+		reason = model.ReasonDeploymentPaused
+	}
+	set(&r.current, model.DeploymentProgressing, model.ConditionUnknown, reason, r.now)
+	r.writeStatus(r.current)
+}
+
+// hasDeadline follows HasProgressDeadline.
+func (r *rollout) hasDeadline() bool { return r.d.ProgressDeadlineSeconds != math.MaxInt32 }
+
+// revise brings the newest ReplicaSet up to date: one that the Deployment comes back to becomes
+// the newest revision (getNewReplicaSet, SetNewReplicaSetAnnotations). The sync then ends, as
+// upstream makes the write twice and the API server refuses the second.
+func (r *rollout) revise() bool {
+	if r.newest == nil {
+		return false
+	}
+	revision := int64(1)
+	for _, s := range r.old() {
+		revision = max(revision, s.Revision+1)
+	}
+	revision = max(revision, r.newest.Revision)
+	if revision == r.newest.Revision && r.newest.MinReadySeconds == r.d.MinReadySeconds {
+		return false
+	}
+	r.out = append(r.out, DeploymentWrite{Kind: ReviseReplicaSet, ReplicaSet: r.newest.ID, To: int32(revision)})
+	return true
 }
 
 func (r *rollout) old() []*model.ReplicaSet {
@@ -99,7 +149,7 @@ func (r *rollout) rolling() {
 		r.rolloutStatus()
 		return
 	}
-	if complete(r.d, &r.d.Status) {
+	if complete(r.d, &r.current) {
 		r.cleanup()
 	}
 	r.rolloutStatus()
@@ -122,10 +172,14 @@ func (r *rollout) scaleUp() bool {
 	return r.scaleTo(s, r.newReplicas(s.Replicas))
 }
 
-// create makes the newest ReplicaSet.
+// create makes the newest ReplicaSet, and says so in a status of its own (getNewReplicaSet).
 func (r *rollout) create(replicas int32) {
 	r.created = replicas
 	r.out = append(r.out, DeploymentWrite{Kind: CreateReplicaSet, To: replicas})
+	if r.hasDeadline() {
+		set(&r.current, model.DeploymentProgressing, model.ConditionTrue, model.ReasonNewReplicaSetCreated, r.now)
+		r.writeStatus(r.current)
+	}
 }
 
 // newReplicas follows NewRSNewReplicas for a newest ReplicaSet of the given size.
@@ -150,27 +204,32 @@ func (r *rollout) total() int32 {
 	return n
 }
 
-// scaleTo scales a ReplicaSet. It says whether its size changed.
+// scaleTo scales a ReplicaSet. It says whether its size changes (scaleReplicaSet).
 func (r *rollout) scaleTo(s *model.ReplicaSet, to int32) bool {
-	w := DeploymentWrite{Kind: ScaleReplicaSet, ReplicaSet: s.ID, From: s.Replicas, To: to}
 	if s.Replicas == to {
-		if s.Desired == r.d.Replicas && s.Max == r.d.Replicas+maxSurge(r.d) {
-			return false
-		}
-		w.Kind = AnnotateReplicaSet
+		return false
 	}
-	r.out = append(r.out, w)
-	return s.Replicas != to
+	r.scaleFrom(s, s.Replicas, to)
+	return true
+}
+
+// scaleFrom is scaleTo for a ReplicaSet that this sync may have scaled already.
+func (r *rollout) scaleFrom(s *model.ReplicaSet, from, to int32) {
+	r.out = append(r.out, DeploymentWrite{Kind: ScaleReplicaSet, ReplicaSet: s.ID, From: from, To: to})
+}
+
+// annotate writes the Deployment's present size to a ReplicaSet that keeps its own.
+func (r *rollout) annotate(s *model.ReplicaSet) {
+	if s.Desired != r.d.Replicas || s.Max != r.d.Replicas+maxSurge(r.d) {
+		r.out = append(r.out, DeploymentWrite{Kind: AnnotateReplicaSet, ReplicaSet: s.ID})
+	}
 }
 
 // scaleDownOld follows reconcileOldReplicaSets.
 func (r *rollout) scaleDownOld() bool {
-	old := r.old()
-	var oldTotal, newReplicas, newAvailable int32
-	for _, s := range old {
-		oldTotal += s.Replicas
-	}
-	if oldTotal == 0 {
+	old := activeOf(r.old())
+	var newReplicas, newAvailable int32
+	if len(old) == 0 {
 		return false
 	}
 	if r.newest != nil {
@@ -183,49 +242,46 @@ func (r *rollout) scaleDownOld() bool {
 	if most <= 0 {
 		return false
 	}
-	sizes := make([]int32, len(old))
+	sizes, available := make([]int32, len(old)), newAvailable
 	for i, s := range old {
 		sizes[i] = s.Replicas
-	}
-	down := cleanupUnhealthy(old, sizes, most)
-	available := newAvailable
-	for _, s := range old {
 		available += s.Status.Available
 	}
-	down += scaleDownSizes(sizes, available-minAvailable)
-	for i, s := range old {
-		r.scaleTo(s, sizes[i])
+	down, ok := r.cleanupUnhealthy(old, sizes, most)
+	if !ok {
+		return false
 	}
-	return down > 0
+	return down+r.scaleDown(old, sizes, available-minAvailable) > 0
 }
 
 // cleanupUnhealthy takes the replicas that are not available from the old ReplicaSets' sizes,
-// oldest first (cleanupUnhealthyReplicas).
-func cleanupUnhealthy(old []*model.ReplicaSet, sizes []int32, most int32) int32 {
-	down := int32(0)
+// oldest first (cleanupUnhealthyReplicas). It gives up, ok is false, at a ReplicaSet whose
+// status has not followed its last scaling.
+func (r *rollout) cleanupUnhealthy(old []*model.ReplicaSet, sizes []int32, most int32) (down int32, ok bool) {
 	for i, s := range old {
-		if down >= most {
-			break
-		}
-		if n := min(most-down, sizes[i]-s.Status.Available); sizes[i] > 0 && n > 0 {
+		n := min(most-down, sizes[i]-s.Status.Available)
+		switch {
+		case down >= most:
+			return down, true
+		case n < 0:
+			return down, false
+		case n > 0:
+			r.scaleFrom(s, sizes[i], sizes[i]-n)
 			sizes[i] -= n
 			down += n
 		}
 	}
-	return down
+	return down, true
 }
 
-// scaleDownSizes takes n replicas from the sizes, in their order
+// scaleDown takes n replicas from the sizes, in their order
 // (scaleDownOldReplicaSetsForRollingUpdate).
-func scaleDownSizes(sizes []int32, n int32) int32 {
-	down := int32(0)
-	for i := range sizes {
-		if down >= n {
-			break
+func (r *rollout) scaleDown(old []*model.ReplicaSet, sizes []int32, n int32) (down int32) {
+	for i, s := range old {
+		if k := min(sizes[i], n-down); k > 0 {
+			r.scaleFrom(s, sizes[i], sizes[i]-k)
+			down += k
 		}
-		k := min(sizes[i], n-down)
-		sizes[i] -= k
-		down += k
 	}
 	return down
 }
@@ -247,7 +303,7 @@ func (r *rollout) recreate(podsOfOld bool) {
 	} else {
 		r.scaleTo(r.newest, r.d.Replicas)
 	}
-	if complete(r.d, &r.d.Status) {
+	if complete(r.d, &r.current) {
 		r.cleanup()
 	}
 	r.rolloutStatus()
@@ -268,9 +324,7 @@ func (r *rollout) cleanup() {
 // scale follows sync.go scale: the size of the Deployment itself was changed.
 func (r *rollout) scale() {
 	if s := r.activeOrLatest(); s != nil {
-		if s.Replicas != r.d.Replicas || s.Desired != r.d.Replicas {
-			r.scaleTo(s, r.d.Replicas)
-		}
+		r.scaleTo(s, r.d.Replicas)
 		return
 	}
 	if s := r.newest; s != nil && s.Replicas == r.d.Replicas && s.Desired == r.d.Replicas && s.Status.Available == r.d.Replicas {
@@ -289,12 +343,7 @@ func (r *rollout) scale() {
 // activeOrLatest is the only active ReplicaSet, or the latest when none is active; nil when
 // several are (FindActiveOrLatest).
 func (r *rollout) activeOrLatest() *model.ReplicaSet {
-	var active []*model.ReplicaSet
-	for _, s := range r.sets {
-		if s.Replicas > 0 {
-			active = append(active, s)
-		}
-	}
+	active := activeOf(r.sets)
 	switch {
 	case len(active) == 1:
 		return active[0]
@@ -306,13 +355,19 @@ func (r *rollout) activeOrLatest() *model.ReplicaSet {
 	return r.sets[len(r.sets)-1]
 }
 
-func (r *rollout) scaleProportionally() {
+// activeOf is the sets that want pods (FilterActiveReplicaSets).
+func activeOf(sets []*model.ReplicaSet) []*model.ReplicaSet {
 	var active []*model.ReplicaSet
-	for _, s := range r.sets {
+	for _, s := range sets {
 		if s.Replicas > 0 {
 			active = append(active, s)
 		}
 	}
+	return active
+}
+
+func (r *rollout) scaleProportionally() {
+	active := activeOf(r.sets)
 	allowed := int32(0)
 	if r.d.Replicas > 0 {
 		allowed = r.d.Replicas + maxSurge(r.d)
@@ -329,7 +384,9 @@ func (r *rollout) scaleProportionally() {
 		if i == 0 && add != 0 {
 			sizes[i] = max(0, sizes[i]+add-added)
 		}
-		r.scaleTo(s, sizes[i])
+		if !r.scaleTo(s, sizes[i]) {
+			r.annotate(s)
+		}
 	}
 }
 
@@ -353,7 +410,7 @@ func (r *rollout) proportion(s *model.ReplicaSet, add, added int32) int32 {
 	if r.d.Replicas != 0 {
 		before := s.Max
 		if before == 0 {
-			before = r.d.Status.Replicas
+			before = r.current.Replicas
 		}
 		if before == 0 {
 			return 0
@@ -371,7 +428,7 @@ func (r *rollout) proportion(s *model.ReplicaSet, add, added int32) int32 {
 // start.
 func (r *rollout) status() model.DeploymentStatus {
 	d := r.d
-	s := d.Status
+	s := r.current
 	s.ObservedGeneration = d.Generation
 	s.Replicas, s.Updated, s.Ready, s.Available, s.Terminating = 0, 0, 0, 0, 0
 	for _, x := range r.sets {
@@ -410,16 +467,13 @@ func set(s *model.DeploymentStatus, t model.DeploymentConditionType, status mode
 // rolloutStatus follows progress.go syncRolloutStatus.
 func (r *rollout) rolloutStatus() {
 	s := r.status()
-	if r.created >= 0 {
-		set(&s, model.DeploymentProgressing, model.ConditionTrue, model.ReasonNewReplicaSetCreated, r.now)
-	}
-	now := r.d.Status.Conditions[model.DeploymentProgressing]
-	done := s.Replicas == s.Updated && now.Reason == model.ReasonNewReplicaSetAvailable
-	if !done {
+	reason := r.current.Conditions[model.DeploymentProgressing].Reason
+	done := s.Replicas == s.Updated && reason == model.ReasonNewReplicaSetAvailable
+	if !done && r.hasDeadline() {
 		switch {
 		case complete(r.d, &s):
 			set(&s, model.DeploymentProgressing, model.ConditionTrue, model.ReasonNewReplicaSetAvailable, r.now)
-		case progressing(&r.d.Status, &s):
+		case progressing(&r.current, &s):
 			set(&s, model.DeploymentProgressing, model.ConditionTrue, model.ReasonReplicaSetUpdated, r.now)
 			s.ProgressUpdated = r.now.TruncateSecond()
 		case r.timedOut(&s):
@@ -429,9 +483,12 @@ func (r *rollout) rolloutStatus() {
 	r.writeStatus(s)
 }
 
+// writeStatus writes the status when it differs. Only the first write of a sync succeeds:
+// upstream goes on with the object that it has, which is no longer the newest.
 func (r *rollout) writeStatus(s model.DeploymentStatus) {
-	if s != r.d.Status {
+	if s != r.d.Status && !r.stale {
 		r.out = append(r.out, DeploymentWrite{Kind: UpdateDeploymentStatus, Status: s})
+		r.stale = true
 	}
 }
 
@@ -461,13 +518,19 @@ func (r *rollout) timedOut(s *model.DeploymentStatus) bool {
 func (r *rollout) again() model.Time {
 	s := &r.d.Status
 	c := s.Conditions[model.DeploymentProgressing]
-	wrote := len(r.out) > 0 && r.out[len(r.out)-1].Kind == UpdateDeploymentStatus
-	if wrote || c.Status == model.ConditionAbsent || c.Reason == model.ReasonProgressDeadlineExceeded || complete(r.d, s) {
+	if r.stale || c.Status == model.ConditionAbsent || !r.hasDeadline() || c.Reason == model.ReasonProgressDeadlineExceeded || complete(r.d, s) {
 		return model.Never
 	}
 	after := s.ProgressUpdated + model.Time(r.d.ProgressDeadlineSeconds)*model.Second
-	return max(after, r.now) + model.Second
+	if after < r.now+model.Second {
+		return max(after, r.now) + requeueSoon
+	}
+	return after + model.Second
 }
+
+// requeueSoon is the first delay of a controller's work queue (client-go
+// DefaultTypedControllerRateLimiter).
+const requeueSoon = 5 * model.Millisecond
 
 // maxSurge and maxUnavailable are the bounds of a rolling update in pods (ResolveFenceposts).
 func maxSurge(d *model.Deployment) int32 {
