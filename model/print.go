@@ -136,8 +136,9 @@ func summarize(p *Pod) podSummary {
 			w.gates++
 		}
 	}
-	initializing := w.initContainers(p)
+	seen, initializing := w.initContainers(p)
 	if !initializing || st.Conditions[PodInitialized].Status == ConditionTrue {
+		w.sidecarRestarts(p, seen)
 		w.containers(p)
 	}
 	switch {
@@ -151,10 +152,11 @@ func summarize(p *Pod) podSummary {
 
 func (w *podSummary) set(reason Text) { w.reason, w.word, w.init = reason, "", false }
 
-// initContainers says whether the pod is still initializing, and by what.
-func (w *podSummary) initContainers(p *Pod) bool {
+// initContainers says whether the pod is still initializing, and by what. It looks at the
+// first containers, up to the one that is not through: seen of them.
+func (w *podSummary) initContainers(p *Pod) (seen int, initializing bool) {
 	if p.Status.Containers == nil {
-		return false
+		return 0, false
 	}
 	n := p.Template.NumInit
 	for i := range n {
@@ -178,9 +180,9 @@ func (w *podSummary) initContainers(p *Pod) bool {
 		default:
 			w.word = initProgress(i, n)
 		}
-		return true
+		return i + 1, true
 	}
-	return false
+	return n, false
 }
 
 // initReasons are the words of waiting and failed init containers, so that the usual ones
@@ -236,7 +238,6 @@ func (w *podSummary) restarted(k *ContainerStatus) {
 
 // containers takes over the status from the containers, the first one last.
 func (w *podSummary) containers(p *Pod) {
-	w.sidecarRestarts(p)
 	running, failed := false, podSummary{}
 	for i := len(p.Status.Containers) - 1; i >= p.Template.NumInit; i-- {
 		k := &p.Status.Containers[i]
@@ -268,10 +269,11 @@ func (w *podSummary) containers(p *Pod) {
 	}
 }
 
-// sidecarRestarts counts only the sidecars' restarts of the init containers.
-func (w *podSummary) sidecarRestarts(p *Pod) {
+// sidecarRestarts counts only the sidecars' restarts of the init containers that were seen:
+// those behind one that starts over, as after a change of the sandbox, do not count.
+func (w *podSummary) sidecarRestarts(p *Pod, seen int) {
 	w.restarts, w.lastRestart = 0, Never
-	for i := range min(p.Template.NumInit, len(p.Status.Containers)) {
+	for i := range seen {
 		if p.Template.Containers[i].Kind == Sidecar {
 			w.restarts += p.Status.Containers[i].Restarts
 			w.restarted(&p.Status.Containers[i])

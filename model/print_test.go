@@ -245,6 +245,8 @@ type twin struct {
 	word     string
 	ready    int
 	restarts int
+	// seen is the number of init containers up to the first that is not through.
+	seen int
 	// last is when the last of the counted restarts' containers ended.
 	last time.Time
 }
@@ -311,6 +313,7 @@ func (w *twin) count(s v1.ContainerStatus) {
 func (w *twin) initialize() (done bool) {
 	for i, s := range w.pod.Status.InitContainerStatuses {
 		w.count(s)
+		w.seen = i + 1
 		end, wait := s.State.Terminated, s.State.Waiting
 		if end != nil && end.ExitCode == 0 {
 			continue
@@ -346,7 +349,7 @@ func twinEnd(end *v1.ContainerStateTerminated) string {
 // run takes the word from the containers, from the last to the first.
 func (w *twin) run() {
 	w.restarts, w.last = 0, time.Time{}
-	for _, s := range w.pod.Status.InitContainerStatuses {
+	for _, s := range w.pod.Status.InitContainerStatuses[:w.seen] {
 		if w.isSidecar(s.Name) {
 			w.count(s)
 		}
