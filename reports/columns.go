@@ -169,7 +169,7 @@ func age(s *Snapshot, x *object) string { return s.age(x.Created) }
 
 func restarts(s *Snapshot, x *object) string {
 	last := model.Never
-	if x.LastRestart != absent {
+	if x.LastRestart != absent && !s.exact {
 		last = model.Time(x.LastRestart)
 	}
 	return model.RestartsColumn(x.Restarts, last, s.now)

@@ -11,6 +11,9 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"podsim/model"
 )
 
 // pod follows describePod.
@@ -77,7 +80,9 @@ func (p *printer) podHead(x *object, o *v1.Pod) {
 
 func (p *printer) podStatus(x *object, o *v1.Pod) {
 	if o.DeletionTimestamp != nil && o.Status.Phase != v1.PodFailed && o.Status.Phase != v1.PodSucceeded {
-		p.line(0, "Status:\tTerminating (lasts %s)", p.s.age(x.Deletion))
+		// "<invalid>" until the grace period is over: so says kubectl.
+		since := p.s.now - model.Time(x.Deletion)
+		p.line(0, "Status:\tTerminating (lasts %s)", duration.HumanDuration(since.Duration()))
 		p.line(0, "Termination Grace Period:\t%ds", *o.DeletionGracePeriodSeconds)
 	} else {
 		p.line(0, "Status:\t%s", o.Status.Phase)

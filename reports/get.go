@@ -305,21 +305,40 @@ func (s *Snapshot) printTables(w io.Writer, list []item, o *GetOptions) error {
 	return nil
 }
 
-// printCSV prints all columns of each kind, with the namespace and the moment, one table a
-// kind.
+// printCSV prints all columns of each kind, with the namespace, one table a kind. Programs
+// read it: ages are seconds, restarts a number, and what is not there is empty.
 func (s *Snapshot) printCSV(w io.Writer, list []item) error {
+	exact := *s
+	exact.exact = true
 	out := csv.NewWriter(w)
 	all := &GetOptions{AllNamespaces: true, Output: "wide"}
 	for i, x := range list {
 		if i == 0 || x.kind != list[i-1].kind {
-			if err := out.Write(append([]string{"KIND"}, header(x.kind, all)...)); err != nil {
+			if err := out.Write(csvHeader(x.kind, all)); err != nil {
 				return err
 			}
 		}
-		if err := out.Write(append([]string{x.kind}, s.cells(x, all)...)); err != nil {
+		row := append([]string{x.kind}, exact.cells(x, all)...)
+		for j, cell := range row {
+			if cell == "<none>" || cell == "<unknown>" {
+				row[j] = ""
+			}
+		}
+		if err := out.Write(row); err != nil {
 			return err
 		}
 	}
 	out.Flush()
 	return out.Error()
+}
+
+func csvHeader(kind string, o *GetOptions) []string {
+	row := append([]string{"KIND"}, header(kind, o)...)
+	for i, name := range row {
+		switch name {
+		case "AGE", "LAST SEEN", "FIRST SEEN":
+			row[i] += " SECONDS"
+		}
+	}
+	return row
 }

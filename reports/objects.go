@@ -36,7 +36,11 @@ func (s *Snapshot) timeOr(ns int64) metav1.Time {
 
 // age is the AGE column of something that began at ns.
 func (s *Snapshot) age(ns int64) string {
-	return model.Age(s.now - model.Time(ns).TruncateSecond())
+	since := s.now - model.Time(ns).TruncateSecond()
+	if s.exact {
+		return strings.TrimSuffix(since.String(), "s")
+	}
+	return model.Age(since)
 }
 
 func (s *Snapshot) uid(kind string, serial int64) types.UID {
@@ -167,12 +171,15 @@ func image(spec *v1.PodSpec, name string) string {
 }
 
 func (s *Snapshot) containerStatus(o *object, k *containerRow, image string) v1.ContainerStatus {
-	started := k.Started
+	started, instance := k.Started, k.Instance
+	if k.FinishedAt == absent {
+		instance = 0 // the state is not that of an instance, or the instance could not be located
+	}
 	return v1.ContainerStatus{
 		Name: k.Name, Image: image, Ready: k.Ready, Started: &started, RestartCount: k.Restarts,
 		ContainerID: s.containerID(o, k.Instance),
 		State: s.state(o, &containerState{k.State, k.Reason, k.Message, k.ExitCode, k.Signal, k.StartedAt, k.FinishedAt,
-			k.Instance}),
+			instance}),
 		LastTerminationState: s.state(o, &containerState{k.LastState, k.LastReason, k.LastMessage, k.LastExitCode, k.LastSignal, k.LastStarted,
 			k.LastFinished, k.LastInstance}),
 	}

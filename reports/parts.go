@@ -16,7 +16,7 @@ import (
 
 // partRows is the number of rows, of both tables together, after which a part of each is
 // complete: what a killed run may lose, and what is kept in memory.
-var partRows = 100_000
+var partRows = 200_000
 
 // tables are the two tables of a record. Their parts end together, so that a killed run's
 // Events and changes end at one moment.
@@ -70,11 +70,16 @@ func (t *table[T]) write(rows []T) error {
 	return err
 }
 
+// pageBytes is the size of a page before it is compressed: small pages need little memory, in
+// some eighty columns at once.
+const pageBytes = 64 << 10
+
 // newParquet leaves the bounds of text columns out: they cost a quarter of the time and help
 // no reader.
 func newParquet[T any](w io.Writer) *parquet.GenericWriter[T] {
 	schema := parquet.SchemaOf(new(T))
-	options := []parquet.WriterOption{schema, parquet.Compression(&parquet.Snappy), parquet.CreatedBy("podsim", "1", ""), parquet.DataPageStatistics(false), parquet.PageBufferSize(32 << 10)}
+	options := []parquet.WriterOption{schema, parquet.Compression(&parquet.Snappy), parquet.CreatedBy("podsim", "1", ""),
+		parquet.PageBufferSize(pageBytes), parquet.DataPageStatistics(false)}
 	for _, path := range schema.Columns() {
 		if leaf, ok := schema.Lookup(path...); ok && leaf.Node.Type().Kind() == parquet.ByteArray {
 			options = append(options, parquet.SkipPageBounds(path...))

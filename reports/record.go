@@ -54,6 +54,8 @@ type Snapshot struct {
 	now        model.Time
 	seed       uint64
 	kubernetes string
+	// exact says that cells are for programs: ages in seconds, restarts as a number.
+	exact bool
 
 	objects []*object
 	events  []eventRow
@@ -73,9 +75,23 @@ func (r *Record) snapshot(t model.Time) *Snapshot {
 // none is; Events are read when events is set.
 func (r *Record) At(t model.Time, events bool, kinds ...string) (*Snapshot, error) {
 	s := r.snapshot(t)
+	if err := s.readObjects(r.dir, kinds); err != nil {
+		return nil, err
+	}
+	if events {
+		return s, s.readEvents(r.dir)
+	}
+	return s, nil
+}
+
+// readObjects folds the changes of the kinds, and of the nodes, whose addresses pods have.
+func (s *Snapshot) readObjects(dir string, kinds []string) error {
+	if len(kinds) == 1 && kinds[0] == "Event" {
+		return nil
+	}
 	f := newFold()
-	err := readTable(r.dir, "transitions", func(row *transitionRow) bool {
-		if row.Time > int64(t) {
+	err := readTable(dir, "transitions", func(row *transitionRow) bool {
+		if row.Time > int64(s.now) {
 			return false
 		}
 		if len(kinds) == 0 || row.Kind == "Node" || slices.Contains(kinds, row.Kind) {
@@ -83,9 +99,6 @@ func (r *Record) At(t model.Time, events bool, kinds ...string) (*Snapshot, erro
 		}
 		return true
 	})
-	if err != nil {
-		return nil, err
-	}
 	for _, o := range f.objects {
 		if o.Kind == "Node" {
 			s.nodeIPs[o.Name] = nodeIP(o)
@@ -93,10 +106,7 @@ func (r *Record) At(t model.Time, events bool, kinds ...string) (*Snapshot, erro
 		s.objects = append(s.objects, o)
 	}
 	slices.SortFunc(s.objects, compare)
-	if events {
-		err = s.readEvents(r.dir, t)
-	}
-	return s, err
+	return err
 }
 
 // identity tells objects apart.
@@ -147,10 +157,10 @@ func compare(a, b *object) int {
 }
 
 // readEvents folds the Events: the last count of each, the one seen last at the end.
-func (s *Snapshot) readEvents(dir string, t model.Time) error {
+func (s *Snapshot) readEvents(dir string) error {
 	index := map[int64]int{}
 	err := readTable(dir, "events", func(row *eventRow) bool {
-		if row.Time > int64(t) {
+		if row.Time > int64(s.now) {
 			return false
 		}
 		if i, ok := index[row.Serial]; ok {
@@ -194,7 +204,7 @@ func Kinds(arg string) ([]string, error) {
 		if kind == "" {
 			var known []string
 			for _, r := range resources {
-				known = append(known, r.aliases[len(r.aliases)-1])
+				known = append(known, strings.TrimSuffix(r.plural, ".apps"))
 			}
 			return nil, fmt.Errorf("the record has no resource type %q; it has %s and all", name, strings.Join(known, ", "))
 		}

@@ -15,7 +15,7 @@ type transitionRow struct {
 
 	Kind       string `parquet:"kind,dict" doc:"Node, Deployment, ReplicaSet, Pod or Service"`
 	Namespace  string `parquet:"namespace,dict" doc:"empty for a node"`
-	Name       string `parquet:"name" doc:""`
+	Name       string `parquet:"name" doc:"metadata.name"`
 	Serial     int64  `parquet:"serial,delta" doc:"tells objects of one kind apart, also those that have a name one after the other"`
 	Created    int64  `parquet:"created_ns,delta" doc:"when the object was created"`
 	Generation int64  `parquet:"generation" doc:"metadata.generation"`
@@ -66,17 +66,17 @@ type transitionRow struct {
 type conditionRow struct {
 	Type       string `parquet:"type,dict" doc:"such as Ready"`
 	Status     string `parquet:"status,dict" doc:"True, False or Unknown"`
-	Reason     string `parquet:"reason,dict" doc:""`
-	Message    string `parquet:"message,dict" doc:""`
+	Reason     string `parquet:"reason,dict" doc:"why, in a word"`
+	Message    string `parquet:"message,dict" doc:"why, in a sentence"`
 	Transition int64  `parquet:"transition_ns" doc:"lastTransitionTime"`
 }
 
 // containerRow is a container's status in a pod's row.
 type containerRow struct {
-	Name     string `parquet:"name,dict" doc:""`
+	Name     string `parquet:"name,dict" doc:"the container's name"`
 	Kind     string `parquet:"kind,dict" doc:"init, sidecar or container"`
-	Ready    bool   `parquet:"ready" doc:""`
-	Started  bool   `parquet:"started" doc:""`
+	Ready    bool   `parquet:"ready" doc:"whether the container is ready"`
+	Started  bool   `parquet:"started" doc:"whether its startup probe has succeeded"`
 	Restarts int32  `parquet:"restarts" doc:"restartCount"`
 	Instance int32  `parquet:"instance" doc:"numbers the containers that the pod's runtime made, 0 before the first"`
 
@@ -88,14 +88,14 @@ type containerRow struct {
 	StartedAt  int64  `parquet:"started_ns" doc:"startedAt of a running or terminated state; -1 when it is not known"`
 	FinishedAt int64  `parquet:"finished_ns" doc:"finishedAt of a terminated state; -1 when it is not known"`
 
-	LastState    string `parquet:"last_state,dict" doc:"lastState: terminated, or empty; the columns below are those of the state"`
-	LastReason   string `parquet:"last_reason,dict" doc:""`
-	LastMessage  string `parquet:"last_message,dict" doc:""`
-	LastExitCode int32  `parquet:"last_exit_code" doc:""`
-	LastSignal   int32  `parquet:"last_signal" doc:""`
-	LastStarted  int64  `parquet:"last_started_ns" doc:""`
-	LastFinished int64  `parquet:"last_finished_ns" doc:""`
-	LastInstance int32  `parquet:"last_instance" doc:""`
+	LastState    string `parquet:"last_state,dict" doc:"lastState: terminated, or empty for none"`
+	LastReason   string `parquet:"last_reason,dict" doc:"of lastState"`
+	LastMessage  string `parquet:"last_message,dict" doc:"of lastState"`
+	LastExitCode int32  `parquet:"last_exit_code" doc:"of lastState"`
+	LastSignal   int32  `parquet:"last_signal" doc:"of lastState"`
+	LastStarted  int64  `parquet:"last_started_ns" doc:"of lastState; -1 when it is not known"`
+	LastFinished int64  `parquet:"last_finished_ns" doc:"of lastState; -1 when it is not known"`
+	LastInstance int32  `parquet:"last_instance" doc:"of lastState; 0 when it is not known"`
 }
 
 // eventRow is a row of events.parquet: a Kubernetes Event as it was written. An Event that
@@ -113,7 +113,7 @@ type eventRow struct {
 	Name         string `parquet:"name" doc:"its name"`
 	ObjectSerial int64  `parquet:"object_serial,delta" doc:"its serial in transitions.parquet"`
 	FieldPath    string `parquet:"field_path,dict" doc:"the container that the Event is about, such as spec.containers{app}"`
-	Message      string `parquet:"message,dict" doc:""`
+	Message      string `parquet:"message,dict" doc:"the message"`
 	Source       string `parquet:"source,dict" doc:"the component that wrote it, such as kubelet"`
 	Host         string `parquet:"host,dict" doc:"the node of that component"`
 }

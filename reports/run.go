@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -19,36 +21,31 @@ const (
 	format  = "podsim/record/v1"
 )
 
-// RunInfo is what run.json says of a run.
+// RunInfo is what run.json says of a run. docs/record.md is made of the tags `doc`.
 type RunInfo struct {
-	// Format is the version of the record's form; NewWriter sets it.
-	Format string `json:"format"`
-	// Complete says that the run went to its end; a killed run's record is not complete.
-	Complete bool `json:"complete"`
+	// Format is set by NewWriter.
+	Format string `json:"format" doc:"the version of the record's form"`
+	// Complete is false in the record of a killed run.
+	Complete bool `json:"complete" doc:"whether the run went to its end"`
 
-	// Scenario is the scenario's name, Path the file it was read from.
-	Scenario string `json:"scenario"`
-	Path     string `json:"path"`
-	Seed     uint64 `json:"seed"`
-	// Version is podsim's, Kubernetes that of the release it follows.
-	Version    string `json:"version"`
-	Kubernetes string `json:"kubernetes"`
-	// Hash is the same for two runs when all that was observed of them is the same.
-	Hash string `json:"hash,omitempty"`
+	Scenario   string `json:"scenario" doc:"the scenario's name"`
+	Path       string `json:"path" doc:"the file that it was read from"`
+	Seed       uint64 `json:"seed" doc:"the seed of all random draws"`
+	Version    string `json:"version" doc:"podsim's version"`
+	Kubernetes string `json:"kubernetes" doc:"the Kubernetes release that podsim follows"`
+	Hash       string `json:"hash,omitempty" doc:"the same for two runs when all that was observed of them is the same"`
 
-	// Start is the wall clock at 0s. Duration is what was asked for and Ended where the run
-	// ended, in nanoseconds of virtual time; Wall is in nanoseconds of real time.
-	Start    time.Time     `json:"start"`
-	Duration model.Time    `json:"duration_ns"`
-	Ended    model.Time    `json:"ended_ns"`
-	Wall     time.Duration `json:"wall_ns"`
-	// PeakMemory is the most memory of the process in bytes, 0 when it is not known.
-	PeakMemory int64 `json:"peak_memory_bytes"`
+	Start    time.Time     `json:"start" doc:"the wall clock at 0s, to which all times of the record are relative"`
+	Duration model.Time    `json:"duration_ns" doc:"how long the run was to be, in virtual time"`
+	Ended    model.Time    `json:"ended_ns" doc:"when it ended, in virtual time"`
+	Wall     time.Duration `json:"wall_ns" doc:"how long it took, in real time"`
+	// PeakMemory is 0 when it is not known.
+	PeakMemory int64 `json:"peak_memory_bytes" doc:"the most memory of the process; 0 when it is not known"`
 
-	Events           int64 `json:"events"`
-	Transitions      int64 `json:"transitions"`
-	KubernetesEvents int64 `json:"kubernetes_events"`
-	Placements       int64 `json:"placements"`
+	Events           int64 `json:"events" doc:"the number of events of the simulator"`
+	Transitions      int64 `json:"transitions" doc:"the number of rows of transitions.parquet"`
+	KubernetesEvents int64 `json:"kubernetes_events" doc:"the number of rows of events.parquet"`
+	Placements       int64 `json:"placements" doc:"the number of pods that the scheduler bound"`
 }
 
 // writeRun writes run.json at once, never half of it.
@@ -90,11 +87,11 @@ func prepare(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if !ours(e.Name()) || e.IsDir() {
+		if !ours.MatchString(e.Name()) || e.IsDir() {
 			return fmt.Errorf("%s holds %s, which is not part of a record: it is left alone; name a new folder with -o", dir, e.Name())
 		}
 	}
-	if _, err := readRun(dir); len(entries) > 0 && err != nil {
+	if len(entries) > 0 && !isRecord(dir) {
 		return fmt.Errorf("%s is not a record of podsim: it is left alone; name a new folder with -o", dir)
 	}
 	for _, e := range entries {
@@ -105,11 +102,14 @@ func prepare(dir string) error {
 	return nil
 }
 
-// ours says whether a file belongs to a record.
-func ours(name string) bool {
-	name = strings.TrimSuffix(name, ".tmp")
-	if name == runFile {
-		return true
+// ours are the names of a record's files.
+var ours = regexp.MustCompile(`^(run\.json|(transitions|events)(-\d{5,})?\.parquet)(\.tmp)?$`)
+
+// isRecord says whether run.json is that of a record, of this version or another.
+func isRecord(dir string) bool {
+	data, err := os.ReadFile(filepath.Join(dir, runFile))
+	var info struct {
+		Format string `json:"format"`
 	}
-	return strings.HasSuffix(name, ".parquet") && (strings.HasPrefix(name, "transitions") || strings.HasPrefix(name, "events"))
+	return err == nil && json.Unmarshal(data, &info) == nil && strings.HasPrefix(info.Format, path.Dir(format)+"/")
 }

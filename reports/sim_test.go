@@ -1,0 +1,102 @@
+package reports_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"podsim/model"
+	"podsim/reports"
+	"podsim/scenarios"
+	"podsim/sim"
+)
+
+// TestRecordIsTheState runs scenarios of the library and compares, at moments on the way,
+// what the cluster is with what its record says afterwards.
+func TestRecordIsTheState(t *testing.T) {
+	for _, name := range []string{"shop/shop", "crash-loop", "sidecar", "init-fails", "node-crash", "rolling-update", "force-deletion"} {
+		t.Run(name, func(t *testing.T) {
+			sc, err := scenarios.Read("../scenarios/library/" + name + ".yaml")
+			require.NoError(t, err)
+			c, err := sim.NewCluster(sc)
+			require.NoError(t, err)
+			dir := t.TempDir()
+			info := reports.RunInfo{Seed: sc.Seed, Start: sc.Start, Duration: sc.Duration}
+			w, err := reports.NewWriter(dir, c.State(), info)
+			require.NoError(t, err)
+			c.Observe(w.Transition, w.Event)
+			c.Begin()
+			moments, want := []model.Time{}, []map[string]string{}
+			const n = 8
+			for i := range model.Time(n) {
+				at := sc.Duration * (i + 1) / n
+				c.Run(at, func() bool { return true })
+				moments, want = append(moments, at), append(want, live(c, at))
+			}
+			info.Complete, info.Ended = true, c.Now()
+			require.NoError(t, w.Close(info))
+			r, err := reports.Open(dir)
+			require.NoError(t, err)
+			for i, at := range moments {
+				assert.Equal(t, want[i], recorded(t, r, at), "at %s", at)
+			}
+			parseable(t, r, moments[n/2])
+		})
+	}
+}
+
+// live is each pod's row of `get pods -o wide` as the cluster has it.
+func live(c *sim.Cluster, at model.Time) map[string]string {
+	rows := map[string]string{}
+	s := c.State()
+	for id := range s.Pods {
+		if p := &s.Pods[id]; c.Exists(model.PodID(id)) {
+			k := s.PodColumns(p, at)
+			row := []string{"Pod", p.Template.Namespace, k.Name, k.Ready, k.Status, fmt.Sprint(p.RestartCount()), ((at - p.Created.TruncateSecond()).String()),
+				k.IP, k.Node, k.NominatedNode, k.ReadinessGates}
+			for i := range row {
+				if row[i] == "<none>" {
+					row[i] = ""
+				}
+			}
+			row[6] = row[6][:len(row[6])-1]
+			rows[p.Template.Namespace+"/"+p.Name] = fmt.Sprintf("%q", row)
+		}
+	}
+	return rows
+}
+
+func recorded(t *testing.T, r *reports.Record, at model.Time) map[string]string {
+	var out bytes.Buffer
+	require.NoError(t, r.Get(&out, reports.GetOptions{Kinds: []string{"Pod"}, AllNamespaces: true, Output: "csv", At: at}))
+	lines, err := csv.NewReader(&out).ReadAll()
+	require.NoError(t, err)
+	rows := map[string]string{}
+	for i, line := range lines {
+		if i > 0 {
+			rows[line[1]+"/"+line[2]] = fmt.Sprintf("%q", line)
+		}
+	}
+	return rows
+}
+
+// parseable: everything can be printed in every form.
+func parseable(t *testing.T, r *reports.Record, at model.Time) {
+	o := reports.GetOptions{Kinds: []string{"Node", "Pod", "Service", "Deployment", "ReplicaSet", "Event"}, AllNamespaces: true, At: at}
+	for _, o.Output = range append([]string{""}, reports.Outputs...) {
+		var out bytes.Buffer
+		require.NoError(t, r.Get(&out, o))
+		require.NotZero(t, out.Len())
+		if o.Output == "json" {
+			require.True(t, json.Valid(out.Bytes()))
+		}
+	}
+	for _, kind := range o.Kinds[:5] {
+		require.NoError(t, r.Describe(&bytes.Buffer{}, reports.DescribeOptions{Kind: kind, Namespace: "default", At: at}))
+	}
+}
