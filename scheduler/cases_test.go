@@ -16,10 +16,10 @@ import (
 	"podsim/scheduler/framework"
 )
 
-const casesFile = "../../shared/scheduler-cases.jsonl.gz"
+const casesFile = "testdata/scheduler-cases.jsonl.gz"
 
-// recordedCase is a decision of a real kube-scheduler v1.37.1; scheduler-cases.md beside the
-// file says what the fields mean.
+// recordedCase is a decision of a real kube-scheduler v1.37.1; testdata/README.md
+// says what the fields mean.
 type recordedCase struct {
 	Input struct {
 		Name    string
@@ -79,9 +79,7 @@ func TestRecordedCases(t *testing.T) {
 
 func readCases(t *testing.T) []recordedCase {
 	file, err := os.Open(casesFile)
-	if err != nil {
-		t.Skipf("no recorded cases: %v", err)
-	}
+	require.NoError(t, err)
 	defer file.Close()
 	unzipped, err := gzip.NewReader(file)
 	require.NoError(t, err)

@@ -39,13 +39,11 @@ var realNode = tester{created: 20300 * model.Millisecond, big: 480 * time.Millis
 	early: 100 * model.Millisecond}
 
 // TestRecordedKubelet compares podsim with recordings of a real node by the rule of
-// ../shared/kubelet-traces/README.md.
+// testdata/README.md.
 func TestRecordedKubelet(t *testing.T) {
-	files, err := filepath.Glob("../../shared/kubelet-traces/*.jsonl")
+	files, err := filepath.Glob("testdata/kubelet-traces/*.jsonl")
 	require.NoError(t, err)
-	if len(files) == 0 {
-		t.Skip("the recordings of ../shared are not here")
-	}
+	require.NotEmpty(t, files)
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".jsonl")
 		data, err := os.ReadFile(file)
@@ -150,7 +148,7 @@ const (
 )
 
 // TestRandomKubelet compares podsim with what the real kubelet makes of random pods in virtual
-// time without randomness (../shared/tools/README.md).
+// time without randomness (testdata/README.md).
 func TestRandomKubelet(t *testing.T) {
 	sequences, times, events := 0, 0, 0
 	for _, r := range readRandomPods(t) {
@@ -256,10 +254,8 @@ func joined(lines []json.RawMessage) *bytes.Buffer {
 }
 
 func readRandomPods(t *testing.T) []randomPod {
-	f, err := os.Open("../../shared/kubelet-random.jsonl.gz")
-	if err != nil {
-		t.Skip("the recordings of ../shared are not here")
-	}
+	f, err := os.Open("testdata/kubelet-random.jsonl.gz")
+	require.NoError(t, err)
 	defer f.Close()
 	z, err := gzip.NewReader(f)
 	require.NoError(t, err)
