@@ -198,8 +198,6 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 		c.step(id, kubelet.Event{Kind: kubelet.ImageStatus, OK: c.state.Nodes[c.state.Pods[id].Node].HasImage(image)})
 	case kubelet.Pull:
 		c.askPull(id, f.Container)
-	case kubelet.Terminated:
-		c.terminated(id)
 	case kubelet.Done:
 		c.workerDone(id)
 	default:
@@ -306,10 +304,6 @@ func (c *Cluster) takeStatus(id model.PodID) {
 		c.pods[id].machine.Send()
 	}
 }
-
-// terminated says that the pod runs nothing and never will; the node's room is free for the
-// scheduler when the API server shows the final phase.
-func (c *Cluster) terminated(id model.PodID) {}
 
 // workerDone says that the kubelet is through with the pod.
 func (c *Cluster) workerDone(id model.PodID) {

@@ -233,7 +233,6 @@ func (d *driver) carryOut(f *kubelet.Effect) {
 		d.exitIn(f.Container, f.Instance, 30*model.Millisecond)
 		e.Kind = kubelet.ContainerStopped
 		d.in(30*model.Millisecond, e)
-	case kubelet.Terminated:
 	case kubelet.Done:
 		d.done = true
 	default:

@@ -332,15 +332,13 @@ const (
 	ProbeAt
 	// RunProbe runs the probe once.
 	RunProbe
-	// Terminated says that the pod runs no container and never will: its resources are free.
-	Terminated
 	// Done says that the worker has ended.
 	Done
 )
 
 var effectNames = [...]string{"Wake", "DeadlineAt", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "Emit", "MountVolumes", "UnmountVolumes",
 	"RunSandbox", "StopSandbox", "AskImage", "Pull", "Create", "Start", "Stop", "Remove", "RunHook", "Timer", "ProbeAt",
-	"RunProbe", "Terminated", "Done"}
+	"RunProbe", "Done"}
 
 // String is the effect's name.
 func (k EffectKind) String() string { return effectNames[k] }

@@ -442,7 +442,6 @@ func (p *Pod) terminatingDone() {
 	p.generateStatus(fromRuntime, true)
 	p.setStatus(p.sync.deleting)
 	p.work.kind = terminatedPod
-	p.ask(Terminated, -1)
 	p.endPhase()
 }
 
