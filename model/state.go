@@ -273,7 +273,8 @@ type Event struct {
 	Source    EventSource
 	Reason    EventReason
 	Message   Message
-	// M and S complete the message of Pulled: nanoseconds with waiting, bytes.
+	// M and S complete the message of Pulled: nanoseconds with waiting, bytes. M is the reason of
+	// EventRejected.
 	M, S int64
 }
 
@@ -328,15 +329,25 @@ const (
 	EventNodeNotSchedulable
 	EventEvicted
 	EventPreempted
+	// EventRejected is the kubelet's refusal of a pod. Its words are the Text in M.
+	EventRejected
 )
 
 var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "Pulled", "Created", "Started", "Failed",
 	"BackOff", "Killing", "Unhealthy", "InspectFailed", "ErrImageNeverPull", "FailedPostStartHook", "FailedPreStopHook",
 	"SandboxChanged", "FailedMount", "DeadlineExceeded", "ScalingReplicaSet", "SuccessfulCreate", "SuccessfulDelete",
-	"NodeNotReady", "NodeReady", "TaintManagerEviction", "NodeSchedulable", "NodeNotSchedulable", "Evicted", "Preempted"}
+	"NodeNotReady", "NodeReady", "TaintManagerEviction", "NodeSchedulable", "NodeNotSchedulable", "Evicted", "Preempted", ""}
 
-// String is the reason as the API writes it.
+// String is the reason as the API writes it, empty for EventRejected (see State.EventReason).
 func (r EventReason) String() string { return eventReasonNames[r] }
+
+// EventReason is an Event's reason as the API writes it.
+func (s *State) EventReason(e *Event) string {
+	if e.Reason == EventRejected {
+		return s.Texts.String(Text(e.M))
+	}
+	return e.Reason.String()
+}
 
 // EventMessage puts an Event's message into words.
 func (s *State) EventMessage(e *Event) string {

@@ -280,7 +280,7 @@ func (w *Writer) Event(e *model.Event) {
 	b.events = b.events[:len(b.events)+1]
 	r := &b.events[len(b.events)-1]
 	*r = eventRow{Time: int64(e.At), First: int64(e.First), Seq: int64(e.Seq), Serial: e.Serial, Count: e.Count, Type: v1.EventTypeNormal,
-		Reason: e.Reason.String(), Kind: e.Kind.String(), ObjectSerial: int64(e.ID), Message: w.words.event(e), Source: e.Source.String()}
+		Reason: s.EventReason(e), Kind: e.Kind.String(), ObjectSerial: int64(e.ID), Message: w.words.event(e), Source: e.Source.String()}
 	if e.Warning {
 		r.Type = v1.EventTypeWarning
 	}

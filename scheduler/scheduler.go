@@ -73,6 +73,9 @@ type Scheduler struct {
 	diagnosis diagnosis
 	dryRun    framework.NodeInfo
 	oldNode   framework.NodeInfo
+	admission framework.NodeInfo
+	// admissionResults are those of the last AdmissionCheck.
+	admissionResults []AdmissionResult
 	// event is the cluster event that is being handed out, hints its number: a class is
 	// asked once for each.
 	event framework.ClusterEvent

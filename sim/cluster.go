@@ -26,6 +26,8 @@ type Cluster struct {
 
 	nodes []node
 	pods  []pod
+	// active is the result of activePods.
+	active []model.PodID
 	// podNames finds the pods in the API server by name, for steps; nothing else looks there.
 	podNames map[podName]model.PodID
 	// freePods are the slots of pods that are gone.

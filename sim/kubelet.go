@@ -158,9 +158,12 @@ func (c *Cluster) admit(id model.PodID) {
 	for range o.Template.Containers {
 		p.containers = append(p.containers, container{})
 	}
+	p.sawDeleting, p.sawGrace = o.Deleting, o.GraceSeconds
+	if !c.canAdmit(id) {
+		return
+	}
 	n := &c.nodes[o.Node]
 	n.pods = append(n.pods, id)
-	p.sawDeleting, p.sawGrace = o.Deleting, o.GraceSeconds
 	c.step(id, c.configured(id))
 }
 

@@ -23,6 +23,7 @@ import (
 // recordedAgree are the recordings of a real node that podsim agrees with. The others need what
 // podsim does not have yet: they are logged with the first difference.
 var recordedAgree = []string{
+	"admission-nodename-toobig",
 	"deadline", "delete-crashloop", "delete-ignoreterm", "delete-imagepull", "delete-prestop-sleep",
 	"delete-readiness", "exit0-always", "exit0-never", "exit1-always", "exit1-never", "gated",
 	"image-bad-init", "image-big-pull", "image-denied", "image-invalid", "image-notfound", "image-refused",

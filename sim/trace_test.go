@@ -126,7 +126,7 @@ func stateLine(s *model.State, k *model.ContainerState) containerLine {
 }
 
 func eventLine(s *model.State, e *model.Event) line {
-	l := line{Ms: int64(e.At / model.Millisecond), Type: "event", Event: e.Reason.String(), EventType: "Normal",
+	l := line{Ms: int64(e.At / model.Millisecond), Type: "event", Event: s.EventReason(e), EventType: "Normal",
 		Message: s.EventMessage(e), Count: e.Count, From: e.Source.String()}
 	if e.Warning {
 		l.EventType = "Warning"

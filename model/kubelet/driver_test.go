@@ -72,6 +72,12 @@ func newDriver(spec *v1.PodSpec) *driver {
 
 // begin lets the kubelet see the pod, as a new one.
 func (d *driver) begin() {
+	d.start()
+	d.step(kubelet.Event{Kind: kubelet.Configured})
+}
+
+// start forgets an earlier life.
+func (d *driver) start() {
 	d.pod.Reset(d.template)
 	containers := d.api.Containers[:0]
 	*d = driver{state: d.state, template: d.template, pod: d.pod, coming: d.coming[:0], fx: d.fx, runs: d.runs, probe: d.probe,
@@ -81,7 +87,6 @@ func (d *driver) begin() {
 	for i := range d.ending {
 		d.ending[i] = model.Never
 	}
-	d.step(kubelet.Event{Kind: kubelet.Configured})
 }
 
 // delete lets the kubelet see that the pod is to be deleted.
@@ -279,6 +284,9 @@ func (d *driver) publish() {
 
 func (d *driver) event(f *kubelet.Effect) {
 	if d.log == nil {
+		return
+	}
+	if f.Reason == model.EventRejected {
 		return
 	}
 	name := "-"

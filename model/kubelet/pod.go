@@ -212,6 +212,9 @@ const (
 	// Configured: the API server's object was added or changed (kubelet.go HandlePodAdditions,
 	// HandlePodUpdates): Deleting, Grace and Phase are the object's.
 	Configured EventKind = iota
+	// Rejected: the kubelet does not admit the pod (kubelet.go rejectPod): Reason and Text are the
+	// Event's, Message is the status's; the rest is that of Configured.
+	Rejected
 	// Removed: the object is gone (HandlePodRemoves).
 	Removed
 	// Reconciled: only the status in the API server changed (HandlePodReconcile).
@@ -259,7 +262,7 @@ const (
 	Probed
 )
 
-var eventNames = [...]string{"Configured", "Removed", "Reconciled", "Woken", "DeadlineReached", "Relisted", "Evict", "SyncBegun", "SandboxStarted",
+var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Relisted", "Evict", "SyncBegun", "SandboxStarted",
 	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
 

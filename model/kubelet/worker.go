@@ -85,6 +85,8 @@ func (p *Pod) handle(e Event) {
 	switch e.Kind {
 	case Configured:
 		p.configured(e)
+	case Rejected:
+		p.rejected(e)
 	case Removed:
 		p.config.removed = true
 		p.terminate()
@@ -184,6 +186,26 @@ func (p *Pod) configured(e Event) {
 	}
 	p.update()
 }
+
+// rejected follows rejectPod of kubelet.go: the pod has failed before it had a worker. Housekeeping
+// gives it one, which finishes the deletion, if it is deleted before the API server knows that
+// it has failed (kubelet_pods.go filterTerminalPodsToDelete).
+// Differs from Kubernetes: that worker begins at once, not at the next of housekeeping's rounds
+// of 2 s.
+func (p *Pod) rejected(e Event) {
+	p.out = append(p.out, Effect{Kind: Emit, Container: -1, Warning: true, Reason: model.EventRejected,
+		Message: model.TextMessage(e.Text), M: int64(e.Reason)})
+	p.next = model.PodStatus{Phase: model.PodFailed, Reason: e.Reason, Message: e.Message, StartTime: model.Never}
+	p.work.kind = terminatedPod
+	p.setStatus(e.Deleting)
+	p.config = config{deleting: e.Deleting, graceSeconds: e.GraceSeconds, phase: e.Phase}
+	if e.Deleting {
+		p.update()
+	}
+}
+
+// Terminated says that the pod has stopped for good (pod_workers.go IsPodKnownTerminated).
+func (p *Pod) Terminated() bool { return p.work.kind >= terminatedPod }
 
 // terminate marks the pod as terminating; the grace period can only become shorter
 // (calculateEffectiveGracePeriod).

@@ -187,6 +187,16 @@ func (c *PodClass) taintVerdict(taints []v1.Taint) TaintVerdict {
 	return v
 }
 
+// ToleratesExecute says whether the class tolerates all NoExecute taints of a list.
+func (c *PodClass) ToleratesExecute(taints []v1.Taint) bool {
+	for i := range taints {
+		if taints[i].Effect == v1.TaintEffectNoExecute && !c.tolerates(&taints[i], c.Template.Spec.Tolerations) {
+			return false
+		}
+	}
+	return true
+}
+
 // tolerates asks without the operators Lt and Gt: their feature gate
 // TaintTolerationComparisonOperators is off.
 func (c *PodClass) tolerates(taint *v1.Taint, tolerations []v1.Toleration) bool {

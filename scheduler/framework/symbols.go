@@ -37,6 +37,9 @@ func (s *Symbols) Resource(name v1.ResourceName) ResourceID {
 	return id
 }
 
+// ResourceName is the name of an extended resource.
+func (s *Symbols) ResourceName(id ResourceID) v1.ResourceName { return s.resources[id] }
+
 // Extended is the reason that says that there is too little of an extended resource.
 func (id ResourceID) Extended() ReasonID { return reasonFirstExtended + ReasonID(id) }
 
