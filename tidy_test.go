@@ -27,7 +27,8 @@ scheduler         < model
 sim               < model model/kubelet model/controllers scheduler
 scenarios         < model
 reports           < model
-cmd               < model model/kubelet scheduler sim scenarios reports
+conform           < model sim
+cmd               < model model/kubelet scheduler sim scenarios reports conform
 `
 
 // pure are the rooms without a clock, goroutines, locks, random numbers or files of their own.

@@ -103,7 +103,10 @@ type Behavior struct {
 	Memory []MemoryPoint
 	// PostStart and PreStop are how long exec and http hooks take and whether they fail.
 	PostStart, PreStop HookRun
-	Where              Position
+	// Port is what the process's server listens on, 0 when only the container's own probes reach it.
+	// Of a pod's containers with the same port, the one that was started first answers them all.
+	Port  int32
+	Where Position
 }
 
 // Run is the life of a container's main process.
@@ -132,6 +135,8 @@ type OnTerm struct {
 type ProbePoint struct {
 	At Time
 	OK bool
+	// Output is what a probe that fails says; empty for the usual words.
+	Output string
 }
 
 // MemoryPoint is the memory in use, in bytes, from At on.
@@ -236,6 +241,12 @@ type ControlPlane struct {
 	// KubeletAdmit is from the kubelet's watch to the first sync of a pod, KubeletSync from the
 	// beginning of any sync until the kubelet has made the pod's status.
 	KubeletAdmit, KubeletSync Dist
+	// KubeletAge is how long before the start of the run each kubelet began, in nanoseconds: it sets
+	// the phase of the kubelet's loops.
+	KubeletAge Dist
+	// KubeletJitter is the largest part of a pod worker's delay that is added to it at random
+	// (pod_workers.go workerResyncIntervalJitterFactor, workerBackOffPeriodJitterFactor).
+	KubeletJitter float64
 
 	ControllerManager, Scheduler, Kubelet ClientLimit
 }
@@ -275,6 +286,8 @@ func DefaultControlPlane() ControlPlane {
 		Schedule:          Dist{Kind: DistConstant},
 		KubeletAdmit:      around(25 * Millisecond),
 		KubeletSync:       around(1 * Millisecond),
+		KubeletAge:        Dist{Kind: DistUniform, Max: float64(Minute)},
+		KubeletJitter:     0.5,
 		ControllerManager: ClientLimit{QPS: 20, Burst: 30},
 		Scheduler:         ClientLimit{QPS: 50, Burst: 100},
 		Kubelet:           ClientLimit{QPS: 50, Burst: 100},

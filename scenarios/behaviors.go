@@ -66,6 +66,12 @@ func (r *reader) behavior(f *behaviorFile) model.Behavior {
 	b.Probes[model.Readiness] = r.probe(f.Readiness)
 	b.Probes[model.Liveness] = r.probe(f.Liveness)
 	b.Probes[model.Startup] = r.probe(f.Startup)
+	if f.Port != nil {
+		b.Port = *f.Port
+		if b.Port < 1 || b.Port > 65535 {
+			r.errorAt(f.Where.at("port"), "port is %d, want 1 to 65535", b.Port)
+		}
+	}
 	if f.PostStart != nil {
 		b.PostStart = model.HookRun{Takes: f.PostStart.Takes.Dist, Fail: f.PostStart.Fail}
 	}
@@ -135,7 +141,7 @@ func (r *reader) probe(files []probeFile) []model.ProbePoint {
 		if i > 0 && f.At <= files[i-1].At {
 			r.errorAt(f.Where.at("at"), "at is %v, must be later than the one before (%v)", model.Time(f.At), model.Time(files[i-1].At))
 		}
-		points = append(points, model.ProbePoint{At: model.Time(f.At), OK: f.OK})
+		points = append(points, model.ProbePoint{At: model.Time(f.At), OK: f.OK, Output: f.Output})
 	}
 	return points
 }

@@ -84,6 +84,7 @@ type behaviorFile struct {
 	Memory     []useFile   `json:"memory" doc:"The memory in use over time."`
 	PostStart  *hookFile   `json:"postStart" doc:"How the postStart hook goes, if it is exec or http."`
 	PreStop    *hookFile   `json:"preStop" doc:"How the preStop hook goes, if it is exec or http."`
+	Port       *int32      `json:"port" doc:"The port that the process listens on. Of a pod's containers with one port, the first that runs answers the HTTP, TCP and gRPC probes of all. When left out, a container answers its own."`
 }
 
 type matchFile struct {
@@ -112,6 +113,8 @@ type probeFile struct {
 	Where place `json:"-"`
 	At    span  `json:"at" need:"true" doc:"From when on, counted from the container's start."`
 	OK    bool  `json:"ok" need:"true" doc:"Whether the probe succeeds."`
+
+	Output string `json:"output" doc:"What a probe that fails says, as the kubelet's Event shows it."`
 }
 
 type useFile struct {
@@ -153,11 +156,14 @@ type stepFile struct {
 }
 
 type controlPlaneFile struct {
+	Where                 place         `json:"-"`
 	Write                 *distribution `json:"write" doc:"From a request until the API server has stored it."`
 	Watch                 *distribution `json:"watch" doc:"From there until a watcher has it."`
 	Reconcile             *distribution `json:"reconcile" doc:"What a controller takes for one key."`
 	Schedule              *distribution `json:"schedule" doc:"What one scheduling attempt takes."`
 	KubeletAdmit          *distribution `json:"kubeletAdmit" doc:"From when the kubelet sees a pod to its first sync."`
+	KubeletAge            *distribution `json:"kubeletAge" doc:"How long before the start of the run each kubelet began, which sets the phase of its loops; 0s to 1m when left out."`
+	KubeletJitter         *float64      `json:"kubeletJitter" doc:"The largest part of a pod worker's delay that is added to it at random, from 0 to 0.5, which is upstream's and the default. With 0, back-offs are exact."`
 	KubeControllerManager *limitFile    `json:"kubeControllerManager" doc:"The request limit of the controllers; 20 and 30 when left out."`
 	KubeScheduler         *limitFile    `json:"kubeScheduler" doc:"The request limit of the scheduler; 50 and 100 when left out."`
 	Kubelet               *limitFile    `json:"kubelet" doc:"The request limit of each kubelet; 50 and 100 when left out."`

@@ -332,6 +332,13 @@ func (r *reader) controlPlane(f *controlPlaneFile) model.ControlPlane {
 	override(&c.Reconcile, f.Reconcile)
 	override(&c.Schedule, f.Schedule)
 	override(&c.KubeletAdmit, f.KubeletAdmit)
+	override(&c.KubeletAge, f.KubeletAge)
+	if f.KubeletJitter != nil {
+		c.KubeletJitter = *f.KubeletJitter
+	}
+	if !(c.KubeletJitter >= 0 && c.KubeletJitter <= 0.5) {
+		r.errorAt(f.Where.at("kubeletJitter"), "kubeletJitter is %v, want 0 to 0.5", c.KubeletJitter)
+	}
 	r.limit(&c.ControllerManager, f.KubeControllerManager)
 	r.limit(&c.Scheduler, f.KubeScheduler)
 	r.limit(&c.Kubelet, f.Kubelet)

@@ -16,8 +16,6 @@ type Cluster struct {
 	queue    Queue
 	now      model.Time
 	seed     uint64
-	// wakeJitter is the largest part of a pod worker's delay that is added to it at random.
-	wakeJitter float64
 
 	scheduler *scheduler.Scheduler
 	scheduling
@@ -151,7 +149,7 @@ const (
 
 // NewCluster makes the cluster that a scenario describes, at time 0.
 func NewCluster(sc *model.Scenario) (*Cluster, error) {
-	c := &Cluster{scenario: sc, seed: sc.Seed, wakeJitter: kubelet.WakeJitter}
+	c := &Cluster{scenario: sc, seed: sc.Seed}
 	c.state = model.State{Start: sc.Start, Seed: sc.Seed}
 	c.state.Templates = make([]*model.PodTemplate, 1)
 	c.state.Pods = make([]model.Pod, 1)

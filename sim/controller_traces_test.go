@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 
+	"podsim/conform"
 	"podsim/model"
 	"podsim/sim"
 )
@@ -99,17 +101,10 @@ func replicaSetWords(change string, r *model.ReplicaSet) string {
 
 // history is the states of each Deployment and ReplicaSet of a recording, by name; ReplicaSets
 // are rs1, rs2 and so on in the order of their creation.
-type history map[string][]snapshot
+type history map[string][]conform.State
 
 func (h history) add(name string, at int64, words string) {
-	list := h[name]
-	if n := len(list); n > 0 {
-		if list[n-1].words == words {
-			return
-		}
-		list[n-1].to = at
-	}
-	h[name] = append(list, snapshot{at, forGood, words})
+	h[name] = conform.AddState(h[name], at, words)
 }
 
 // podTimes are what became of a recorded pod, in milliseconds: it was bound, ran, was Ready, was
@@ -303,14 +298,14 @@ func deploymentDifference(t *testing.T, file string, limited bool) string {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		pairs, ok := align(want[name], got[name], 30)
+		pairs, ok := conform.Align(want[name], got[name], 30)
 		if !ok {
-			return name + " " + difference(want[name], got[name], pairs[0])
+			return name + " " + conform.Differ(want[name], got[name], pairs[0]).String()
 		}
 		for _, p := range pairs {
-			w, g := want[name][p.want], got[name][p.got]
-			if tolerance := max(300, w.from/20); w.from-g.from > tolerance || g.from-w.from > tolerance {
-				return name + " time of " + difference(want[name], got[name], p)
+			w, g := want[name][p.Want], got[name][p.Got]
+			if tolerance := max(300, w.From/20); w.From-g.From > tolerance || g.From-w.From > tolerance {
+				return name + " time of " + conform.Differ(want[name], got[name], p).String()
 			}
 		}
 	}
@@ -408,10 +403,10 @@ func replay(t *testing.T, spec controllerLine, pods [][]podTimes, limited bool) 
 		case s.Verb == "kubectl" && strings.HasSuffix(s.What, "rollout undo deployment/web"):
 			c.At(at, func() { c.Do(applyStep(t, previous)) })
 		case strings.HasPrefix(s.What, "Pod/p") && s.Verb == "delete":
-			id := f.pods[number(strings.TrimPrefix(s.What, "Pod/p"))-1]
+			id := f.pods[atoi(strings.TrimPrefix(s.What, "Pod/p"))-1]
 			c.At(at, func() { c.DeletePod(id) })
 		case strings.HasPrefix(s.What, "Pod/p") && s.Verb == "patch/status":
-			id := f.pods[number(strings.TrimPrefix(s.What, "Pod/p"))-1]
+			id := f.pods[atoi(strings.TrimPrefix(s.What, "Pod/p"))-1]
 			c.At(at, func() {
 				c.SetStatus(id, func(p *model.Pod) {
 					if s.Object["status"].(map[string]any)["phase"] == "Failed" {
@@ -456,4 +451,9 @@ func applyStep(t *testing.T, object map[string]any) model.Step {
 	d.Namespace = "default"
 	model.DefaultDeployment(d)
 	return model.Step{Objects: []model.Object{{Object: d}}}
+}
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
 }

@@ -59,7 +59,7 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	setHealthy(&n, 0)
 	luck := luckOf("node", spec.Name)
 	x := node{luck: luck, limit: newLimit(c.scenario.ControlPlane.Kubelet), puller: kubelet.Puller{Parallel: 1}}
-	x.loops.Origin = -model.Time(Uniform(Draw(c.seed, streamKubelet, luck, 0)) * float64(model.Minute))
+	x.loops.Origin = -c.delayOf(luck, streamKubelet, 0, &c.scenario.ControlPlane.KubeletAge)
 	c.state.Nodes = append(c.state.Nodes, n)
 	c.nodes = append(c.nodes, x)
 	c.scheduler.AddNode(&c.state.Nodes[id], c.now)
@@ -177,7 +177,7 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 		if f.Delay != model.Never {
 			p.draws++
 			u := Uniform(Draw(c.seed, streamWake, p.luck, uint64(p.draws)))
-			due := c.now + f.Delay + model.Time(u*c.wakeJitter*float64(f.Delay))
+			due := c.now + f.Delay + model.Time(u*c.scenario.ControlPlane.KubeletJitter*float64(f.Delay))
 			c.at(n.loops.NextTick(due), evWake, id, p.wakeGen, 0)
 		}
 	case kubelet.DeadlineAt:

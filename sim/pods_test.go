@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"podsim/conform"
 	"podsim/model"
 	"podsim/sim"
 )
@@ -162,8 +163,8 @@ func transitionsOf(t *testing.T, sc *model.Scenario, name string) []string {
 	var out []string
 	c.Observe(func(tr model.Transition) {
 		if tr.Kind == model.KindPod && c.State().Pods[tr.ID].Name == name {
-			l := podLine(c.State(), &tr)
-			out = append(out, fmt.Sprintf("%d %s", tr.At, l.words()))
+			l := conform.PodLine(c.State(), &tr)
+			out = append(out, fmt.Sprintf("%d %s", tr.At, l.Words()))
 		}
 	}, func(e *model.Event) {
 		if e.Kind == model.KindPod && c.State().Pods[e.ID].Name == name {
@@ -210,4 +211,15 @@ func TestHealthyPodsCostNothing(t *testing.T) {
 	before := c.Counts().Events
 	c.Run(24*model.Hour, nil)
 	assert.Zero(t, c.Counts().Events-before)
+}
+
+func containersOf(pod *v1.Pod) []*v1.Container {
+	var out []*v1.Container
+	for i := range pod.Spec.InitContainers {
+		out = append(out, &pod.Spec.InitContainers[i])
+	}
+	for i := range pod.Spec.Containers {
+		out = append(out, &pod.Spec.Containers[i])
+	}
+	return out
 }

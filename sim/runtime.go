@@ -316,31 +316,66 @@ func (c *Cluster) probed(id model.PodID, i int, probe model.ProbeType, instance 
 	if uint16(k.instance) != instance {
 		e.Instance = -1
 	}
-	e.OK, e.At = c.probeAnswer(id, i, probe)
+	point, until := c.probeAnswer(id, i, probe)
+	e.OK, e.At = point.OK, until
 	if !e.OK {
-		e.Text = c.probeFailure(&c.state.Pods[id].Template.Containers[i], probe)
+		e.Text = c.probeFailure(&c.state.Pods[id].Template.Containers[i], probe, &point)
 	}
 	c.step(id, e)
 }
 
-// probeAnswer is whether the probe succeeds now, and until when the answer stays.
-func (c *Cluster) probeAnswer(id model.PodID, i int, probe model.ProbeType) (ok bool, until model.Time) {
-	k := &c.pods[id].containers[i]
-	if !k.running {
-		return false, c.now
+// noListener is the answer of a probe that reaches nobody.
+var noListener = model.ProbePoint{Output: "dial tcp: connect: connection refused"}
+
+// probeAnswer is how the probe ends now, and until when the answer stays.
+func (c *Cluster) probeAnswer(id model.PodID, i int, probe model.ProbeType) (answer model.ProbePoint, until model.Time) {
+	k := c.probeTarget(id, i, probe)
+	if k == nil {
+		return noListener, c.now
 	}
-	ok, until = true, model.Never
+	answer, until = model.ProbePoint{OK: true}, model.Never
 	for _, point := range c.behaviorOf(id, i).Probes[probe] {
 		at := k.startedAt + point.At
 		if at > c.now {
-			return ok, at
+			until = at
+			break
 		}
-		ok = point.OK
+		answer = point
 	}
-	return ok, until
+	if k != &c.pods[id].containers[i] || !k.running {
+		until = c.now
+	}
+	return answer, until
 }
 
-func (c *Cluster) probeFailure(t *model.Container, probe model.ProbeType) model.Text {
+// probeTarget is the container that a probe reaches, nil for none: a command runs in the container
+// itself, a request goes to the one that listens on the port, which may be another one of the pod.
+func (c *Cluster) probeTarget(id model.PodID, i int, probe model.ProbeType) *container {
+	own := &c.pods[id].containers[i]
+	b := c.behaviorOf(id, i)
+	switch {
+	case c.state.Pods[id].Template.Containers[i].Probes[probe].Handler == model.HandlerExec:
+		return own
+	case b.Port == 0 && own.running:
+		return own
+	case b.Port == 0:
+		return nil
+	}
+	var first *container
+	for j := range c.pods[id].containers {
+		k := &c.pods[id].containers[j]
+		if k.running && c.behaviorOf(id, j).Port == b.Port && (first == nil || k.instance < first.instance) {
+			first = k
+		}
+	}
+	return first
+}
+
+// probeFailure is what a probe says that has failed.
+func (c *Cluster) probeFailure(t *model.Container, probe model.ProbeType, p *model.ProbePoint) model.Text {
+	if p.Output != "" {
+		return c.state.Texts.Intern(p.Output)
+	}
 	switch t.Probes[probe].Handler {
 	case model.HandlerHTTP:
 		return c.state.Texts.Intern("HTTP probe failed with statuscode: 503")

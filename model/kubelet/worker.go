@@ -13,10 +13,6 @@ const (
 	retryPeriod model.Time = 10 * model.Second
 )
 
-// WakeJitter is the factor of wait.Jitter on every delay of a pod worker
-// (workerResyncIntervalJitterFactor, workerBackOffPeriodJitterFactor).
-const WakeJitter = 0.5
-
 // stage is what the sync under way waits for.
 type stage uint8
 

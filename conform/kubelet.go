@@ -1,0 +1,325 @@
+package conform
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	v1 "k8s.io/api/core/v1"
+
+	"podsim/model"
+)
+
+// Result is how a recording and podsim compare.
+type Result struct {
+	// Name is the recording's.
+	Name string
+	// NotCompared says why the recording was not compared, empty when it was.
+	NotCompared string
+	// Agrees says that podsim gives what was recorded for some draw.
+	Agrees bool
+	// Difference is the first difference of the draw that comes nearest, zero when they agree.
+	Difference Difference
+	// Draws is the number of runs, with different draws, that the recording was compared with.
+	Draws int
+	// TimeError is the largest distance of a recorded state from the moments at which podsim's
+	// draws have it.
+	TimeError model.Time
+	// Events is the number of different Events that the kubelet wrote, EventsMatched of those that
+	// podsim writes too, with the same message and, where it can be told, the same count.
+	Events, EventsMatched int
+	// Recorded and Simulated are the states on both sides, for the draw that comes nearest, and
+	// Pairs those that belong together.
+	Recorded, Simulated []State
+	Pairs               []Pair
+	// EventCounts are the Events of both sides.
+	EventCounts []EventCount
+}
+
+// Difference is where a recording and podsim differ first.
+type Difference struct {
+	// What is compared: a state, the time of a state, an Event or its count.
+	What          string
+	Expected, Got string
+}
+
+// String is the difference in one line.
+func (d Difference) String() string {
+	if d == (Difference{}) {
+		return ""
+	}
+	return fmt.Sprintf("%s: expected %s, got %s", d.What, d.Expected, d.Got)
+}
+
+// EventCount is an Event with its last count on both sides, 0 where it was not written.
+type EventCount struct {
+	Event               string
+	Recorded, Simulated int32
+}
+
+// rule is what may differ.
+type rule struct {
+	// short is how long a state may last, in milliseconds, to be missing on one side.
+	short int64
+	// tolerance is how far the times of a state may differ, in milliseconds.
+	tolerance func(at int64) int64
+}
+
+var (
+	// loose is for what happened on a real machine, strict for what was made without randomness.
+	loose  = rule{300, func(at int64) int64 { return max(1500, at/10) }}
+	strict = rule{300, func(int64) int64 { return 50 }}
+)
+
+// DefaultDraws is the number of draws that is enough for almost every recording; a recording that
+// agrees with none of them is compared with MaxDraws.
+const (
+	DefaultDraws = 60
+	MaxDraws     = 600
+)
+
+// Kubelet compares a recording of a pod with podsim: one of a real node with up to MaxDraws draws,
+// one of the kubelet in virtual time with its exact trace.
+func Kubelet(r *Recording) (Result, error) {
+	switch {
+	case r.Pod == nil:
+		return Result{Name: r.Name, NotCompared: "it is not a recording of a pod"}, nil
+	case r.Lines != nil:
+		return compareDraws(r.Name, r.Pod, r.Lines, RealNode())
+	}
+	lines, err := Simulate(VirtualKubelet().Scenario(r.Pod, 1))
+	if err != nil {
+		return Result{}, err
+	}
+	c := newComparison(r.Name, r.Exact, strict)
+	c.add(lines)
+	return c.result(), nil
+}
+
+// KubeletJittered compares the jittered traces of a recording of the kubelet in virtual time: each
+// must be what podsim gives for some draw.
+func KubeletJittered(r *Recording) ([]Result, error) {
+	var out []Result
+	for i, lines := range r.Jittered {
+		one, err := compareDraws(fmt.Sprintf("%s/%d", r.Name, i+1), r.Pod, lines, VirtualKubeletJittered())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// compareDraws compares a recording with runs of different seeds. Chance decides when the kubelet's
+// workers wake, and with it which states of a pod are ever published.
+func compareDraws(name string, pod *v1.Pod, recorded []Line, s Settings) (Result, error) {
+	c := newComparison(name, recorded, loose)
+	for seed := range uint64(MaxDraws) {
+		if seed >= DefaultDraws && seed%DefaultDraws == 0 && c.result().Agrees {
+			break
+		}
+		lines, err := Simulate(s.Scenario(pod, seed))
+		if err != nil {
+			return Result{}, err
+		}
+		c.add(lines)
+	}
+	return c.result(), nil
+}
+
+// comparison holds a recording against runs.
+type comparison struct {
+	rule
+	name   string
+	want   []State
+	events eventList
+
+	draws int
+	// far is the nearest run of those whose states are not the recorded ones, farthest its first
+	// difference.
+	far      []State
+	farthest Pair
+	farList  eventList
+
+	// near is the run with the recorded states whose times are nearest.
+	near     []State
+	nearList eventList
+	pairs    []Pair
+	error    int64
+	// within are the moments of each recorded state over the runs that have the recorded states.
+	within []span
+	// runs counts those runs, ordered those whose Events are in the recorded order, and disorder is
+	// the first difference of one that is not.
+	runs, ordered int
+	disorder      Difference
+	counts        map[event]*span
+	seen          map[event]int
+	extra         []event
+}
+
+func newComparison(name string, recorded []Line, r rule) *comparison {
+	c := &comparison{rule: r, name: name, want: States(recorded), events: kubeletEvents(recorded), error: math.MaxInt64,
+		counts: map[event]*span{}, seen: map[event]int{}, farthest: Pair{-1, -1}}
+	c.within = make([]span, len(c.want))
+	return c
+}
+
+// add takes a run into the comparison.
+func (c *comparison) add(lines []Line) {
+	c.draws++
+	got, events := States(lines), kubeletEvents(lines)
+	pairs, ok := Align(c.want, got, c.short)
+	if !ok {
+		if pairs[0].Want > c.farthest.Want {
+			c.far, c.farthest, c.farList = got, pairs[0], events
+		}
+		return
+	}
+	c.runs++
+	worst := int64(0)
+	for _, p := range pairs {
+		c.within[p.Want].add(got[p.Got].From)
+		worst = max(worst, got[p.Got].From-c.want[p.Want].From, c.want[p.Want].From-got[p.Got].From)
+	}
+	if w, g := c.events.difference(&events); w+g == "" {
+		c.ordered++
+	} else if c.disorder == (Difference{}) {
+		c.disorder = Difference{"order of Events", w, g}
+	}
+	c.addEvents(&events)
+	if worst < c.error {
+		c.near, c.nearList, c.pairs, c.error = got, events, pairs, worst
+	}
+}
+
+func (c *comparison) addEvents(l *eventList) {
+	for _, e := range l.list {
+		if c.counts[e] == nil {
+			c.counts[e] = &span{}
+			if _, recorded := c.events.count[e]; !recorded {
+				c.extra = append(c.extra, e)
+			}
+		}
+		c.counts[e].add(int64(l.count[e]))
+		c.seen[e]++
+	}
+}
+
+// result is what the runs so far say.
+func (c *comparison) result() Result {
+	r := Result{Name: c.name, Draws: c.draws, Recorded: c.want, Simulated: c.near, Pairs: c.pairs, Events: len(c.events.list)}
+	list := &c.nearList
+	if c.runs == 0 {
+		r.Simulated, list = c.far, &c.farList
+	}
+	r.EventCounts = c.countsOf(list)
+	for i := range c.want {
+		r.TimeError = max(r.TimeError, model.Time(c.within[i].off(c.want[i].From))*model.Millisecond)
+	}
+	for _, e := range c.events.list {
+		if c.eventDifference(e) == (Difference{}) {
+			r.EventsMatched++
+		}
+	}
+	r.Difference = c.difference()
+	r.Agrees = r.Difference == (Difference{})
+	return r
+}
+
+// difference is the first difference by the rule.
+func (c *comparison) difference() Difference {
+	if c.runs == 0 {
+		return Differ(c.want, c.far, c.farthest)
+	}
+	for i := range c.want {
+		if c.within[i].off(c.want[i].From) > c.tolerance(c.want[i].From) {
+			s := c.within[i]
+			d := Difference{fmt.Sprintf("time of state %d (%s)", i, c.want[i].news(c.want[:i])), seconds(c.want[i].From), seconds(s.from)}
+			if s.to > s.from {
+				d.Got += " to " + seconds(s.to)
+			}
+			return d
+		}
+	}
+	if c.ordered == 0 {
+		return c.disorder
+	}
+	for _, e := range c.events.list {
+		if d := c.eventDifference(e); d != (Difference{}) {
+			return d
+		}
+	}
+	for _, e := range c.extra {
+		if c.seen[e] == c.runs && !c.events.spam(e) {
+			return Difference{"Event", "none", e.String()}
+		}
+	}
+	return Difference{}
+}
+
+// eventDifference says how an Event that was recorded differs.
+func (c *comparison) eventDifference(e event) Difference {
+	s := c.counts[e]
+	switch n := int64(c.events.count[e]); {
+	case c.events.spam(e):
+	case s == nil:
+		return Difference{"Event", e.String(), "none"}
+	case s.off(n) > 0 && c.seen[e] == c.runs:
+		d := Difference{"count of Event " + e.String(), fmt.Sprint(n), fmt.Sprint(s.from)}
+		if s.to > s.from {
+			d.Got += fmt.Sprintf(" to %d", s.to)
+		}
+		return d
+	}
+	return Difference{}
+}
+
+func (c *comparison) countsOf(l *eventList) []EventCount {
+	var out []EventCount
+	for _, e := range c.events.list {
+		out = append(out, EventCount{e.String(), c.events.count[e], l.count[e]})
+	}
+	for _, e := range l.list {
+		if c.events.count[e] == 0 {
+			out = append(out, EventCount{e.String(), 0, l.count[e]})
+		}
+	}
+	return out
+}
+
+// Differ puts the difference of two sequences of states at a pair into words: only the parts that
+// differ from each other.
+func Differ(want, got []State, at Pair) Difference {
+	d := Difference{fmt.Sprintf("state %d", at.Want), nothingMore, nothingMore}
+	switch {
+	case at.Want >= len(want) && at.Got < len(got):
+		d.Got = seconds(got[at.Got].From) + " " + got[at.Got].news(got[:at.Got])
+	case at.Got >= len(got) && at.Want < len(want):
+		d.Expected = seconds(want[at.Want].From) + " " + want[at.Want].news(want[:at.Want])
+	case at.Want < len(want):
+		w, g := want[at.Want], got[at.Got]
+		d.Expected = seconds(w.From) + " " + w.news([]State{g})
+		d.Got = seconds(g.From) + " " + g.news([]State{w})
+	}
+	return d
+}
+
+// news are the parts of a state that the last of the states before does not have.
+func (s State) news(before []State) string {
+	parts := s.parts()
+	if len(before) == 0 {
+		return strings.Join(parts, separator)
+	}
+	old := before[len(before)-1].parts()
+	var out []string
+	for _, p := range parts {
+		if !slices.Contains(old, p) {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		return "less than before"
+	}
+	return strings.Join(out, separator)
+}

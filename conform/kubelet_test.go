@@ -1,0 +1,85 @@
+package conform_test
+
+import (
+	"flag"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"podsim/conform"
+)
+
+// notYet are the recordings of a real node that podsim does not agree with, for want of what it
+// does not have yet. They are logged with the first difference.
+var notYet = []string{
+	"config-error", "evict-emptydir", "evict-emptydir-ignoreterm", "evict-ephemeral",
+	"nodefail-default300", "nodefail-default300-fulldisruption", "nodefail-tol10", "volume-missing-configmap",
+}
+
+func TestRecordedKubelet(t *testing.T) {
+	files, err := filepath.Glob("testdata/kubelet-traces/*.jsonl")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		list, err := conform.ReadFile(file)
+		require.NoError(t, err)
+		for i := range list {
+			r, err := conform.Kubelet(&list[i])
+			require.NoError(t, err)
+			switch {
+			case r.NotCompared != "":
+				t.Logf("%s is not compared: %s", r.Name, r.NotCompared)
+			case !slices.Contains(notYet, r.Name):
+				assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
+			case r.Agrees:
+				t.Errorf("%s agrees: take it off the list", r.Name)
+			default:
+				t.Logf("%s: %s", r.Name, r.Difference)
+			}
+		}
+	}
+}
+
+// randomAgree is the number of the 300 random pods for which podsim gives what the real kubelet
+// gives without randomness.
+const randomAgree = 287
+
+func TestRandomKubelet(t *testing.T) {
+	list, err := conform.ReadFile("testdata/kubelet-random.jsonl.gz")
+	require.NoError(t, err)
+	agree := 0
+	for i := range list {
+		r, err := conform.Kubelet(&list[i])
+		require.NoError(t, err)
+		if r.Agrees {
+			agree++
+		} else {
+			t.Logf("%s: %s", r.Name, r.Difference)
+		}
+	}
+	assert.GreaterOrEqual(t, agree, randomAgree)
+}
+
+var jittered = flag.Int("jittered", 10, "compare this many random pods with jitter")
+
+func TestJitteredKubelet(t *testing.T) {
+	list, err := conform.ReadFile("testdata/kubelet-random.jsonl.gz")
+	require.NoError(t, err)
+	agree, total := 0, 0
+	for i := range list[:*jittered] {
+		results, err := conform.KubeletJittered(&list[i])
+		require.NoError(t, err)
+		for _, r := range results {
+			total++
+			if r.Agrees {
+				agree++
+			} else {
+				t.Logf("%s: %s", r.Name, r.Difference)
+			}
+		}
+	}
+	assert.GreaterOrEqual(t, 100*agree, 95*total)
+}
