@@ -25,7 +25,9 @@ const (
 	MessageText
 	// "back-off 10s restarting failed container=c pod=p_ns(uid)", N nanoseconds.
 	MessageCrashLoopBackOff
-	// `Back-off pulling image "i": ErrImagePull: <text>`.
+	// The text of a failed pull as the kubelet shows it, N the reason.
+	MessagePullError
+	// `Back-off pulling image "i": ErrImagePull: <text>`, N the reason.
 	MessageImagePullBackOff
 	// `Container image "i" is not present with pull policy of Never`.
 	MessageImageNeverPull
@@ -94,6 +96,10 @@ const (
 	MessageNodeStatus
 	// "Container c definition changed, will be restarted".
 	MessageDefinitionChanged
+	// "Unable to retrieve some image pull secrets (a, b); attempting to pull the image may not succeed.".
+	MessagePullSecrets
+	// "Failed to create pod sandbox: <text>".
+	MessageFailedSandbox
 )
 
 // Text makes a Message of an interned string.
@@ -115,7 +121,9 @@ func (s *State) Message(p *Pod, i int, m Message) string {
 	case MessageCrashLoopBackOff:
 		return fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", time.Duration(m.N), p.container(i), s.PodDescription(p))
 	case MessageImagePullBackOff:
-		return fmt.Sprintf("Back-off pulling image %q: %s", p.image(i), s.Texts.String(m.Text))
+		return fmt.Sprintf("Back-off pulling image %q: %s: %s", p.image(i), s.Texts.String(Text(m.N)), s.pullError(p, i, m))
+	case MessagePullError:
+		return s.pullError(p, i, m)
 	case MessageImageNeverPull:
 		return fmt.Sprintf("Container image %q is not present with pull policy of Never", p.image(i))
 	case MessageInvalidImageName:
@@ -190,8 +198,38 @@ func (s *State) eventMessage(p *Pod, i int, m Message) string {
 		return text
 	case MessageDefinitionChanged:
 		return fmt.Sprintf("Container %s definition changed, will be restarted", p.container(i))
+	case MessagePullSecrets:
+		return fmt.Sprintf("Unable to retrieve some image pull secrets (%s); attempting to pull the image may not succeed.", text)
+	case MessageFailedSandbox:
+		return "Failed to create pod sandbox: " + text
 	}
 	panic(fmt.Sprintf("model: message kind %d has no words", m.Kind))
+}
+
+// PullErrorReason is the reason for a pull that ended with this error of the runtime
+// (pkg/kubelet/images/image_manager.go evalCRIPullErr).
+func PullErrorReason(err string) Text {
+	for _, reason := range [...]Text{ReasonRegistryUnavailable, ReasonSignatureValidationFailed} {
+		if strings.HasPrefix(err, wellKnown[reason]) {
+			return reason
+		}
+	}
+	return ReasonErrImagePull
+}
+
+// pullError is what the kubelet says of a pull's error (evalCRIPullErr).
+func (s *State) pullError(p *Pod, i int, m Message) string {
+	why := ""
+	switch Text(m.N) {
+	case ReasonRegistryUnavailable:
+		why = "the registry is unavailable"
+	case ReasonSignatureValidationFailed:
+		why = "the signature validation failed"
+	default:
+		return s.Texts.String(m.Text)
+	}
+	detail := strings.TrimPrefix(s.Texts.String(m.Text), wellKnown[Text(m.N)])
+	return fmt.Sprintf("image pull failed for %s because %s%s", p.image(i), why, detail)
 }
 
 // failedProbeKill follows pkg/kubelet/kuberuntime/kuberuntime_manager.go computePodActions

@@ -15,6 +15,7 @@ func TestMessages(t *testing.T) {
 	s.Pods = []Pod{{}, {ID: 1, Name: "web", Serial: 1, Template: template}}
 	uid := s.UID(KindPod, 1)
 	text := s.Texts.Intern("no such host")
+	unavailable := s.Texts.Intern("RegistryUnavailable: down")
 	for _, c := range []struct {
 		container int16
 		m         Message
@@ -23,7 +24,16 @@ func TestMessages(t *testing.T) {
 		{-1, Message{}, ""},
 		{-1, Message{Kind: MessageText, Text: text}, "no such host"},
 		{1, Message{Kind: MessageCrashLoopBackOff, N: int64(160 * Second)}, "back-off 2m40s restarting failed container=app pod=web_shop(" + uid + ")"},
-		{1, Message{Kind: MessageImagePullBackOff, Text: text}, `Back-off pulling image "i:1": no such host`},
+		{1, Message{Kind: MessageImagePullBackOff, Text: text, N: int64(ReasonErrImagePull)},
+			`Back-off pulling image "i:1": ErrImagePull: no such host`},
+		{1, Message{Kind: MessageImagePullBackOff, Text: unavailable, N: int64(ReasonRegistryUnavailable)},
+			`Back-off pulling image "i:1": RegistryUnavailable: image pull failed for i:1 because the registry is unavailable: down`},
+		{1, Message{Kind: MessagePullError, Text: text, N: int64(ReasonErrImagePull)}, "no such host"},
+		{1, Message{Kind: MessagePullError, Text: s.Texts.Intern("SignatureValidationFailed"), N: int64(ReasonSignatureValidationFailed)},
+			"image pull failed for i:1 because the signature validation failed"},
+		{-1, Message{Kind: MessagePullSecrets, Text: text},
+			"Unable to retrieve some image pull secrets (no such host); attempting to pull the image may not succeed."},
+		{-1, Message{Kind: MessageFailedSandbox, Text: text}, "Failed to create pod sandbox: no such host"},
 		{1, Message{Kind: MessageImageNeverPull}, `Container image "i:1" is not present with pull policy of Never`},
 		{2, Message{Kind: MessageInvalidImageName}, `Failed to apply default image tag "i::": couldn't parse image name "i::": invalid reference format`},
 		{-1, Message{Kind: MessageNotLocatedTerminated}, "The container could not be located when the pod was terminated"},

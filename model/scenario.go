@@ -74,9 +74,13 @@ type ImageSpec struct {
 	Name string
 	// Size is in bytes, zero when the scenario gives none.
 	Size int64
-	// Error is what pulling it ends with: "", "not found", "unauthorized" or a text.
+	// Error is what pulling it ends with: "" for no error, one of the kinds that sim puts into a
+	// container runtime's words, or a text.
 	Error string
-	Where Position
+	// Credentials are the names of the pull secrets with which the registry gives it, none when
+	// it gives it to everybody.
+	Credentials []string
+	Where       Position
 }
 
 // DefaultImageSize is the size in bytes of an image that the scenario does not describe.
@@ -249,6 +253,9 @@ type ControlPlane struct {
 	KubeletJitter float64
 
 	ControllerManager, Scheduler, Kubelet ClientLimit
+	// RegistryPull limits the image pulls of each kubelet (registryPullQPS, registryBurst). A
+	// QPS of 0 means no limit.
+	RegistryPull ClientLimit
 }
 
 // ClientLimit is a client's rate limit (client-go flowcontrol token bucket). A QPS below 0
@@ -277,7 +284,7 @@ const DefaultRegistryBandwidth = 100 << 20
 // DefaultControlPlane is measured on recorded runs of the real components on an idle node:
 // an object is stored 2 ms after the request, seen 1 ms later; a reconcile takes 2 ms. The
 // limits are the components' defaults (kube-controller-manager 20/30, kube-scheduler 50/100,
-// kubelet 50/100).
+// kubelet 50/100, and 5/10 for its image pulls).
 func DefaultControlPlane() ControlPlane {
 	return ControlPlane{
 		Write:             around(2 * Millisecond),
@@ -291,6 +298,7 @@ func DefaultControlPlane() ControlPlane {
 		ControllerManager: ClientLimit{QPS: 20, Burst: 30},
 		Scheduler:         ClientLimit{QPS: 50, Burst: 100},
 		Kubelet:           ClientLimit{QPS: 50, Burst: 100},
+		RegistryPull:      ClientLimit{QPS: 5, Burst: 10},
 	}
 }
 

@@ -35,8 +35,19 @@ type Image struct {
 	Size int64
 	// Assumed says that the scenario gave no size and the default was taken.
 	Assumed bool
-	// Error is what a pull of the image ends with, NoText when it succeeds.
-	Error Text
+	// Pull is what a pull of the image ends with.
+	Pull PullResult
+	// Credentials are the names of the pull secrets with which the registry gives the image, none
+	// when it gives it to everybody; Denied is how a pull without them ends.
+	Credentials []string
+	Denied      PullResult
+}
+
+// PullResult is how a pull ends: with the runtime's error, NoText when it succeeds, Takes after
+// the look at the registry. Reason is what the kubelet makes of the error.
+type PullResult struct {
+	Error, Reason Text
+	Takes         Time
 }
 
 // Node is a node. Its specification is shared by the nodes of a pool.
@@ -329,6 +340,9 @@ const (
 	EventNodeNotSchedulable
 	EventEvicted
 	EventPreempted
+	EventFailedToRetrieveImagePullSecret
+	EventFailedCreatePodSandBox
+	EventProbeWarning
 	// EventRejected is the kubelet's refusal of a pod. Its words are the Text in M.
 	EventRejected
 )
@@ -336,7 +350,8 @@ const (
 var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "Pulled", "Created", "Started", "Failed",
 	"BackOff", "Killing", "Unhealthy", "InspectFailed", "ErrImageNeverPull", "FailedPostStartHook", "FailedPreStopHook",
 	"SandboxChanged", "FailedMount", "DeadlineExceeded", "ScalingReplicaSet", "SuccessfulCreate", "SuccessfulDelete",
-	"NodeNotReady", "NodeReady", "TaintManagerEviction", "NodeSchedulable", "NodeNotSchedulable", "Evicted", "Preempted", ""}
+	"NodeNotReady", "NodeReady", "TaintManagerEviction", "NodeSchedulable", "NodeNotSchedulable", "Evicted", "Preempted",
+	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", ""}
 
 // String is the reason as the API writes it, empty for EventRejected (see State.EventReason).
 func (r EventReason) String() string { return eventReasonNames[r] }

@@ -18,6 +18,7 @@ const (
 	ReasonErrImageNeverPull
 	ReasonImageInspectError
 	ReasonRegistryUnavailable
+	ReasonSignatureValidationFailed
 	ReasonCreateContainerConfigError
 	ReasonCreateContainerError
 	ReasonPreCreateHookError
@@ -93,6 +94,7 @@ var wellKnown = [firstFree]string{
 	ReasonErrImageNeverPull:           "ErrImageNeverPull",
 	ReasonImageInspectError:           "ImageInspectError",
 	ReasonRegistryUnavailable:         "RegistryUnavailable",
+	ReasonSignatureValidationFailed:   "SignatureValidationFailed",
 	ReasonCreateContainerConfigError:  "CreateContainerConfigError",
 	ReasonCreateContainerError:        "CreateContainerError",
 	ReasonPreCreateHookError:          "PreCreateHookError",

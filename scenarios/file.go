@@ -62,7 +62,9 @@ type imageFile struct {
 	Where place     `json:"-"`
 	Name  string    `json:"name" need:"true" doc:"The image as manifests write it."`
 	Size  *amount   `json:"size" doc:"The bytes that a pull transfers, such as 54Mi."`
-	Error pullError `json:"error" doc:"What a pull ends with: notFound, unauthorized, refused, serverError, timeout, or the text of an error."`
+	Error pullError `json:"error" doc:"What a pull ends with: notFound, unauthorized, refused, serverError, rateLimited, timeout (30s without an answer), stalled (no progress for 5m), or the text of an error."`
+
+	Credentials []string `json:"credentials" doc:"The names of the pull secrets with which the registry gives the image; everybody gets it when left out."`
 }
 
 type generateFile struct {
@@ -167,6 +169,7 @@ type controlPlaneFile struct {
 	KubeControllerManager *limitFile    `json:"kubeControllerManager" doc:"The request limit of the controllers; 20 and 30 when left out."`
 	KubeScheduler         *limitFile    `json:"kubeScheduler" doc:"The request limit of the scheduler; 50 and 100 when left out."`
 	Kubelet               *limitFile    `json:"kubelet" doc:"The request limit of each kubelet; 50 and 100 when left out."`
+	RegistryPull          *limitFile    `json:"registryPull" doc:"The limit of each kubelet's image pulls (registryPullQPS and registryBurst); 5 and 10 when left out."`
 }
 
 type limitFile struct {
@@ -204,7 +207,7 @@ func (c *clock) decodeNode(d *decoder, n *yaml.Node, path string) {
 
 // pullErrors are the words for what a pull may end with. sim puts them into the words of a
 // container runtime.
-var pullErrors = []string{"notFound", "unauthorized", "refused", "serverError", "timeout"}
+var pullErrors = []string{"notFound", "unauthorized", "refused", "serverError", "rateLimited", "timeout", "stalled"}
 
 // pullError is what a pull ends with: one of pullErrors, or a text of the user's own.
 type pullError string

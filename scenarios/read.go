@@ -314,7 +314,10 @@ func (r *reader) imageSpecs(files []imageFile) []model.ImageSpec {
 			r.errorAt(where, "image %s is listed twice, first at %v", quoted(f.Name), first)
 		}
 		seen[name] = where
-		list[i] = model.ImageSpec{Name: f.Name, Error: string(f.Error), Where: where}
+		if slices.Contains(f.Credentials, "") {
+			r.errorAt(f.Where.at("credentials"), "credentials has an empty name, want the names of pull secrets")
+		}
+		list[i] = model.ImageSpec{Name: f.Name, Error: string(f.Error), Credentials: f.Credentials, Where: where}
 		if f.Size != nil {
 			list[i].Size = int64(*f.Size)
 		}
@@ -342,6 +345,7 @@ func (r *reader) controlPlane(f *controlPlaneFile) model.ControlPlane {
 	r.limit(&c.ControllerManager, f.KubeControllerManager)
 	r.limit(&c.Scheduler, f.KubeScheduler)
 	r.limit(&c.Kubelet, f.Kubelet)
+	r.limit(&c.RegistryPull, f.RegistryPull)
 	return c
 }
 

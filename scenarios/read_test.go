@@ -107,6 +107,7 @@ func TestBadScenarios(t *testing.T) {
 		{"image twice", "  manifests:", "  - {name: nginx:1, size: 1Mi}\n  manifests:", `s.yaml:12: image "nginx:1" is listed twice, first at s.yaml:11`},
 		{"image size", "54Mi", "54Mb", `s.yaml:11: spec.images[0].size is "54Mb", want a quantity such as 500m, 1.5 or 2Gi`},
 		{"image error", "size: 54Mi", "error: notfound", `s.yaml:11: spec.images[0].error is "notfound", did you mean notFound?`},
+		{"image credentials", "size: 54Mi", "credentials: [a, '']", "s.yaml:11: credentials has an empty name, want the names of pull secrets"},
 		{"image of nothing", "name: nginx:1,", "name: nginx:2,", `s.yaml:11: no container has the image "nginx:2", did you mean nginx:1?`},
 		{"registry of nothing", "  images:", "  registries: [{host: docker.oi}]\n  images:", `s.yaml:10: no image comes from the registry "docker.oi", did you mean docker.io?`},
 
@@ -290,7 +291,7 @@ func TestUnsimulatedFields(t *testing.T) {
     nodeAffinity:
       requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}
       preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, preference: {}}]`)
-	manifests, err := readManifests("m.yaml", []byte(pod+"---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\nautomountServiceAccountToken: false\n"))
+	manifests, err := readManifests("m.yaml", []byte(pod+"---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\nautomountServiceAccountToken: false\nimagePullSecrets: [{name: s}]\n"))
 	require.NoError(t, err)
 	u := unsimulated{}
 	for i := range manifests {
@@ -305,6 +306,7 @@ func TestUnsimulatedFields(t *testing.T) {
 		"Pod spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution",
 		"Pod spec.hostPID", "Pod spec.topologySpreadConstraints", "Pod spec.volumes.emptyDir.medium",
 		"Pod spec.volumes.hostPath", "ServiceAccount automountServiceAccountToken",
+		"ServiceAccount imagePullSecrets",
 	}, fields)
 }
 

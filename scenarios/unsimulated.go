@@ -34,7 +34,8 @@ const podSpecFields = `
 
 // containerFields are those of a container or init container.
 const containerFields = `
-	image imagePullPolicy lifecycle livenessProbe readinessProbe startupProbe name ports
+	image imagePullPolicy lifecycle.postStart lifecycle.preStop livenessProbe readinessProbe
+	startupProbe name ports
 	resources.limits resources.requests restartPolicy restartPolicyRules
 
 	args command env envFrom resizePolicy securityContext stdin stdinOnce
@@ -115,6 +116,10 @@ func (u unsimulated) add(m *manifest, objects int) {
 		// Its pods would not mount a token, and that volume takes time.
 		if kind == "ServiceAccount" && text(m.node, "automountServiceAccountToken") == "false" {
 			u[model.Unsimulated{Kind: kind, Field: "automountServiceAccountToken"}] += objects
+		}
+		// Its pods would get them.
+		if _, secrets := child(m.node, "imagePullSecrets"); kind == "ServiceAccount" && secrets != nil && len(secrets.Content) > 0 {
+			u[model.Unsimulated{Kind: kind, Field: "imagePullSecrets"}] += objects
 		}
 		return
 	}

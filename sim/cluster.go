@@ -37,6 +37,9 @@ type Cluster struct {
 	// kubelet has its own.
 	schedulerLimit, deploymentLimit, replicaSetLimit, lifecycleLimit limit
 
+	// tooManyPulls is how a pull beyond a kubelet's rate limit ends (images/helpers.go PullImage).
+	tooManyPulls model.PullResult
+
 	record record
 	// scratch is the memory for the effects of the step under way, by depth.
 	scratch [][]kubelet.Effect

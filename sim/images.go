@@ -2,7 +2,10 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/distribution/reference"
 
 	"podsim/model"
 	"podsim/model/kubelet"
@@ -11,10 +14,23 @@ import (
 // pull is an image pull under way on a node.
 type pull struct {
 	request kubelet.PullRequest
-	// started and ends are when it began and will end.
+	image   model.ImageID
+	// secret is the pull secret with which it is made, "" for none.
+	secret string
+	// started and ends are when it began and will end, result is how.
 	started, ends model.Time
+	result        model.PullResult
 	active        bool
 }
+
+// How long a pull lasts that the registry does not answer: containerd's dialer waits 30 s
+// (core/remotes/docker/config/hosts.go), and a transfer without progress is cancelled 5 min after
+// the last of the looks, which come every 10 s, that saw any (internal/cri/server/images
+// image_pull.go, image_pull_progress_timeout).
+const (
+	dialTimeout  = 30 * model.Second
+	stallTimeout = 5*model.Minute + 10*model.Second
+)
 
 // addImages takes over what the scenario says of images.
 func (c *Cluster) addImages() {
@@ -29,47 +45,126 @@ func (c *Cluster) addImages() {
 			image.Size, image.Assumed = spec.Size, false
 		}
 		if spec.Error != "" {
-			image.Error = c.state.Texts.Intern(pullError(name, spec.Error))
+			image.Pull = c.pullResult(name, spec.Error)
+		}
+		if image.Credentials = spec.Credentials; len(spec.Credentials) > 0 {
+			image.Denied = c.pullResult(name, "unauthorized")
 		}
 	}
+	c.tooManyPulls = c.pullResult("", "pull QPS exceeded")
+}
+
+// pullResult is how a pull ends with an error of the kind.
+func (c *Cluster) pullResult(name, kind string) model.PullResult {
+	text := pullError(name, kind)
+	r := model.PullResult{Error: c.state.Texts.Intern(text), Reason: model.PullErrorReason(text)}
+	switch kind {
+	case "timeout":
+		r.Takes = dialTimeout
+	case "stalled":
+		r.Takes = stallTimeout
+	}
+	return r
 }
 
 // pullError is what containerd 2 answers for a pull that fails, in its own words; a kind that
 // is none of the known ones is the text itself.
 func pullError(name, kind string) string {
-	head := fmt.Sprintf("failed to pull and unpack image %q: failed to resolve image: ", name)
-	request := head + fmt.Sprintf("failed to do request: Head %q: ", manifestURL(name))
+	full := fullName(name)
+	pulling := fmt.Sprintf("failed to pull and unpack image %q: ", full)
+	head := pulling + "failed to resolve image: "
+	request := head + fmt.Sprintf("failed to do request: Head %q: ", manifestURL(full))
 	switch kind {
 	case "notFound":
-		return "rpc error: code = NotFound desc = " + head + name + ": not found"
+		return "rpc error: code = NotFound desc = " + head + full + ": not found"
 	case "unauthorized":
 		return head + "pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials"
 	case "refused":
-		return request + "dial tcp " + registryOf(name) + ": connect: connection refused"
-	case "serverError":
-		return head + "unexpected status from HEAD request to " + manifestURL(name) + ": 500 Internal Server Error"
+		return request + "dial tcp " + dialAddress(full) + ": connect: connection refused"
 	case "timeout":
-		return request + "dial tcp " + registryOf(name) + ": i/o timeout"
+		return request + "dial tcp " + dialAddress(full) + ": i/o timeout"
+	case "serverError":
+		return head + "unexpected status from HEAD request to " + manifestURL(full) + ": 500 Internal Server Error"
+	case "rateLimited":
+		return head + "unexpected status from HEAD request to " + manifestURL(full) + ": 429 Too Many Requests"
+	case "stalled":
+		return "rpc error: code = Canceled desc = " + pulling + "context canceled"
 	}
 	return kind
 }
 
-func registryOf(name string) string { return (&model.Image{Name: name}).Registry() }
+// fullName is an image's name with its registry, as containerd writes it.
+func fullName(name string) string {
+	named, err := reference.ParseDockerRef(name)
+	if err != nil {
+		return name
+	}
+	return named.String()
+}
+
+// registryHost is the host that a registry's images come from (core/remotes/docker/registry.go
+// DefaultHost).
+func registryHost(name string) string {
+	host := (&model.Image{Name: name}).Registry()
+	if host == "docker.io" {
+		return "registry-1." + host
+	}
+	return host
+}
+
+// dialAddress is a registry's host with its port.
+func dialAddress(name string) string {
+	host := registryHost(name)
+	if strings.Contains(host, ":") {
+		return host
+	}
+	return host + ":443"
+}
 
 // manifestURL is where a registry has an image's manifest.
 func manifestURL(name string) string {
-	path := strings.TrimPrefix(name, registryOf(name)+"/")
-	repository, tag := path, "latest"
-	if i := strings.LastIndexByte(path, ':'); i > 0 {
-		repository, tag = path[:i], path[i+1:]
+	named, err := reference.ParseDockerRef(name)
+	if err != nil {
+		return ""
 	}
-	return "https://" + registryOf(name) + "/v2/" + repository + "/manifests/" + tag
+	version := ""
+	switch n := named.(type) {
+	case reference.Digested:
+		version = n.Digest().String()
+	case reference.Tagged:
+		version = n.Tag()
+	}
+	return "https://" + registryHost(name) + "/v2/" + reference.Path(named) + "/manifests/" + version
+}
+
+// usableImage says whether a container's image is present and the pod may use it without a pull.
+func (c *Cluster) usableImage(id model.PodID, container int8) bool {
+	o := &c.state.Pods[id]
+	image := o.Template.Containers[container].ImageID
+	return c.state.Nodes[o.Node].HasImage(image) && !c.nodes[o.Node].pulled.MustPull(image, c.pullSecrets(id, image))
+}
+
+// pullSecrets are the pod's pull secrets with which the registry gives the image
+// (pkg/credentialprovider/secrets MakeDockerKeyring, Lookup).
+func (c *Cluster) pullSecrets(id model.PodID, image model.ImageID) []string {
+	credentials := c.state.Images[image].Credentials
+	if len(credentials) == 0 {
+		return nil
+	}
+	var names []string
+	for _, s := range c.state.Pods[id].Template.Spec.ImagePullSecrets {
+		if slices.Contains(credentials, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // askPull queues a pod's pull with the node's image puller.
 func (c *Cluster) askPull(id model.PodID, container int8) {
 	r := kubelet.PullRequest{Pod: id, Gen: c.pods[id].kubeletGen, Container: container, Asked: c.now}
 	node := c.state.Pods[id].Node
+	c.nodes[node].pulled.Begin(c.state.Pods[id].Template.Containers[container].ImageID)
 	if c.nodes[node].puller.Ask(r) {
 		c.beginPull(node, r)
 	}
@@ -89,14 +184,27 @@ func (c *Cluster) beginPull(node model.NodeID, r kubelet.PullRequest) {
 		n.pulls = append(n.pulls, pull{})
 		slot = len(n.pulls) - 1
 	}
-	d := c.pullTime(node, r)
-	n.pulls[slot] = pull{request: r, started: c.now, ends: c.now + d, active: true}
+	id := c.state.Pods[r.Pod].Template.Containers[r.Container].ImageID
+	image := &c.state.Images[id]
+	p := pull{request: r, image: id, started: c.now, result: image.Pull, active: true}
+	if secrets := c.pullSecrets(r.Pod, id); len(secrets) > 0 {
+		p.secret = secrets[0]
+	} else if len(image.Credentials) > 0 {
+		p.result = image.Denied
+	}
+	d := model.Time(0)
+	if n.pullLimit.try(c.now) {
+		d = c.pullTime(node, r, &p)
+	} else {
+		p.result = c.tooManyPulls
+	}
+	p.ends = c.now + d
+	n.pulls[slot] = p
 	c.after(d, evPulled, int32(node), int32(slot))
 }
 
-func (c *Cluster) pullTime(node model.NodeID, r kubelet.PullRequest) model.Time {
-	id := c.state.Pods[r.Pod].Template.Containers[r.Container].ImageID
-	image, l := &c.state.Images[id], &c.scenario.Latencies
+func (c *Cluster) pullTime(node model.NodeID, r kubelet.PullRequest, p *pull) model.Time {
+	image, l := &c.state.Images[p.image], &c.scenario.Latencies
 	d := c.delay(r.Pod, streamPull, &l.PullLookup)
 	bandwidth := int64(model.DefaultRegistryBandwidth)
 	host := image.Registry()
@@ -107,7 +215,10 @@ func (c *Cluster) pullTime(node model.NodeID, r kubelet.PullRequest) model.Time 
 			break
 		}
 	}
-	if image.Error != model.NoText || c.state.Nodes[node].HasImage(id) {
+	if p.result.Error != model.NoText {
+		return d + p.result.Takes
+	}
+	if c.state.Nodes[node].HasImage(p.image) {
 		return d
 	}
 	transfer := model.Time(float64(image.Size) / float64(bandwidth) * float64(model.Second))
@@ -123,22 +234,20 @@ func (c *Cluster) pulled(node model.NodeID, slot int) {
 	pl := n.pulls[slot]
 	n.pulls[slot].active = false
 	r := pl.request
+	if pl.result.Error != model.NoText {
+		n.pulled.Failed(pl.image)
+	} else {
+		n.pulled.Pulled(pl.image, pl.secret)
+		c.haveImage(node, pl.image)
+	}
 	if next, ok := n.puller.Done(); ok {
 		c.beginPull(node, next)
 	}
 	if c.pods[r.Pod].kubeletGen != r.Gen {
 		return
 	}
-	id := c.state.Pods[r.Pod].Template.Containers[r.Container].ImageID
-	image := &c.state.Images[id]
-	result := pullResult{took: c.now - pl.started, waited: c.now - r.Asked, size: image.Size}
-	if image.Error != model.NoText {
-		result.err, result.reason = image.Error, model.ReasonErrImagePull
-		result.prefix = c.state.Texts.Intern("ErrImagePull: " + c.state.Texts.String(image.Error))
-	} else {
-		c.haveImage(node, id)
-	}
-	c.pods[r.Pod].containers[r.Container].pull = result
+	c.pods[r.Pod].containers[r.Container].pull = pullEnd{PullResult: pl.result, took: c.now - pl.started,
+		waited: c.now - r.Asked, size: c.state.Images[pl.image].Size}
 	c.runtimeEvent(r.Pod, &Event{Kind: evRuntime, Arg: answer(kubelet.ImagePulled, r.Container)}, 0)
 }
 
@@ -151,3 +260,7 @@ func (c *Cluster) haveImage(node model.NodeID, id model.ImageID) {
 		c.changed(model.KindNode, int32(node), model.Modified)
 	}
 }
+
+// missingSecrets names the pod's pull secrets that do not exist (kubelet_pods.go
+// getPullSecretsForPod).
+func (c *Cluster) missingSecrets(model.PodID) model.Text { return model.NoText }

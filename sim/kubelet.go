@@ -9,7 +9,10 @@ import (
 type node struct {
 	loops  kubelet.Loops
 	puller kubelet.Puller
-	status kubelet.StatusManager
+	// pulled is the record of pulls, pullLimit their rate limit.
+	pulled    kubelet.PullRecords
+	pullLimit limit
+	status    kubelet.StatusManager
 	// publishing is the pod whose status is on its way, with its slot's generation.
 	publishing    model.PodID
 	publishingGen uint16
@@ -59,6 +62,9 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	setHealthy(&n, 0)
 	luck := luckOf("node", spec.Name)
 	x := node{luck: luck, limit: newLimit(c.scenario.ControlPlane.Kubelet), puller: kubelet.Puller{Parallel: 1}}
+	if l := c.scenario.ControlPlane.RegistryPull; l.QPS > 0 {
+		x.pullLimit = newLimit(l)
+	}
 	x.loops.Origin = -c.delayOf(luck, streamKubelet, 0, &c.scenario.ControlPlane.KubeletAge)
 	c.state.Nodes = append(c.state.Nodes, n)
 	c.nodes = append(c.nodes, x)
@@ -197,8 +203,7 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 	case kubelet.ProbeAt:
 		c.at(f.At, evProbeDue, id, f.Gen, int32(f.Probe)<<8|int32(f.Container))
 	case kubelet.AskImage:
-		image := c.state.Pods[id].Template.Containers[f.Container].ImageID
-		c.step(id, kubelet.Event{Kind: kubelet.ImageStatus, OK: c.state.Nodes[c.state.Pods[id].Node].HasImage(image)})
+		c.step(id, kubelet.Event{Kind: kubelet.ImageStatus, OK: c.usableImage(id, f.Container)})
 	case kubelet.Pull:
 		c.askPull(id, f.Container)
 	case kubelet.Done:

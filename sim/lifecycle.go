@@ -405,6 +405,7 @@ const nodeStatusDelay = 300 * model.Millisecond
 func (c *Cluster) reboot(id model.NodeID) {
 	n := &c.nodes[id]
 	n.puller.Reset()
+	n.pulled.Reset()
 	n.status = kubelet.StatusManager{}
 	n.pulls = n.pulls[:0]
 	n.deferred = n.deferred[:0]

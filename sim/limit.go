@@ -29,6 +29,15 @@ func (l *limit) take(now model.Time) model.Time {
 	return at
 }
 
+// try takes a token if there is one.
+func (l *limit) try(now model.Time) bool {
+	if l.full-(l.burst-1)*l.interval > now {
+		return false
+	}
+	l.take(now)
+	return true
+}
+
 func (c *Cluster) initLimits() {
 	cp := &c.scenario.ControlPlane
 	c.schedulerLimit = newLimit(cp.Scheduler)

@@ -36,16 +36,15 @@ type container struct {
 	stopGen  uint16
 	grace    int64
 	// pull is the result of the container's last pull.
-	pull pullResult
+	pull pullEnd
 }
 
-// pullResult is how a pull went: the error or none, how long it took without and with
-// waiting, and the size.
-type pullResult struct {
-	err            model.Text
-	took, waited   model.Time
-	size           int64
-	reason, prefix model.Text
+// pullEnd is how a pull ended: the error or none, how long it took without and with waiting, and
+// the size.
+type pullEnd struct {
+	model.PullResult
+	took, waited model.Time
+	size         int64
 }
 
 // answer is the kind of an evRuntime event, in its Arg above the container.
@@ -146,7 +145,7 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 			ev.Text = c.start(id, int(i))
 		case kubelet.ImagePulled:
 			pr := &c.pods[id].containers[i].pull
-			ev.Text, ev.Reason, ev.Message.Text = pr.err, pr.reason, pr.prefix
+			ev.Text, ev.Reason, ev.Secrets = pr.Error, pr.Reason, c.missingSecrets(id)
 			ev.N, ev.M, ev.S = int64(pr.took), int64(pr.waited), pr.size
 		case kubelet.HookDone:
 			ev.OK = op == 0

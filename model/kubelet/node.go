@@ -1,6 +1,10 @@
 package kubelet
 
-import "podsim/model"
+import (
+	"slices"
+
+	"podsim/model"
+)
 
 // The periods of a kubelet's loops (kubelet.go genericPlegRelistPeriod, the tickers of
 // syncLoop) and the time that the PLEG needs for one question to the runtime, for all pods or
@@ -152,4 +156,85 @@ func (m *StatusManager) Done(send func(model.PodID)) model.PodID {
 	pod := m.batch[0]
 	m.batch = append(m.batch[:0], m.batch[1:]...)
 	return pod
+}
+
+// PullRecords is what the kubelet keeps of the images that it has pulled, so that a pod that
+// does not pull an image itself uses none that it could not have pulled
+// (images/pullmanager/image_pull_manager.go, feature gate KubeletEnsureSecretPulledImages). What
+// was on the node before is for every pod (imagePullCredentialsVerificationPolicy
+// NeverVerifyPreloadedImages, the default).
+//
+// A secret is known by its name: one of the same name in another namespace has the same
+// credentials. So the image is shared by them, as upstream does it for equal credentials.
+type PullRecords struct {
+	records []pullRecord
+}
+
+type pullRecord struct {
+	image model.ImageID
+	// pulling counts the pulls under way (the intents), pulled says that one has ended well.
+	pulling int
+	pulled  bool
+	// everyPod says that it was pulled without credentials, secrets are those that were used.
+	everyPod bool
+	secrets  []string
+}
+
+func (r *PullRecords) record(image model.ImageID) *pullRecord {
+	for i := range r.records {
+		if r.records[i].image == image {
+			return &r.records[i]
+		}
+	}
+	return nil
+}
+
+// Begin notes that a pull begins (RecordPullIntent).
+func (r *PullRecords) Begin(image model.ImageID) {
+	if r.record(image) == nil {
+		r.records = append(r.records, pullRecord{image: image})
+	}
+	r.record(image).pulling++
+}
+
+// Failed notes that a pull has failed (RecordImagePullFailed).
+func (r *PullRecords) Failed(image model.ImageID) { r.record(image).pulling-- }
+
+// Pulled notes that an image was pulled with the secret, "" for none (RecordImagePulled).
+func (r *PullRecords) Pulled(image model.ImageID, secret string) {
+	k := r.record(image)
+	k.pulling--
+	k.pulled = true
+	switch {
+	case secret == "":
+		k.everyPod, k.secrets = true, nil
+	case !k.everyPod && !slices.Contains(k.secrets, secret):
+		k.secrets = append(k.secrets, secret)
+	}
+}
+
+// MustPull says whether a pod with these secrets for the image has to pull it though it is
+// present (MustAttemptImagePull).
+func (r *PullRecords) MustPull(image model.ImageID, secrets []string) bool {
+	k := r.record(image)
+	switch {
+	case k == nil || !k.pulled && k.pulling == 0, k.pulled && k.everyPod:
+		return false
+	case !k.pulled:
+		return true
+	}
+	for _, s := range secrets {
+		if slices.Contains(k.secrets, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// Reset forgets the pulls under way: the kubelet begins anew. The records of the images stay, as
+// they are on the disk.
+func (r *PullRecords) Reset() {
+	for i := range r.records {
+		r.records[i].pulling = 0
+	}
 }

@@ -147,7 +147,8 @@ type container struct {
 
 	// crash is the entry of the crash loop back-off, pull that of the image back-off.
 	crash, pull backoff
-	pullError   model.Text
+	// pullError is why the last pull failed (image_manager.go prevPullErrMsg).
+	pullError model.Message
 
 	kill   kill
 	probes [model.NumProbes]probe
@@ -239,10 +240,12 @@ const (
 	SandboxLost
 	VolumesMounted
 	VolumesUnmounted
-	// ImageStatus answers AskImage: OK says that the image is present.
+	// ImageStatus answers AskImage: OK says that the image is present and that the pod may use it
+	// (PullRecords).
 	ImageStatus
 	// ImagePulled answers Pull: N is the duration of the pull, M the same with waiting, S the
-	// size in bytes. Reason is the error's reason.
+	// size in bytes. Reason is the error's reason; with an error, Secrets names the pod's pull
+	// secrets that do not exist.
 	ImagePulled
 	ContainerCreated
 	ContainerStarted
@@ -290,6 +293,7 @@ type Event struct {
 	GraceSeconds int64
 	N, M, S      int64
 	Text, Reason model.Text
+	Secrets      model.Text
 	Message      model.Message
 }
 

@@ -49,7 +49,7 @@ func (p *Pod) runSandbox() {
 func (p *Pod) sandboxStarted(e Event) {
 	if e.Text != model.NoText {
 		p.sync.failed = true
-		p.emit(-1, true, model.EventFailed, model.TextMessage(e.Text))
+		p.emit(-1, true, model.EventFailedCreatePodSandBox, model.Message{Kind: model.MessageFailedSandbox, Text: e.Text})
 		p.endSync()
 		return
 	}
@@ -163,7 +163,7 @@ func (p *Pod) pull(i int) bool {
 	c := &p.containers[i]
 	if !c.pull.expired(p.now) && p.now-c.pull.update < c.pull.delay {
 		p.emit(i, false, model.EventBackOff, model.Message{Kind: model.MessageBackOffPulling})
-		p.imageFailed(i, model.ReasonImagePullBackOff, model.Message{Kind: model.MessageImagePullBackOff, Text: c.pullError})
+		p.imageFailed(i, model.ReasonImagePullBackOff, model.Message{Kind: model.MessageImagePullBackOff, Text: c.pullError.Text, N: c.pullError.N})
 		return false
 	}
 	p.emit(i, false, model.EventPulling, model.Message{Kind: model.MessagePulling})
@@ -180,18 +180,24 @@ func (p *Pod) imagePulled(e Event) {
 		return
 	}
 	p.emit(i, true, model.EventFailed, model.Message{Kind: model.MessageFailedToPull, Text: e.Text})
-	p.pullFailed(i, p.template.Containers[i].ImageID)
-	p.containers[i].pullError = e.Message.Text
-	p.imageFailed(i, e.Reason, model.TextMessage(e.Text))
+	m := model.Message{Kind: model.MessagePullError, Text: e.Text, N: int64(e.Reason)}
+	p.pullFailed(i, m)
+	if e.Reason == model.ReasonErrImagePull && e.Secrets != model.NoText {
+		p.sync.missingSecrets = e.Secrets
+	}
+	p.imageFailed(i, e.Reason, m)
 	p.startNext()
 }
 
-// pullFailed lengthens the image's back-off, which the pod's containers share by image.
-func (p *Pod) pullFailed(i int, image model.ImageID) {
-	p.containers[i].pull.next(p.now, p.now)
+// pullFailed lengthens the image's back-off, which the pod's containers share by the name that
+// they write (image_manager.go pullImage).
+func (p *Pod) pullFailed(i int, m model.Message) {
+	c := &p.containers[i]
+	c.pull.next(p.now, p.now)
+	c.pullError = m
 	for j := range p.containers {
-		if p.template.Containers[j].ImageID == image {
-			p.containers[j].pull = p.containers[i].pull
+		if p.template.Containers[j].Image == p.template.Containers[i].Image {
+			p.containers[j].pull, p.containers[j].pullError = c.pull, m
 		}
 	}
 }

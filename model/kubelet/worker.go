@@ -60,6 +60,8 @@ type syncState struct {
 	// back-off among the errors, 0 when there is none.
 	failed  bool
 	retryAt model.Time
+	// missingSecrets names the pull secrets that do not exist, when an image was not pulled.
+	missingSecrets model.Text
 }
 
 // Step takes an event and appends what the pod asks of the world to fx. An event that
@@ -381,6 +383,10 @@ func (p *Pod) volumesMounted() {
 
 // endSync follows the end of SyncPod and completeWork.
 func (p *Pod) endSync() {
+	if p.sync.missingSecrets != model.NoText {
+		p.emit(-1, true, model.EventFailedToRetrieveImagePullSecret,
+			model.Message{Kind: model.MessagePullSecrets, Text: p.sync.missingSecrets})
+	}
 	p.sync.stage = idle
 	p.work.busy = false
 	p.work.lastSync = p.now
