@@ -29,10 +29,10 @@ func (s *State) Compile(namespace string, labels, annotations map[string]string,
 		ActiveDeadlineSeconds: deref(spec.ActiveDeadlineSeconds, -1),
 		Priority:              deref(spec.Priority, 0),
 		HostNetwork:           spec.HostNetwork,
-		Volumes:               len(spec.Volumes),
 	}
+	t.compileVolumes()
 	for i := range spec.InitContainers {
-		c := s.compileContainer(&spec.InitContainers[i])
+		c := s.compileContainer(spec, &spec.InitContainers[i])
 		c.Kind = InitContainer
 		if c.RestartPolicy == RestartAlways {
 			c.Kind = Sidecar
@@ -41,7 +41,7 @@ func (s *State) Compile(namespace string, labels, annotations map[string]string,
 		t.Containers = append(t.Containers, c)
 	}
 	for i := range spec.Containers {
-		t.Containers = append(t.Containers, s.compileContainer(&spec.Containers[i]))
+		t.Containers = append(t.Containers, s.compileContainer(spec, &spec.Containers[i]))
 	}
 	for i := range t.Containers {
 		for _, r := range t.Containers[i].RestartRules {
@@ -74,15 +74,45 @@ func (t *PodTemplate) compileRequests() {
 	t.NonZeroMilliCPU, t.NonZeroMemory = nonZero.MilliCPU, nonZero.Memory
 }
 
-func (s *State) compileContainer(c *v1.Container) Container {
+// compileVolumes counts the volumes that containers use (pkg/kubelet/volumemanager
+// getExpectedVolumes).
+func (t *PodTemplate) compileVolumes() {
+	for i := range t.Spec.Volumes {
+		v := &t.Spec.Volumes[i]
+		if !mounted(t.Spec, v.Name) {
+			continue
+		}
+		t.Volumes++
+		if refs := fileRefs(&v.VolumeSource); len(refs) > 0 {
+			t.VolumeSources = append(t.VolumeSources, VolumeSource{Name: v.Name, Sources: refs})
+		}
+	}
+}
+
+func mounted(spec *v1.PodSpec, volume string) bool {
+	found := false
+	eachContainer(spec, func(c *v1.Container) {
+		for i := range c.VolumeMounts {
+			found = found || c.VolumeMounts[i].Name == volume
+		}
+		for i := range c.VolumeDevices {
+			found = found || c.VolumeDevices[i].Name == volume
+		}
+	})
+	return found
+}
+
+func (s *State) compileContainer(spec *v1.PodSpec, c *v1.Container) Container {
 	k := Container{
 		Name:         c.Name,
 		Image:        c.Image,
 		RestartRules: c.RestartPolicyRules,
 		Requests:     ResourcesOf(c.Resources.Requests),
 		Limits:       ResourcesOf(c.Resources.Limits),
+		EnvRefs:      envRefs(c),
 		Probes:       [NumProbes]*Probe{Liveness: compileProbe(c.LivenessProbe), Readiness: compileProbe(c.ReadinessProbe), Startup: compileProbe(c.StartupProbe)},
 	}
+	k.RootForbidden, k.UserOfImage = nonRoot(spec.SecurityContext, c.SecurityContext)
 	if name, err := WithDefaultTag(c.Image); err != nil {
 		k.InvalidImage = err.Error()
 	} else {

@@ -80,7 +80,10 @@ type ImageSpec struct {
 	// Credentials are the names of the pull secrets with which the registry gives it, none when
 	// it gives it to everybody.
 	Credentials []string
-	Where       Position
+	// User is the user that the image's containers run as, a number or a name; empty when not
+	// known.
+	User  string
+	Where Position
 }
 
 // DefaultImageSize is the size in bytes of an image that the scenario does not describe.
@@ -98,8 +101,9 @@ type Behavior struct {
 	Run Run
 	// OnTerm says what SIGTERM does.
 	OnTerm OnTerm
-	// StartError, when set, is the runtime's error when the container is started.
-	StartError string
+	// CreateError and StartError, when set, are the runtime's errors when the container is
+	// created and when it is started.
+	CreateError, StartError string
 	// Probes gives the answers of the probes over time since the container's start. Nil
 	// answers well always.
 	Probes [NumProbes][]ProbePoint

@@ -26,6 +26,8 @@ type State struct {
 	Deployments []Deployment
 	ReplicaSets []ReplicaSet
 	Services    []Service
+	// ConfigSources are the ConfigMaps and Secrets, without kube-root-ca.crt (see RootCA).
+	ConfigSources []ConfigSource
 }
 
 // Image is an image by the name that manifests use, with its default tag.
@@ -41,6 +43,9 @@ type Image struct {
 	// when it gives it to everybody; Denied is how a pull without them ends.
 	Credentials []string
 	Denied      PullResult
+	// User is the user that the image says its containers run as, as a number or a name; empty
+	// when it is not known.
+	User string
 }
 
 // PullResult is how a pull ends: with the runtime's error, NoText when it succeeds, Takes after
@@ -230,9 +235,11 @@ const (
 	KindReplicaSet
 	KindPod
 	KindService
+	KindConfigMap
+	KindSecret
 )
 
-var kindNames = [...]string{"", "Node", "Deployment", "ReplicaSet", "Pod", "Service"}
+var kindNames = [...]string{"", "Node", "Deployment", "ReplicaSet", "Pod", "Service", "ConfigMap", "Secret"}
 
 // String is the kind as a manifest writes it.
 func (k ObjectKind) String() string { return kindNames[k] }

@@ -27,8 +27,10 @@ type PodTemplate struct {
 	HostNetwork           bool
 	// HasSidecars says that some init container is restartable.
 	HasSidecars bool
-	// Volumes is the number of volumes that must be mounted before the sandbox is made.
-	Volumes int
+	// Volumes is the number of volumes that must be mounted before the sandbox is made: those
+	// that a container mounts. VolumeSources are those of them that need ConfigMaps or Secrets.
+	Volumes       int
+	VolumeSources []VolumeSource
 	// CanRestartAll says that a restart rule may restart all containers
 	// (pkg/api/v1/pod AllContainersCouldRestart).
 	CanRestartAll bool
@@ -46,6 +48,13 @@ type PodTemplate struct {
 // kubelet's machine keeps sets of containers as the bits of one word.
 // Differs from Kubernetes: there is no such limit.
 const MaxContainers = 64
+
+// VolumeSource is a volume that is made of ConfigMaps and Secrets.
+type VolumeSource struct {
+	Name string
+	// Sources has a list of references for each ConfigMap or Secret.
+	Sources [][]ConfigRef
+}
 
 // ContainerKind tells init containers, sidecars and containers apart.
 type ContainerKind uint8
@@ -101,7 +110,16 @@ type Container struct {
 
 	PostStart *Hook
 	PreStop   *Hook
+
+	// EnvRefs are the ConfigMaps and Secrets that the container's variables need.
+	EnvRefs []ConfigRef
+	// RootForbidden says that runAsNonRoot is set and runAsUser is 0, UserOfImage that it is set
+	// and the image says as whom the container runs.
+	RootForbidden, UserOfImage bool
 }
+
+// NeedsConfig says that making the container's configuration can fail.
+func (c *Container) NeedsConfig() bool { return len(c.EnvRefs) > 0 || c.RootForbidden || c.UserOfImage }
 
 // ProbeType names one of a container's probes.
 type ProbeType uint8

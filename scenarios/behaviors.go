@@ -50,18 +50,21 @@ func (r *reader) checkPattern(where model.Position, pattern string) {
 
 func (r *reader) behavior(f *behaviorFile) model.Behavior {
 	b := model.Behavior{
-		Namespace:  f.Match.Namespace,
-		Pod:        f.Match.Pod,
-		Container:  f.Match.Container,
-		Image:      f.Match.Image,
-		StartError: f.StartError,
-		Run:        r.run(f.Run),
-		OnTerm:     r.onTerm(f.OnTerm),
-		Memory:     r.memory(f.Memory),
+		Namespace:   f.Match.Namespace,
+		Pod:         f.Match.Pod,
+		Container:   f.Match.Container,
+		Image:       f.Match.Image,
+		CreateError: f.CreateError,
+		StartError:  f.StartError,
+		Run:         r.run(f.Run),
+		OnTerm:      r.onTerm(f.OnTerm),
+		Memory:      r.memory(f.Memory),
 	}
-	if f.StartError != "" && f.Run != nil {
-		r.errorAt(f.Run.Where.at(""), "run and startError (%v) contradict each other: a container that does not start does not run",
-			f.Where.at("startError"))
+	for _, e := range []struct{ name, text string }{{"createError", f.CreateError}, {"startError", f.StartError}} {
+		if e.text != "" && f.Run != nil {
+			r.errorAt(f.Run.Where.at(""), "run and %s (%v) contradict each other: a container that does not start does not run",
+				e.name, f.Where.at(e.name))
+		}
 	}
 	b.Probes[model.Readiness] = r.probe(f.Readiness)
 	b.Probes[model.Liveness] = r.probe(f.Liveness)

@@ -65,6 +65,7 @@ type imageFile struct {
 	Error pullError `json:"error" doc:"What a pull ends with: notFound, unauthorized, refused, serverError, rateLimited, timeout (30s without an answer), stalled (no progress for 5m), or the text of an error."`
 
 	Credentials []string `json:"credentials" doc:"The names of the pull secrets with which the registry gives the image; everybody gets it when left out."`
+	User        string   `json:"user" doc:"The user that the image's containers run as, as a number or a name. It matters to runAsNonRoot; somebody else than root when left out."`
 }
 
 type generateFile struct {
@@ -75,18 +76,19 @@ type generateFile struct {
 }
 
 type behaviorFile struct {
-	Where      place       `json:"-"`
-	Match      matchFile   `json:"match" doc:"Which containers this is about; all when left out. Patterns may have *."`
-	Run        *runFile    `json:"run" doc:"How long the main process runs and how it ends. For ever when left out."`
-	OnTerm     *onTermFile `json:"onTerm" doc:"What the process does on SIGTERM. It ends at once with exit code 0 when left out."`
-	StartError string      `json:"startError" doc:"The container runtime's error when the container is started."`
-	Readiness  []probeFile `json:"readiness" doc:"The answers of the readiness probe. It always succeeds when left out."`
-	Liveness   []probeFile `json:"liveness" doc:"The answers of the liveness probe. It always succeeds when left out."`
-	Startup    []probeFile `json:"startup" doc:"The answers of the startup probe. It always succeeds when left out."`
-	Memory     []useFile   `json:"memory" doc:"The memory in use over time."`
-	PostStart  *hookFile   `json:"postStart" doc:"How the postStart hook goes, if it is exec or http."`
-	PreStop    *hookFile   `json:"preStop" doc:"How the preStop hook goes, if it is exec or http."`
-	Port       *int32      `json:"port" doc:"The port that the process listens on. Of a pod's containers with one port, the first that runs answers the HTTP, TCP and gRPC probes of all. When left out, a container answers its own."`
+	Where       place       `json:"-"`
+	Match       matchFile   `json:"match" doc:"Which containers this is about; all when left out. Patterns may have *."`
+	Run         *runFile    `json:"run" doc:"How long the main process runs and how it ends. For ever when left out."`
+	OnTerm      *onTermFile `json:"onTerm" doc:"What the process does on SIGTERM. It ends at once with exit code 0 when left out."`
+	CreateError string      `json:"createError" doc:"The container runtime's error when the container is created."`
+	StartError  string      `json:"startError" doc:"The container runtime's error when the container is started."`
+	Readiness   []probeFile `json:"readiness" doc:"The answers of the readiness probe. It always succeeds when left out."`
+	Liveness    []probeFile `json:"liveness" doc:"The answers of the liveness probe. It always succeeds when left out."`
+	Startup     []probeFile `json:"startup" doc:"The answers of the startup probe. It always succeeds when left out."`
+	Memory      []useFile   `json:"memory" doc:"The memory in use over time."`
+	PostStart   *hookFile   `json:"postStart" doc:"How the postStart hook goes, if it is exec or http."`
+	PreStop     *hookFile   `json:"preStop" doc:"How the preStop hook goes, if it is exec or http."`
+	Port        *int32      `json:"port" doc:"The port that the process listens on. Of a pod's containers with one port, the first that runs answers the HTTP, TCP and gRPC probes of all. When left out, a container answers its own."`
 }
 
 type matchFile struct {

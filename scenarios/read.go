@@ -317,7 +317,7 @@ func (r *reader) imageSpecs(files []imageFile) []model.ImageSpec {
 		if slices.Contains(f.Credentials, "") {
 			r.errorAt(f.Where.at("credentials"), "credentials has an empty name, want the names of pull secrets")
 		}
-		list[i] = model.ImageSpec{Name: f.Name, Error: string(f.Error), Credentials: f.Credentials, Where: where}
+		list[i] = model.ImageSpec{Name: f.Name, Error: string(f.Error), Credentials: f.Credentials, User: f.User, Where: where}
 		if f.Size != nil {
 			list[i].Size = int64(*f.Size)
 		}

@@ -22,7 +22,8 @@ type verb struct {
 var verbs = []verb{
 	{"apply", model.StepApply, nil, nil},
 	{"delete", model.StepDelete, []string{"namespace", "gracePeriod", "force"},
-		[]model.ObjectKind{model.KindPod, model.KindDeployment, model.KindReplicaSet, model.KindService}},
+		[]model.ObjectKind{model.KindPod, model.KindDeployment, model.KindReplicaSet, model.KindService,
+			model.KindConfigMap, model.KindSecret}},
 	{"scale", model.StepScale, []string{"namespace", "replicas"}, []model.ObjectKind{model.KindDeployment, model.KindReplicaSet}},
 	{"setImage", model.StepSetImage, []string{"namespace", "container", "image"}, []model.ObjectKind{model.KindDeployment}},
 	{"cordon", model.StepCordon, nil, nil},
@@ -42,6 +43,8 @@ var kindAliases = map[string]model.ObjectKind{
 	"replicaset": model.KindReplicaSet, "replicasets": model.KindReplicaSet, "rs": model.KindReplicaSet,
 	"replicaset.apps": model.KindReplicaSet, "replicasets.apps": model.KindReplicaSet,
 	"service": model.KindService, "services": model.KindService, "svc": model.KindService,
+	"configmap": model.KindConfigMap, "configmaps": model.KindConfigMap, "cm": model.KindConfigMap,
+	"secret": model.KindSecret, "secrets": model.KindSecret,
 	"node": model.KindNode, "nodes": model.KindNode, "no": model.KindNode,
 }
 

@@ -64,8 +64,8 @@ var simulatedFields = map[string]fieldSet{
 }
 
 // harmlessKinds are accepted without a word: a run needs nothing of them, as in it every
-// namespace, account and secret exists, everybody may do everything, and a Service is kept
-// but routes nothing. PriorityClasses are honoured.
+// namespace and account exists, everybody may do everything, and a Service is kept but routes
+// nothing. PriorityClasses, ConfigMaps and Secrets are honoured.
 var harmlessKinds = strings.Fields(`
 	Service ServiceAccount ConfigMap Secret Namespace Role RoleBinding ClusterRole
 	ClusterRoleBinding PriorityClass Event Lease

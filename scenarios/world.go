@@ -74,6 +74,10 @@ func (w *world) apply(a *apply) {
 			id.kind, pods = model.KindReplicaSet, id.name+"-*"
 		case *v1.Service:
 			id.kind = model.KindService
+		case *v1.ConfigMap:
+			id.kind = model.KindConfigMap
+		case *v1.Secret:
+			id.kind = model.KindSecret
 		default:
 			continue
 		}

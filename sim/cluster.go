@@ -28,6 +28,8 @@ type Cluster struct {
 	active []model.PodID
 	// podNames finds the pods in the API server by name, for steps; nothing else looks there.
 	podNames map[podName]model.PodID
+	// configs finds the ConfigMaps and Secrets by name.
+	configs map[model.ConfigName]int
 	// freePods are the slots of pods that are gone.
 	freePods []model.PodID
 	serial   int64
@@ -164,6 +166,7 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 	c.pods = []pod{{relistAt: model.Never, evictAt: model.Never}}
 	c.nodes = make([]node, 1)
 	c.podNames = map[podName]model.PodID{}
+	c.configs = map[model.ConfigName]int{}
 	c.runtime = &simulatedRuntime{cluster: c}
 	c.record.init()
 	c.initLimits()

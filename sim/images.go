@@ -44,6 +44,7 @@ func (c *Cluster) addImages() {
 		if spec.Size > 0 {
 			image.Size, image.Assumed = spec.Size, false
 		}
+		image.User = spec.User
 		if spec.Error != "" {
 			image.Pull = c.pullResult(name, spec.Error)
 		}

@@ -204,6 +204,8 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 		c.at(f.At, evProbeDue, id, f.Gen, int32(f.Probe)<<8|int32(f.Container))
 	case kubelet.AskImage:
 		c.step(id, kubelet.Event{Kind: kubelet.ImageStatus, OK: c.usableImage(id, f.Container)})
+	case kubelet.GenerateConfig:
+		c.generateConfig(id, f.Container)
 	case kubelet.Pull:
 		c.askPull(id, f.Container)
 	case kubelet.Done:

@@ -141,6 +141,8 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 		k := kubelet.EventKind(e.Arg >> 8)
 		ev := kubelet.Event{Kind: k, Container: i, OK: true}
 		switch k {
+		case kubelet.ContainerCreated:
+			ev.Text = c.state.Texts.Intern(c.behaviorOf(id, int(i)).CreateError)
 		case kubelet.ContainerStarted:
 			ev.Text = c.start(id, int(i))
 		case kubelet.ImagePulled:

@@ -52,6 +52,10 @@ func (c *Cluster) apply(o *model.Object) {
 		c.applyPod(x, o.Where)
 	case *v1.Service:
 		c.applyService(x)
+	case *v1.ConfigMap:
+		c.applyConfig(model.ConfigMapSource(x))
+	case *v1.Secret:
+		c.applyConfig(model.SecretSource(x))
 	}
 }
 
@@ -237,6 +241,8 @@ func (c *Cluster) stepDelete(s *model.Step) {
 		c.deleteReplicaSet(r.ID)
 	case model.KindService:
 		c.deleteService(s)
+	case model.KindConfigMap, model.KindSecret:
+		c.deleteConfig(s)
 	default:
 		c.warn("%s: delete at %s: %s cannot be deleted in a simulation", s.Where, s.At, s.Kind)
 	}

@@ -41,8 +41,9 @@ type driver struct {
 	code    []int32
 	// probe answers a probe of a container, as a function of the time since its start.
 	probe func(container int8, probe model.ProbeType, since model.Time) bool
-	// pull is the error of every image pull.
-	pull string
+	// pull is the error of every image pull, config that of making a container's configuration,
+	// create that of creating it.
+	pull, config, create string
 	// log, where it is not nil, gets the transitions and Events.
 	log *strings.Builder
 }
@@ -81,7 +82,7 @@ func (d *driver) start() {
 	d.pod.Reset(d.template)
 	containers := d.api.Containers[:0]
 	*d = driver{state: d.state, template: d.template, pod: d.pod, coming: d.coming[:0], fx: d.fx, runs: d.runs, probe: d.probe,
-		pull: d.pull, log: d.log, manager: d.manager, starts: d.starts, started: d.started, ending: d.ending, code: d.code, relistAt: model.Never}
+		pull: d.pull, config: d.config, create: d.create, log: d.log, manager: d.manager, starts: d.starts, started: d.started, ending: d.ending, code: d.code, relistAt: model.Never}
 	d.api = model.PodStatus{StartTime: model.Never, Containers: containers}
 	clear(d.starts)
 	for i := range d.ending {
@@ -189,6 +190,8 @@ func answer(f kubelet.EffectKind) (kind kubelet.EventKind, took model.Time) {
 		return kubelet.SandboxStopped, 60 * model.Millisecond
 	case kubelet.AskImage:
 		return kubelet.ImageStatus, 0
+	case kubelet.GenerateConfig:
+		return kubelet.ConfigGenerated, 0
 	case kubelet.Pull:
 		return kubelet.ImagePulled, 500 * model.Millisecond
 	case kubelet.Create:
@@ -253,6 +256,12 @@ func (d *driver) answer(f *kubelet.Effect, e kubelet.Event) {
 	}
 	if d.pull != "" && kind == kubelet.ImagePulled {
 		e.Text, e.Reason = d.state.Texts.Intern(d.pull), model.ReasonErrImagePull
+	}
+	switch kind {
+	case kubelet.ConfigGenerated:
+		e.Text = d.state.Texts.Intern(d.config)
+	case kubelet.ContainerCreated:
+		e.Text = d.state.Texts.Intern(d.create)
 	}
 	d.in(f.Delay+took, e)
 }

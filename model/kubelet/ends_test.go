@@ -11,6 +11,62 @@ import (
 	"podsim/model/kubelet"
 )
 
+// nonRoot is a container whose configuration can fail.
+func nonRoot(name string) v1.Container {
+	yes := true
+	return with(app(name), func(c *v1.Container) { c.SecurityContext = &v1.SecurityContext{RunAsNonRoot: &yes} })
+}
+
+// waits are pods that wait for something that does not come, and their ends.
+var waits = []life{
+	{
+		name:     "no configuration can be made",
+		spec:     v1.PodSpec{Containers: []v1.Container{nonRoot("c"), app("d")}},
+		config:   "no",
+		deleteAt: 20 * model.Second,
+		want: `
+   0.006 Pending initialized [c ContainerCreating] [d ContainerCreating]
+   0.151     Pulled c
+   0.151     Failed c
+   0.151     Pulled d
+   0.156 Pending sandbox initialized [c ContainerCreating] [d ContainerCreating]
+   0.191     Created d
+   0.251     Started d
+   1.007     Pulled c
+   1.007     Failed c
+   1.012 Pending sandbox initialized [c CreateContainerConfigError] [d running s r]
+  12.001     Pulled c
+  12.001     Failed c
+  20.001     Killing d
+  20.006 Pending sandbox initialized [c ContainerCreating] [d running s r]
+  20.096 Pending initialized [c ContainerCreating] [d Completed(0)]
+  21.056 Failed initialized [c ContainerStatusUnknown(137)] [d Completed(0)]
+`,
+	},
+	{
+		name:     "an init container cannot be created",
+		spec:     v1.PodSpec{InitContainers: []v1.Container{app("i")}, Containers: []v1.Container{app("c")}},
+		create:   "no",
+		deleteAt: 20 * model.Second,
+		want: `
+   0.006 Pending [i PodInitializing] [c PodInitializing]
+   0.151     Pulled i
+   0.156 Pending sandbox [i PodInitializing] [c PodInitializing]
+   0.191     Failed i
+   1.007     Pulled i
+   1.012 Pending sandbox [i CreateContainerError] [c PodInitializing]
+   1.047     Failed i
+  12.001     Pulled i
+  12.041     Failed i
+  20.006 Pending sandbox [i PodInitializing] [c PodInitializing]
+  20.066 Pending [i PodInitializing] [c PodInitializing]
+  21.054 Failed [i ContainerStatusUnknown(137)] [c PodInitializing]
+`,
+	},
+}
+
+func TestWaits(t *testing.T) { testLives(t, waits) }
+
 // TestRejected lets the kubelet refuse a pod: it has failed and never has a worker, unless it is
 // deleted before the API server knows of it.
 func TestRejected(t *testing.T) {

@@ -247,6 +247,8 @@ const (
 	// size in bytes. Reason is the error's reason; with an error, Secrets names the pod's pull
 	// secrets that do not exist.
 	ImagePulled
+	// ConfigGenerated answers GenerateConfig.
+	ConfigGenerated
 	ContainerCreated
 	ContainerStarted
 	// ContainerStopped answers Stop: the container is not running any more.
@@ -266,7 +268,7 @@ const (
 )
 
 var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Relisted", "Evict", "SyncBegun", "SandboxStarted",
-	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ContainerCreated",
+	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
 
 // String is the event's name.
@@ -323,8 +325,10 @@ const (
 	UnmountVolumes
 	RunSandbox
 	StopSandbox
-	// AskImage is answered at once; the rest takes time.
+	// AskImage and GenerateConfig, which makes a container's configuration, are answered at once;
+	// the rest takes time.
 	AskImage
+	GenerateConfig
 	Pull
 	Create
 	Start
@@ -344,7 +348,7 @@ const (
 )
 
 var effectNames = [...]string{"Wake", "DeadlineAt", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "Emit", "MountVolumes", "UnmountVolumes",
-	"RunSandbox", "StopSandbox", "AskImage", "Pull", "Create", "Start", "Stop", "Remove", "RunHook", "Timer", "ProbeAt",
+	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "RunHook", "Timer", "ProbeAt",
 	"RunProbe", "Done"}
 
 // String is the effect's name.

@@ -34,7 +34,8 @@ type life struct {
 	spec  v1.PodSpec
 	runs  [][]run
 	probe func(container int8, probe model.ProbeType, since model.Time) bool
-	pull  string
+	// The errors of pulls, configurations and creations.
+	pull, config, create string
 	// deleteAt is when the pod is deleted with a grace period of 30 s, 0 for never; until is the end.
 	deleteAt, until model.Time
 	want            string
@@ -224,13 +225,15 @@ var lives = []life{
 	},
 }
 
-func TestLives(t *testing.T) {
+func TestLives(t *testing.T) { testLives(t, lives) }
+
+func testLives(t *testing.T, lives []life) {
 	for i := range lives {
 		l := &lives[i]
 		t.Run(l.name, func(t *testing.T) {
 			d := newDriver(&l.spec)
 			d.log = &strings.Builder{}
-			d.runs, d.pull = l.runs, l.pull
+			d.runs, d.pull, d.config, d.create = l.runs, l.pull, l.config, l.create
 			if l.probe != nil {
 				d.probe = l.probe
 			}

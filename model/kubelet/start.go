@@ -202,17 +202,38 @@ func (p *Pod) pullFailed(i int, m model.Message) {
 	}
 }
 
+// create begins step 2 of startContainer: the configuration, where it can fail.
 func (p *Pod) create(i int) {
+	if p.template.Containers[i].NeedsConfig() {
+		p.sync.stage = configuring
+		p.ask(GenerateConfig, i)
+		return
+	}
 	p.sync.stage = creating
 	p.ask(Create, i)
+}
+
+func (p *Pod) configGenerated(e Event) {
+	i := int(p.sync.current)
+	if e.Text != model.NoText {
+		p.createFailed(i, model.ReasonCreateContainerConfigError, e.Text)
+		return
+	}
+	p.sync.stage = creating
+	p.ask(Create, i)
+}
+
+// createFailed ends the start of a container that could not be created.
+func (p *Pod) createFailed(i int, reason, why model.Text) {
+	p.emit(i, true, model.EventFailed, model.Message{Kind: model.MessageErrorText, Text: why})
+	p.startFailed(i, reason, model.TextMessage(why))
+	p.startNext()
 }
 
 func (p *Pod) containerCreated(e Event) {
 	i := int(p.sync.current)
 	if e.Text != model.NoText {
-		p.emit(i, true, model.EventFailed, model.Message{Kind: model.MessageErrorText, Text: e.Text})
-		p.startFailed(i, e.Reason, model.TextMessage(e.Text))
-		p.startNext()
+		p.createFailed(i, model.ReasonCreateContainerError, e.Text)
 		return
 	}
 	c := &p.containers[i]

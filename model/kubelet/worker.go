@@ -28,6 +28,7 @@ const (
 	pruning
 	startingSandbox
 	pulling
+	configuring
 	creating
 	starting
 	postStarting
@@ -146,6 +147,8 @@ func (p *Pod) answer(e Event) {
 		p.imageStatus(e)
 	case e.Kind == ImagePulled && p.sync.stage == pulling:
 		p.imagePulled(e)
+	case e.Kind == ConfigGenerated && p.sync.stage == configuring:
+		p.configGenerated(e)
 	case e.Kind == ContainerCreated && p.sync.stage == creating:
 		p.containerCreated(e)
 	case e.Kind == ContainerStarted && p.sync.stage == starting:
