@@ -7,18 +7,21 @@ type Pair struct{ Want, Got int }
 type alignment struct {
 	want, got         []State
 	skipWant, skipGot []bool
-	short             int64
 	// cost[i][j] is how well the first i and j states agree, from how the way there.
 	cost [][]int64
 	from [][]Pair
 	far  Pair
 }
 
+// missing is the cost of a state that is on one side only, in milliseconds: more than any two
+// times of one state differ.
+const missing = 1 << 30
+
 // Align pairs the states of a recording with those of a simulation so that their times differ as
 // little as can be. What is not paired lasted less than short, in milliseconds. Where that cannot
 // be, ok is false and the only pair is the first difference.
 func Align(want, got []State, short int64) (pairs []Pair, ok bool) {
-	a := alignment{want: want, got: got, short: short, skipWant: skippable(want, short), skipGot: skippable(got, short)}
+	a := alignment{want: want, got: got, skipWant: skippable(want, short), skipGot: skippable(got, short)}
 	for range len(want) + 1 {
 		a.cost, a.from = append(a.cost, make([]int64, len(got)+1)), append(a.from, make([]Pair, len(got)+1))
 	}
@@ -57,10 +60,10 @@ func (a *alignment) extend(i, j int) {
 		a.step(i, j, 1, 1, 1+max(a.want[i].From-a.got[j].From, a.got[j].From-a.want[i].From))
 	}
 	if i < len(a.want) && a.skipWant[i] {
-		a.step(i, j, 1, 0, a.short)
+		a.step(i, j, 1, 0, missing)
 	}
 	if j < len(a.got) && a.skipGot[j] {
-		a.step(i, j, 0, 1, a.short)
+		a.step(i, j, 0, 1, missing)
 	}
 }
 

@@ -7,46 +7,47 @@ import (
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
-
-	"podsim/model"
 )
 
 // Result is how a recording and podsim compare.
 type Result struct {
 	// Name is the recording's.
-	Name string
+	Name string `json:"name"`
 	// NotCompared says why the recording was not compared, empty when it was.
-	NotCompared string
+	NotCompared string `json:"notCompared,omitempty"`
 	// Agrees says that podsim gives what was recorded for some draw.
-	Agrees bool
-	// Difference is the first difference of the draw that comes nearest, zero when they agree.
-	Difference Difference
+	Agrees bool `json:"agrees"`
+	// Difference is the first difference of the draw that comes nearest, nil when they agree.
+	Difference *Difference `json:"difference,omitempty"`
 	// Draws is the number of runs, with different draws, that the recording was compared with.
-	Draws int
-	// TimeError is the largest distance of a recorded state from the moments at which podsim's
-	// draws have it.
-	TimeError model.Time
+	Draws int `json:"draws"`
+	// TimeError is the largest distance, in milliseconds, of a recorded state from the moments at
+	// which podsim's draws have it, -1 when no draw has the recorded states.
+	TimeError int64 `json:"timeErrorMs"`
 	// Events is the number of different Events that the kubelet wrote, EventsMatched of those that
 	// podsim writes too, with the same message and, where it can be told, the same count.
-	Events, EventsMatched int
+	Events        int `json:"events"`
+	EventsMatched int `json:"eventsMatched"`
 	// Recorded and Simulated are the states on both sides, for the draw that comes nearest, and
 	// Pairs those that belong together.
-	Recorded, Simulated []State
-	Pairs               []Pair
+	Recorded  []State `json:"recorded,omitempty"`
+	Simulated []State `json:"simulated,omitempty"`
+	Pairs     []Pair  `json:"-"`
 	// EventCounts are the Events of both sides.
-	EventCounts []EventCount
+	EventCounts []EventCount `json:"eventCounts,omitempty"`
 }
 
 // Difference is where a recording and podsim differ first.
 type Difference struct {
 	// What is compared: a state, the time of a state, an Event or its count.
-	What          string
-	Expected, Got string
+	What     string `json:"what"`
+	Expected string `json:"expected"`
+	Got      string `json:"got"`
 }
 
 // String is the difference in one line.
-func (d Difference) String() string {
-	if d == (Difference{}) {
+func (d *Difference) String() string {
+	if d == nil {
 		return ""
 	}
 	return fmt.Sprintf("%s: expected %s, got %s", d.What, d.Expected, d.Got)
@@ -54,8 +55,9 @@ func (d Difference) String() string {
 
 // EventCount is an Event with its last count on both sides, 0 where it was not written.
 type EventCount struct {
-	Event               string
-	Recorded, Simulated int32
+	Event     string `json:"event"`
+	Recorded  int32  `json:"recorded"`
+	Simulated int32  `json:"simulated"`
 }
 
 // rule is what may differ.
@@ -152,7 +154,7 @@ type comparison struct {
 	// runs counts those runs, ordered those whose Events are in the recorded order, and disorder is
 	// the first difference of one that is not.
 	runs, ordered int
-	disorder      Difference
+	disorder      *Difference
 	counts        map[event]*span
 	seen          map[event]int
 	extra         []event
@@ -184,8 +186,8 @@ func (c *comparison) add(lines []Line) {
 	}
 	if w, g := c.events.difference(&events); w+g == "" {
 		c.ordered++
-	} else if c.disorder == (Difference{}) {
-		c.disorder = Difference{"order of Events", w, g}
+	} else if c.disorder == nil {
+		c.disorder = &Difference{"order of Events", w, g}
 	}
 	c.addEvents(&events)
 	if worst < c.error {
@@ -214,28 +216,37 @@ func (c *comparison) result() Result {
 		r.Simulated, list = c.far, &c.farList
 	}
 	r.EventCounts = c.countsOf(list)
-	for i := range c.want {
-		r.TimeError = max(r.TimeError, model.Time(c.within[i].off(c.want[i].From))*model.Millisecond)
-	}
+	r.TimeError = c.timeError()
 	for _, e := range c.events.list {
-		if c.eventDifference(e) == (Difference{}) {
+		if c.runs > 0 && c.eventDifference(e) == nil || c.runs == 0 && list.count[e] == c.events.count[e] {
 			r.EventsMatched++
 		}
 	}
 	r.Difference = c.difference()
-	r.Agrees = r.Difference == (Difference{})
+	r.Agrees = r.Difference == nil
 	return r
 }
 
+func (c *comparison) timeError() int64 {
+	if c.runs == 0 {
+		return -1
+	}
+	worst := int64(0)
+	for i := range c.want {
+		worst = max(worst, c.within[i].off(c.want[i].From))
+	}
+	return worst
+}
+
 // difference is the first difference by the rule.
-func (c *comparison) difference() Difference {
+func (c *comparison) difference() *Difference {
 	if c.runs == 0 {
 		return Differ(c.want, c.far, c.farthest)
 	}
 	for i := range c.want {
 		if c.within[i].off(c.want[i].From) > c.tolerance(c.want[i].From) {
 			s := c.within[i]
-			d := Difference{fmt.Sprintf("time of state %d (%s)", i, c.want[i].news(c.want[:i])), seconds(c.want[i].From), seconds(s.from)}
+			d := &Difference{fmt.Sprintf("time of state %d (%s)", i, c.want[i].news(c.want[:i])), seconds(c.want[i].From), seconds(s.from)}
 			if s.to > s.from {
 				d.Got += " to " + seconds(s.to)
 			}
@@ -246,33 +257,33 @@ func (c *comparison) difference() Difference {
 		return c.disorder
 	}
 	for _, e := range c.events.list {
-		if d := c.eventDifference(e); d != (Difference{}) {
+		if d := c.eventDifference(e); d != nil {
 			return d
 		}
 	}
 	for _, e := range c.extra {
 		if c.seen[e] == c.runs && !c.events.spam(e) {
-			return Difference{"Event", "none", e.String()}
+			return &Difference{"Event", "none", e.String()}
 		}
 	}
-	return Difference{}
+	return nil
 }
 
 // eventDifference says how an Event that was recorded differs.
-func (c *comparison) eventDifference(e event) Difference {
+func (c *comparison) eventDifference(e event) *Difference {
 	s := c.counts[e]
 	switch n := int64(c.events.count[e]); {
 	case c.events.spam(e):
 	case s == nil:
-		return Difference{"Event", e.String(), "none"}
+		return &Difference{"Event", e.String(), "none"}
 	case s.off(n) > 0 && c.seen[e] == c.runs:
-		d := Difference{"count of Event " + e.String(), fmt.Sprint(n), fmt.Sprint(s.from)}
+		d := &Difference{"count of Event " + e.String(), fmt.Sprint(n), fmt.Sprint(s.from)}
 		if s.to > s.from {
 			d.Got += fmt.Sprintf(" to %d", s.to)
 		}
 		return d
 	}
-	return Difference{}
+	return nil
 }
 
 func (c *comparison) countsOf(l *eventList) []EventCount {
@@ -290,8 +301,8 @@ func (c *comparison) countsOf(l *eventList) []EventCount {
 
 // Differ puts the difference of two sequences of states at a pair into words: only the parts that
 // differ from each other.
-func Differ(want, got []State, at Pair) Difference {
-	d := Difference{fmt.Sprintf("state %d", at.Want), nothingMore, nothingMore}
+func Differ(want, got []State, at Pair) *Difference {
+	d := &Difference{fmt.Sprintf("state %d", at.Want), nothingMore, nothingMore}
 	switch {
 	case at.Want >= len(want) && at.Got < len(got):
 		d.Got = seconds(got[at.Got].From) + " " + got[at.Got].news(got[:at.Got])

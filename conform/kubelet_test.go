@@ -19,26 +19,49 @@ var notYet = []string{
 	"nodefail-default300", "nodefail-default300-fulldisruption", "nodefail-tol10", "volume-missing-configmap",
 }
 
-func TestRecordedKubelet(t *testing.T) {
+// recordings are those of the real node.
+func recordings(t *testing.T) []conform.Recording {
 	files, err := filepath.Glob("testdata/kubelet-traces/*.jsonl")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
+	var all []conform.Recording
 	for _, file := range files {
 		list, err := conform.ReadFile(file)
 		require.NoError(t, err)
-		for i := range list {
-			r, err := conform.Kubelet(&list[i])
-			require.NoError(t, err)
-			switch {
-			case r.NotCompared != "":
-				t.Logf("%s is not compared: %s", r.Name, r.NotCompared)
-			case !slices.Contains(notYet, r.Name):
-				assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
-			case r.Agrees:
-				t.Errorf("%s agrees: take it off the list", r.Name)
-			default:
-				t.Logf("%s: %s", r.Name, r.Difference)
-			}
+		all = append(all, list...)
+	}
+	return all
+}
+
+// randomPods are the random pods that the real kubelet answered in virtual time.
+func randomPods(t *testing.T) []conform.Recording {
+	list, err := conform.ReadFile("testdata/kubelet-random.jsonl.gz")
+	require.NoError(t, err)
+	require.Len(t, list, 300)
+	return list
+}
+
+func compareAll(t *testing.T, list []conform.Recording) []conform.Result {
+	var out []conform.Result
+	for i := range list {
+		r, err := conform.Kubelet(&list[i])
+		require.NoError(t, err)
+		out = append(out, r)
+	}
+	return out
+}
+
+func TestRecordedKubelet(t *testing.T) {
+	for _, r := range compareAll(t, recordings(t)) {
+		switch {
+		case r.NotCompared != "":
+			t.Logf("%s is not compared: %s", r.Name, r.NotCompared)
+		case !slices.Contains(notYet, r.Name):
+			assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
+		case r.Agrees:
+			t.Errorf("%s agrees: take it off the list", r.Name)
+		default:
+			t.Logf("%s: %s", r.Name, r.Difference)
 		}
 	}
 }
@@ -48,12 +71,8 @@ func TestRecordedKubelet(t *testing.T) {
 const randomAgree = 287
 
 func TestRandomKubelet(t *testing.T) {
-	list, err := conform.ReadFile("testdata/kubelet-random.jsonl.gz")
-	require.NoError(t, err)
 	agree := 0
-	for i := range list {
-		r, err := conform.Kubelet(&list[i])
-		require.NoError(t, err)
+	for _, r := range compareAll(t, randomPods(t)) {
 		if r.Agrees {
 			agree++
 		} else {
@@ -66,11 +85,9 @@ func TestRandomKubelet(t *testing.T) {
 var jittered = flag.Int("jittered", 10, "compare this many random pods with jitter")
 
 func TestJitteredKubelet(t *testing.T) {
-	list, err := conform.ReadFile("testdata/kubelet-random.jsonl.gz")
-	require.NoError(t, err)
 	agree, total := 0, 0
-	for i := range list[:*jittered] {
-		results, err := conform.KubeletJittered(&list[i])
+	for _, recording := range randomPods(t)[:*jittered] {
+		results, err := conform.KubeletJittered(&recording)
 		require.NoError(t, err)
 		for _, r := range results {
 			total++

@@ -9,9 +9,10 @@ import (
 // State is a state of an object that was published, and for how long, in milliseconds since the
 // object's creation.
 type State struct {
-	From, To int64
+	From int64 `json:"fromMs"`
+	To   int64 `json:"-"`
 	// Words are what two states are compared by.
-	Words string
+	Words string `json:"state"`
 }
 
 // String is the state with its beginning.

@@ -45,7 +45,9 @@ func run(args []string) (code int) {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, err)
+	if err.Error() != "" {
+		fmt.Fprintln(os.Stderr, err)
+	}
 	var f failure
 	if errors.As(err, &f) {
 		return f.code
@@ -71,7 +73,7 @@ Run a scenario, then look at any moment of the run as you would with kubectl.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newGet(), newDescribe(), newScenario(), newVersion())
+	root.AddCommand(newRun(), newGet(), newDescribe(), newScenario(), newConform(), newVersion())
 	return root
 }
 

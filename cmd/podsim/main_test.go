@@ -52,6 +52,49 @@ func library(t *testing.T, name string) string {
 	return path
 }
 
+// recorded is the path of a recording in the test data.
+func recorded(t *testing.T, name string) string {
+	path, err := filepath.Abs("../../conform/testdata/" + name)
+	require.NoError(t, err)
+	return path
+}
+
+func TestConformKubelet(t *testing.T) {
+	file := recorded(t, "kubelet-traces/exit1-never.jsonl")
+	r := podsim(t, t.TempDir(), nil, "conform", "kubelet", file, "-v")
+	require.Equal(t, 0, r.code, r.errors)
+	assert.Regexp(t, `^exit1-never  agrees   within \d\.\d{3}s    3/3  Events\n +RECORDED +SIMULATED  STATE\n +0\.\d{3}s +0\.000s  ADDED Pending`, r.out)
+	assert.True(t, strings.HasSuffix(r.out, "1 of 1 agree\n"), r.out)
+	assert.Empty(t, r.errors)
+
+	r = podsim(t, t.TempDir(), nil, "conform", "kubelet", file, "-o", "json")
+	require.Equal(t, 0, r.code, r.errors)
+	var list []map[string]any
+	require.NoError(t, json.Unmarshal([]byte(r.out), &list))
+	assert.Equal(t, true, list[0]["agrees"])
+}
+
+// A recording that differs is shown with both sides, and the exit code is 1.
+func TestConformKubeletDiffers(t *testing.T) {
+	data, err := os.ReadFile(recorded(t, "kubelet-traces/exit1-never.jsonl"))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	changed := bytes.ReplaceAll(data, []byte(`"exitCode":1`), []byte(`"exitCode":4`))
+	require.NotEqual(t, data, changed)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.jsonl"), changed, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.jsonl"), []byte("{}\n"), 0o644))
+	r := podsim(t, dir, nil, "conform", "kubelet", "x.jsonl")
+	assert.Equal(t, 1, r.code)
+	assert.Contains(t, r.out, "x  differs")
+	assert.Contains(t, r.out, "c terminated/Error(4) x0, got ")
+	assert.Contains(t, r.out, "0 of 1 agree\n")
+	assert.Empty(t, r.errors)
+
+	r = podsim(t, dir, nil, "conform", "kubelet", "bad.jsonl")
+	assert.Equal(t, 2, r.code)
+	assert.Equal(t, "bad.jsonl:1: neither a line of a recording, which has a type, nor a pod with its exact trace\n", r.errors)
+}
+
 func TestRunThenLook(t *testing.T) {
 	dir := t.TempDir()
 	r := podsim(t, dir, nil, "run", library(t, "bare-pod-and-deployment.yaml"))

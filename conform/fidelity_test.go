@@ -1,0 +1,56 @@
+package conform_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"podsim/conform"
+)
+
+var update = flag.Bool("update", false, "write the tables of docs/fidelity.md")
+
+const fidelityPage = "../docs/fidelity.md"
+
+// TestFidelityPage: the tables of docs/fidelity.md are what podsim does today.
+func TestFidelityPage(t *testing.T) {
+	recorded, random := compareAll(t, recordings(t)), compareAll(t, randomPods(t))
+	var table bytes.Buffer
+	require.NoError(t, conform.Write(&table, "markdown", recorded))
+	page, err := os.ReadFile(fidelityPage)
+	require.NoError(t, err)
+	text := between(t, string(page), "recordings", table.String())
+	text = between(t, text, "random", randomTable(random))
+	if *update {
+		require.NoError(t, os.WriteFile(fidelityPage, []byte(text), 0o644))
+		return
+	}
+	require.Equal(t, text, string(page), "`go test ./conform -update` writes the tables")
+}
+
+// randomTable counts, and lists those that differ.
+func randomTable(list []conform.Result) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Without randomness %s.\n", conform.Summary(list))
+	for i := range list {
+		if !list[i].Agrees {
+			fmt.Fprintf(&b, "- %s: %s\n", list[i].Name, list[i].Difference)
+		}
+	}
+	return b.String()
+}
+
+// between replaces what stands between the marks of this name.
+func between(t *testing.T, page, name, text string) string {
+	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
+	head, rest, ok := strings.Cut(page, begin)
+	require.True(t, ok, name)
+	_, tail, ok := strings.Cut(rest, end)
+	require.True(t, ok, name)
+	return head + begin + text + end + tail
+}
