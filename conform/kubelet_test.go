@@ -16,7 +16,7 @@ import (
 // does not have yet. They are logged with the first difference.
 var notYet = []string{
 	"evict-emptydir", "evict-emptydir-ignoreterm", "evict-ephemeral",
-	"nodefail-default300", "nodefail-default300-fulldisruption", "nodefail-tol10", "volume-missing-configmap",
+	"nodefail-default300", "nodefail-default300-fulldisruption", "nodefail-tol10",
 }
 
 // recordings are those of the real node.

@@ -83,8 +83,6 @@ type pod struct {
 	// counts is how the pod stands in its ReplicaSet's counters.
 	counts podCounts
 
-	// mounted says that the pod's volumes are mounted.
-	mounted    bool
 	containers []container
 	// log is the kubelet's record of the pod's Events.
 	log eventLog
@@ -105,6 +103,8 @@ const (
 	evExit
 	evKill
 	evTimer
+	// evVolume: the volume manager tries to set up a volume; Arg is its index or allVolumes.
+	evVolume
 	evProbeDue
 	evProbed
 	// lastKubeletEvent is the last of the kubelet's own events.
@@ -298,6 +298,12 @@ func (c *Cluster) podEvent(e *Event) {
 		c.step(id, kubelet.Event{Kind: kubelet.SyncBegun})
 	case evTimer:
 		c.step(id, kubelet.Event{Kind: kubelet.TimerFired, Container: int8(e.Arg), Gen: op})
+	case evVolume:
+		if e.Arg == allVolumes {
+			c.setUpVolumes(id)
+		} else {
+			c.setUpVolume(id, int(e.Arg))
+		}
 	case evProbeDue:
 		c.step(id, kubelet.Event{Kind: kubelet.ProbeDue, Container: int8(e.Arg), Probe: model.ProbeType(e.Arg >> 8), Gen: op})
 	case evRuntime, evExit, evKill, evProbed:

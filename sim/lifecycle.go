@@ -263,7 +263,6 @@ func (c *Cluster) loseContainers(id model.NodeID) {
 		x := &c.pods[p]
 		x.kubeletGen++
 		x.relistAt = model.Never
-		x.mounted = false
 		for i := range x.containers {
 			x.containers[i].running = false
 			x.containers[i].exitGen++

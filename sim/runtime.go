@@ -58,7 +58,9 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 	}
 	switch f.Kind {
 	case kubelet.MountVolumes:
-		c.at(c.now+c.mountTime(id), evRuntime, id, 0, answer(kubelet.VolumesMounted, -1))
+		c.mountVolumes(id)
+	case kubelet.SetUpVolume:
+		c.at(c.nodes[c.state.Pods[id].Node].loops.NextReconcile(f.At), evVolume, id, 0, int32(f.M))
 	case kubelet.UnmountVolumes:
 		later(kubelet.VolumesUnmounted, streamMount, &l.UnmountVolumes)
 	case kubelet.RunSandbox:
@@ -81,18 +83,6 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 	default:
 		panic("sim: the runtime cannot " + f.Kind.String())
 	}
-}
-
-// mountTime is how long WaitForAttachAndMount takes: it looks at once, and then every 300 ms
-// (volumemanager/volume_manager.go podAttachAndMountRetryInterval).
-func (c *Cluster) mountTime(id model.PodID) model.Time {
-	const look = 300 * model.Millisecond
-	if c.pods[id].mounted {
-		return 0
-	}
-	c.pods[id].mounted = true
-	d := c.delay(id, streamMount, &c.scenario.Latencies.MountVolumes)
-	return max(1, (d+look-1)/look) * look
 }
 
 // behaviorOf finds what the scenario says of a container.

@@ -44,6 +44,8 @@ type driver struct {
 	// pull is the error of every image pull, config that of making a container's configuration,
 	// create that of creating it.
 	pull, config, create string
+	// configAt is when the ConfigMaps come that the volumes need.
+	configAt model.Time
 	// log, where it is not nil, gets the transitions and Events.
 	log *strings.Builder
 }
@@ -82,7 +84,7 @@ func (d *driver) start() {
 	d.pod.Reset(d.template)
 	containers := d.api.Containers[:0]
 	*d = driver{state: d.state, template: d.template, pod: d.pod, coming: d.coming[:0], fx: d.fx, runs: d.runs, probe: d.probe,
-		pull: d.pull, config: d.config, create: d.create, log: d.log, manager: d.manager, starts: d.starts, started: d.started, ending: d.ending, code: d.code, relistAt: model.Never}
+		pull: d.pull, config: d.config, create: d.create, configAt: d.configAt, log: d.log, manager: d.manager, starts: d.starts, started: d.started, ending: d.ending, code: d.code, relistAt: model.Never}
 	d.api = model.PodStatus{StartTime: model.Never, Containers: containers}
 	clear(d.starts)
 	for i := range d.ending {
@@ -180,8 +182,6 @@ func answer(f kubelet.EffectKind) (kind kubelet.EventKind, took model.Time) {
 	switch f {
 	case kubelet.BeginSync:
 		return kubelet.SyncBegun, model.Millisecond
-	case kubelet.MountVolumes:
-		return kubelet.VolumesMounted, 300 * model.Millisecond
 	case kubelet.UnmountVolumes:
 		return kubelet.VolumesUnmounted, 50 * model.Millisecond
 	case kubelet.RunSandbox:
@@ -241,10 +241,25 @@ func (d *driver) carryOut(f *kubelet.Effect) {
 		d.exitIn(f.Container, f.Instance, 30*model.Millisecond)
 		e.Kind = kubelet.ContainerStopped
 		d.in(30*model.Millisecond, e)
+	case kubelet.MountVolumes, kubelet.SetUpVolume:
+		d.mount(f)
 	case kubelet.Done:
 		d.done = true
 	default:
 		d.answer(f, e)
+	}
+}
+
+// mount sets up all volumes or one, f.M.
+func (d *driver) mount(f *kubelet.Effect) {
+	at := max(d.now, f.At)
+	switch {
+	case d.configAt > 0 && d.configAt >= d.loops.NextReconcile(at):
+		d.in(d.loops.NextReconcile(at)-d.now, kubelet.Event{Kind: kubelet.VolumeFailed, N: f.M})
+	case f.Kind == kubelet.SetUpVolume:
+		d.in(d.loops.NextReconcile(at)-d.now, kubelet.Event{Kind: kubelet.VolumeSetUp, N: f.M})
+	default:
+		d.in(kubelet.MountDelay(0), kubelet.Event{Kind: kubelet.VolumesMounted})
 	}
 }
 

@@ -17,6 +17,17 @@ func nonRoot(name string) v1.Container {
 	return with(app(name), func(c *v1.Container) { c.SecurityContext = &v1.SecurityContext{RunAsNonRoot: &yes} })
 }
 
+// withFiles is a pod that needs a ConfigMap for a volume.
+func withFiles() v1.PodSpec {
+	source := v1.ConfigMapVolumeSource{LocalObjectReference: v1.LocalObjectReference{Name: "files"}}
+	return v1.PodSpec{
+		Volumes: []v1.Volume{{Name: "files", VolumeSource: v1.VolumeSource{ConfigMap: &source}}},
+		Containers: []v1.Container{with(app("c"), func(c *v1.Container) {
+			c.VolumeMounts = []v1.VolumeMount{{Name: "files", MountPath: "/files"}}
+		})},
+	}
+}
+
 // waits are pods that wait for something that does not come, and their ends.
 var waits = []life{
 	{
@@ -61,6 +72,64 @@ var waits = []life{
   20.006 Pending sandbox [i PodInitializing] [c PodInitializing]
   20.066 Pending [i PodInitializing] [c PodInitializing]
   21.054 Failed [i ContainerStatusUnknown(137)] [c PodInitializing]
+`,
+	},
+	{
+		name:     "a volume's ConfigMap comes at 10 s",
+		spec:     withFiles(),
+		configAt: 10 * model.Second,
+		until:    60 * model.Second,
+		want: `
+   0.006 Pending initialized [c ContainerCreating]
+   0.100     FailedMount -
+   0.700     FailedMount -
+   1.800     FailedMount -
+   3.900     FailedMount -
+   8.000     FailedMount -
+  16.351     Pulled c
+  16.356 Pending sandbox initialized [c ContainerCreating]
+  16.391     Created c
+  16.451     Started c
+  16.461 Running sandbox initialized ready [c running s r]
+`,
+	},
+	{
+		name:     "it comes after the sync's wait has ended",
+		spec:     withFiles(),
+		configAt: 200 * model.Second,
+		until:    260 * model.Second,
+		want: `
+   0.006 Pending initialized [c ContainerCreating]
+   0.100     FailedMount -
+   0.700     FailedMount -
+   1.800     FailedMount -
+   3.900     FailedMount -
+   8.000     FailedMount -
+  16.100     FailedMount -
+  32.200     FailedMount -
+  64.300     FailedMount -
+ 128.400     FailedMount -
+ 250.851     Pulled c
+ 250.856 Pending sandbox initialized [c ContainerCreating]
+ 250.891     Created c
+ 250.951     Started c
+ 250.961 Running sandbox initialized ready [c running s r]
+`,
+	},
+	{
+		name:     "it never comes: the pod is deleted",
+		spec:     withFiles(),
+		configAt: model.Never,
+		deleteAt: 20 * model.Second,
+		want: `
+   0.006 Pending initialized [c ContainerCreating]
+   0.100     FailedMount -
+   0.700     FailedMount -
+   1.800     FailedMount -
+   3.900     FailedMount -
+   8.000     FailedMount -
+  16.100     FailedMount -
+  21.100 Failed initialized [c ContainerStatusUnknown(137)]
 `,
 	},
 }

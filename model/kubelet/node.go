@@ -16,6 +16,15 @@ const (
 	syncTick     = model.Second
 )
 
+// reconcilePeriod is that of the volume manager's reconciler (volumemanager/volume_manager.go
+// reconcilerLoopSleepPeriod); the populator of the desired state has the same.
+const reconcilePeriod = 100 * model.Millisecond
+
+// NextReconcile is the first round of the volume manager's reconciler after t.
+func (l *Loops) NextReconcile(t model.Time) model.Time {
+	return l.Origin + floor(t-l.Origin, reconcilePeriod) + reconcilePeriod
+}
+
 // RelistDelay is the time from an on-demand relist's request until it sees the pod.
 const RelistDelay = relistTime
 

@@ -14,6 +14,7 @@ type Pod struct {
 	// The sync that the worker carries out.
 	sync syncState
 
+	volumes    volumes
 	sandbox    sandbox
 	containers []container
 	// instances counts the container instances made so far.
@@ -192,7 +193,9 @@ func NewPod(t *model.PodTemplate) *Pod {
 func (p *Pod) Reset(t *model.PodTemplate) {
 	containers := p.containers[:0]
 	status, next, sent := p.Status, p.next, p.sending.status
+	backoff := p.volumes.backoff[:0]
 	*p = Pod{template: t}
+	p.volumes.backoff = backoff
 	p.sending.status = sent
 	p.seen.at = -model.Never
 	p.work.lastSync = -model.Never
@@ -238,7 +241,12 @@ const (
 	SandboxStopped
 	// SandboxLost says that the sandbox is gone with its containers: the node was rebooted.
 	SandboxLost
+	// VolumesMounted answers MountVolumes, unless some volume cannot be set up: VolumeFailed says
+	// so, Text why; VolumeSetUp is its success after SetUpVolume. N is the index of the volume in
+	// the template's VolumeSources.
 	VolumesMounted
+	VolumeFailed
+	VolumeSetUp
 	VolumesUnmounted
 	// ImageStatus answers AskImage: OK says that the image is present and that the pod may use it
 	// (PullRecords).
@@ -258,7 +266,7 @@ const (
 	ContainerExited
 	// HookDone answers RunHook; OK says that the hook succeeded.
 	HookDone
-	// TimerFired answers Timer.
+	// TimerFired answers Timer: Container is -1 for the volumes' timer.
 	TimerFired
 	// ProbeDue is the tick that ProbeAt asked for.
 	ProbeDue
@@ -268,7 +276,7 @@ const (
 )
 
 var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Relisted", "Evict", "SyncBegun", "SandboxStarted",
-	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
+	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
 
 // String is the event's name.
@@ -322,6 +330,8 @@ const (
 	Emit
 
 	MountVolumes
+	// SetUpVolume tries to set up a volume, M, again at the reconciler's first round after At.
+	SetUpVolume
 	UnmountVolumes
 	RunSandbox
 	StopSandbox
@@ -347,7 +357,7 @@ const (
 	Done
 )
 
-var effectNames = [...]string{"Wake", "DeadlineAt", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "Emit", "MountVolumes", "UnmountVolumes",
+var effectNames = [...]string{"Wake", "DeadlineAt", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "Emit", "MountVolumes", "SetUpVolume", "UnmountVolumes",
 	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "RunHook", "Timer", "ProbeAt",
 	"RunProbe", "Done"}
 

@@ -36,6 +36,7 @@ type life struct {
 	probe func(container int8, probe model.ProbeType, since model.Time) bool
 	// The errors of pulls, configurations and creations.
 	pull, config, create string
+	configAt             model.Time
 	// deleteAt is when the pod is deleted with a grace period of 30 s, 0 for never; until is the end.
 	deleteAt, until model.Time
 	want            string
@@ -234,6 +235,7 @@ func testLives(t *testing.T, lives []life) {
 			d := newDriver(&l.spec)
 			d.log = &strings.Builder{}
 			d.runs, d.pull, d.config, d.create = l.runs, l.pull, l.config, l.create
+			d.configAt = l.configAt
 			if l.probe != nil {
 				d.probe = l.probe
 			}

@@ -71,7 +71,7 @@ type syncState struct {
 func (p *Pod) Step(e Event, fx []Effect) []Effect {
 	p.now, p.global, p.out = e.Now, e.Global, fx
 	p.seen.lag = 0
-	if p.work.kind != finished || e.Kind == ContainerExited {
+	if p.work.kind != finished || e.Kind == ContainerExited || e.Kind == VolumeFailed {
 		p.handle(e)
 		p.runWorker()
 		p.scheduleProbes()
@@ -116,7 +116,17 @@ func (p *Pod) handle(e Event) {
 			p.changed()
 		}
 	case TimerFired:
-		p.killTimer(int(e.Container), e.Gen)
+		if e.Container < 0 {
+			p.volumeTimerFired(e.Gen)
+		} else {
+			p.killTimer(int(e.Container), e.Gen)
+		}
+	case VolumesMounted:
+		p.allMounted()
+	case VolumeFailed:
+		p.volumeFailed(int(e.N), e.Text)
+	case VolumeSetUp:
+		p.volumeSetUp(int(e.N))
 	case ProbeDue:
 		p.probeDue(int(e.Container), e.Probe, e.Gen)
 	case Probed:
@@ -135,10 +145,6 @@ func (p *Pod) answer(e Event) {
 	switch {
 	case e.Kind == SyncBegun && p.sync.stage == beginning:
 		p.beginSync()
-	case e.Kind == VolumesMounted && p.sync.stage == mounting:
-		p.volumesMounted()
-	case e.Kind == VolumesMounted:
-		// The sync that waited for them was cancelled.
 	case e.Kind == SandboxStopped && p.sync.stage == stoppingSandbox:
 		p.sandboxStopped()
 	case e.Kind == SandboxStarted && p.sync.stage == startingSandbox:
@@ -349,13 +355,12 @@ func (p *Pod) syncPod() {
 		return
 	}
 	switch {
-	case p.template.Volumes == 0:
+	case p.template.Volumes == 0 || p.volumes.mounted:
 		p.volumesMounted()
 	case p.work.kind != syncPod:
 		p.cancelSync()
 	default:
-		p.sync.stage = mounting
-		p.ask(MountVolumes, -1)
+		p.waitForVolumes()
 	}
 }
 

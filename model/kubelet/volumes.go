@@ -1,0 +1,115 @@
+package kubelet
+
+import "podsim/model"
+
+// The times of the volume manager (volumemanager/volume_manager.go podAttachAndMountTimeout,
+// podAttachAndMountRetryInterval) and of the back-off of a volume that cannot be set up
+// (pkg/util/goroutinemap/exponentialbackoff).
+const (
+	mountTimeout        = 123 * model.Second
+	mountLook           = 300 * model.Millisecond
+	mountBackoffInitial = 500 * model.Millisecond
+	mountBackoffMax     = 122 * model.Second
+)
+
+// volumes is what the volume manager keeps of the pod.
+// Differs from Kubernetes: a volume that is mounted is not set up again with each sync, so a
+// ConfigMap or Secret that goes away later goes unnoticed.
+type volumes struct {
+	// asked says that the volumes are being mounted, mounted that all are.
+	asked, mounted bool
+	// backoff is the delay of each of the template's VolumeSources that could not be set up, 0 for
+	// the others; failing counts them.
+	backoff []model.Time
+	failing int
+	// since is when the sync began to wait, gen the generation of the timer that it waits for.
+	since model.Time
+	gen   uint16
+}
+
+// MountDelay is how long a sync waits for volumes that take so long: it looks at once, and then
+// every 300 ms.
+func MountDelay(took model.Time) model.Time {
+	return max(1, (took+mountLook-1)/mountLook) * mountLook
+}
+
+// waitForVolumes follows WaitForAttachAndMount up to its wait.
+func (p *Pod) waitForVolumes() {
+	v := &p.volumes
+	p.sync.stage = mounting
+	v.since = p.now
+	if !v.asked {
+		v.asked = true
+		p.ask(MountVolumes, -1)
+	}
+	if v.failing > 0 {
+		p.volumeTimeout()
+	}
+}
+
+func (p *Pod) volumeTimeout() { p.volumeTimer(p.volumes.since + mountTimeout - p.now) }
+
+func (p *Pod) volumeTimer(d model.Time) {
+	p.volumes.gen++
+	p.out = append(p.out, Effect{Kind: Timer, Container: -1, Gen: p.volumes.gen, Delay: d})
+}
+
+// allMounted notes that all volumes are mounted. A sync that waits for them goes on when it looks.
+func (p *Pod) allMounted() {
+	v := &p.volumes
+	v.mounted = true
+	if p.sync.stage != mounting {
+		return
+	}
+	if d := v.since + MountDelay(p.now-v.since) - p.now; d > 0 {
+		p.volumeTimer(d)
+		return
+	}
+	p.volumesMounted()
+}
+
+// volumeFailed is a volume that could not be set up. The reconciler tries again after a back-off,
+// whether a sync waits or not: even when the pod has stopped, as long as its object is there
+// (volumemanager/populator findAndRemoveDeletedPods).
+func (p *Pod) volumeFailed(i int, why model.Text) {
+	if p.config.removed && p.work.kind >= terminatedPod {
+		return
+	}
+	p.emit(-1, true, model.EventFailedMount, model.Message{Kind: model.MessageFailedMount, Text: why})
+	v := &p.volumes
+	for len(v.backoff) < len(p.template.VolumeSources) {
+		v.backoff = append(v.backoff, 0)
+	}
+	if v.backoff[i] == 0 {
+		v.backoff[i] = mountBackoffInitial
+		v.failing++
+		if v.failing == 1 && p.sync.stage == mounting {
+			p.volumeTimeout()
+		}
+	} else {
+		v.backoff[i] = min(2*v.backoff[i], mountBackoffMax)
+	}
+	p.out = append(p.out, Effect{Kind: SetUpVolume, Container: -1, M: int64(i), At: p.now + v.backoff[i]})
+}
+
+// volumeSetUp is a volume that could be set up after all.
+func (p *Pod) volumeSetUp(i int) {
+	p.volumes.backoff[i] = 0
+	p.volumes.failing--
+	if p.volumes.failing == 0 {
+		p.allMounted()
+	}
+}
+
+// volumeTimerFired is the look that finds all volumes mounted, or the end of the wait: the sync
+// fails, without an Event of its own.
+func (p *Pod) volumeTimerFired(gen uint16) {
+	switch {
+	case p.volumes.gen != gen || p.sync.stage != mounting:
+	case p.volumes.mounted:
+		p.volumesMounted()
+	default:
+		p.sync.failed = true
+		p.endSync()
+	}
+}
