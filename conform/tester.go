@@ -71,7 +71,7 @@ func VirtualKubelet() Settings {
 	none := model.ClientLimit{QPS: -1}
 	s := Settings{created: 20300 * model.Millisecond, big: 4 * time.Second, slow: 9 * time.Second, errors: virtualErrors()}
 	s.controlPlane = model.ControlPlane{Write: model.Dist{Kind: model.DistUniform, Min: 3e6, Max: 6e6}, KubeletSync: ms(3),
-		KubeletJitter: steadyJitter, Kubelet: none, Scheduler: none, ControllerManager: none}
+		KubeletJitter: steadyJitter, NoCgroupsPerQOS: true, Kubelet: none, Scheduler: none, ControllerManager: none}
 	s.latencies = model.Latencies{RunSandbox: ms(150), StopSandbox: ms(60), Create: ms(40), Start: ms(60), Remove: ms(50),
 		StopTerm: ms(30), Kill: ms(40), ExecProbe: ms(30), NetProbe: ms(1.5), PullLookup: ms(8)}
 	return s

@@ -49,6 +49,7 @@ func (s *State) Compile(namespace string, labels, annotations map[string]string,
 		}
 	}
 	t.compileRequests()
+	t.compileResourceSets()
 	s.Templates = append(s.Templates, t)
 	return t
 }
@@ -58,6 +59,39 @@ func deref[T any](p *T, absent T) T {
 		return absent
 	}
 	return *p
+}
+
+// compileResourceSets notes which requests and limits a pod has as a whole, and which of them its
+// cgroup has: limits only if each container has one, and no request of less than a shares' minimum
+// (pkg/kubelet/cm/helpers_linux.go ResourceConfigForPod, kubelet_pods.go
+// convertToAPIPodLevelResourcesStatus).
+func (t *PodTemplate) compileResourceSets() {
+	pod := &v1.Pod{Spec: *t.Spec}
+	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+	limits := resourcehelper.PodLimits(pod, resourcehelper.PodResourcesOptions{})
+	for _, x := range []struct {
+		set  ResourceSet
+		list v1.ResourceList
+		name v1.ResourceName
+	}{{RequestsCPU, requests, v1.ResourceCPU}, {RequestsMemory, requests, v1.ResourceMemory},
+		{LimitsCPU, limits, v1.ResourceCPU}, {LimitsMemory, limits, v1.ResourceMemory}} {
+		if _, ok := x.list[x.name]; ok {
+			t.AllocatedResources |= x.set
+		}
+	}
+	const minShares = 2
+	t.CgroupResources = t.AllocatedResources
+	if requests.Cpu().MilliValue() <= minShares {
+		t.CgroupResources &^= RequestsCPU
+	}
+	for i := range t.Containers {
+		if t.Containers[i].Limits.MilliCPU == 0 {
+			t.CgroupResources &^= LimitsCPU
+		}
+		if t.Containers[i].Limits.Memory == 0 {
+			t.CgroupResources &^= LimitsMemory
+		}
+	}
 }
 
 // compileRequests follows pkg/scheduler/framework/types.go calculateResource.

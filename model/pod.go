@@ -59,6 +59,9 @@ type PodStatus struct {
 	// HasIP says that status.podIP is set; the address itself is made from the pod (see
 	// Pod.IP). HostIPs is set with the first status a kubelet writes.
 	HasIP bool
+	// Resources are the requests and limits that status.resources shows; their values are the
+	// template's.
+	Resources ResourceSet
 	// Started is status.startTime, when the kubelet first saw the pod; Never before.
 	StartTime Time
 

@@ -255,6 +255,8 @@ type ControlPlane struct {
 	// KubeletJitter is the largest part of a pod worker's delay that is added to it at random
 	// (pod_workers.go workerResyncIntervalJitterFactor, workerBackOffPeriodJitterFactor).
 	KubeletJitter float64
+	// NoCgroupsPerQOS says that the kubelets are configured with cgroupsPerQOS: false.
+	NoCgroupsPerQOS bool
 
 	ControllerManager, Scheduler, Kubelet ClientLimit
 	// RegistryPull limits the image pulls of each kubelet (registryPullQPS, registryBurst). A

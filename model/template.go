@@ -42,7 +42,22 @@ type PodTemplate struct {
 	// without a request counts 100m and 200 MiB (pkg/scheduler/util/pod_resources.go).
 	NonZeroMilliCPU int64
 	NonZeroMemory   int64
+
+	// AllocatedResources are the requests and limits that the pod has as a whole, and
+	// CgroupResources those that can be read from its cgroup.
+	AllocatedResources, CgroupResources ResourceSet
 }
+
+// ResourceSet says which of a pod's requests and limits status.resources shows.
+type ResourceSet uint8
+
+// The members of a ResourceSet.
+const (
+	RequestsCPU ResourceSet = 1 << iota
+	RequestsMemory
+	LimitsCPU
+	LimitsMemory
+)
 
 // MaxContainers is the largest number of containers in a pod, init containers included: the
 // kubelet's machine keeps sets of containers as the bits of one word.

@@ -160,6 +160,7 @@ func (c *Cluster) admit(id model.PodID) {
 	} else {
 		p.machine.Reset(o.Template)
 	}
+	p.machine.NoCgroupsPerQOS = c.scenario.ControlPlane.NoCgroupsPerQOS
 	p.containers = p.containers[:0]
 	for range o.Template.Containers {
 		p.containers = append(p.containers, container{})

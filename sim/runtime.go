@@ -66,7 +66,11 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 	case kubelet.RunSandbox:
 		later(kubelet.SandboxStarted, streamSandbox, &l.RunSandbox)
 	case kubelet.StopSandbox:
-		later(kubelet.SandboxStopped, streamStopSandbox, &l.StopSandbox)
+		if f.OK {
+			later(kubelet.SandboxStopped, streamStopSandbox, &l.StopSandbox)
+		} else {
+			c.at(c.now, evRuntime, id, 0, answer(kubelet.SandboxStopped, f.Container))
+		}
 	case kubelet.Create:
 		later(kubelet.ContainerCreated, streamCreate, &l.Create)
 	case kubelet.Start:

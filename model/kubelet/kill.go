@@ -224,7 +224,7 @@ func (p *Pod) podKilled() {
 		return
 	}
 	p.sync.stage = stoppingSandbox
-	p.ask(StopSandbox, -1)
+	p.out = append(p.out, Effect{Kind: StopSandbox, Container: -1, OK: p.sandbox.ready})
 }
 
 func (p *Pod) sandboxStopped() {

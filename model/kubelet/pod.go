@@ -5,6 +5,9 @@ import "podsim/model"
 // Pod is a kubelet's view of one pod.
 type Pod struct {
 	template *model.PodTemplate
+	// NoCgroupsPerQOS says that the kubelet runs with cgroupsPerQOS: false: then it cannot read the
+	// pod's cgroup. It is set after NewPod or Reset.
+	NoCgroupsPerQOS bool
 
 	// The pod as the API server last told it (kubelet/config, pod_manager.go).
 	config config
@@ -73,6 +76,8 @@ type work struct {
 	evictedMessage model.Message
 	// graceSeconds is the effective grace period of the termination, 0 before.
 	graceSeconds int64
+	// phase is the phase of the object that the pending update came with.
+	phase model.Phase
 	// wakes says that a Wake was asked for.
 	wakes bool
 	// initialized says that the pod had run containers when the worker took its object last
@@ -334,6 +339,7 @@ const (
 	SetUpVolume
 	UnmountVolumes
 	RunSandbox
+	// StopSandbox stops the sandbox; OK says that it runs.
 	StopSandbox
 	// AskImage and GenerateConfig, which makes a container's configuration, are answered at once;
 	// the rest takes time.

@@ -62,12 +62,31 @@ func (p *Pod) generateStatus(from source, terminal bool) {
 	if p.config.phase.Terminal() {
 		s.Phase = p.config.phase
 	}
+	s.Resources = p.podResources()
 	p.probeStatus(s)
 	sandboxMessage := model.Message{Kind: model.MessageNoSandbox}
 	if p.sandboxOf(from).exists {
 		sandboxMessage.Kind = model.MessageSandboxNotReady
 	}
 	s.SetConditions(t, p.sandboxOf(from).ready, sandboxMessage, p.now)
+}
+
+// podResources follows kubelet_pods.go convertToAPIPodLevelResourcesStatus: what the pod was
+// allocated until the API server has it as running, then what its cgroup says. What cannot be read
+// there stays as it was while the pod is running on both sides.
+func (p *Pod) podResources() model.ResourceSet {
+	allocated := p.template.AllocatedResources
+	if p.sync.phase != model.PodRunning {
+		return allocated
+	}
+	var read model.ResourceSet
+	if !p.NoCgroupsPerQOS {
+		read = p.template.CgroupResources
+	}
+	if p.Status.Phase == model.PodRunning {
+		read |= p.Status.Resources
+	}
+	return read | allocated&model.RequestsMemory
 }
 
 // deadlineExceeded follows active_deadline.go pastActiveDeadline.

@@ -44,6 +44,8 @@ type syncState struct {
 	// the grace period of a termination (KillPodOptions).
 	deleting                bool
 	deletionGrace, override int64
+	// phase is the phase of the object that this sync was given.
+	phase model.Phase
 	// toStart and toKill are the containers of computePodActions, as bits.
 	toStart, toKill uint64
 	// killing are the containers whose kill is under way, toPrune those whose older instance
@@ -233,8 +235,11 @@ func (p *Pod) terminate() {
 	p.work.graceSeconds = max(1, grace)
 }
 
-// update gives the worker work (UpdatePod).
-func (p *Pod) update() { p.work.pending = true }
+// update gives the worker work, with the object as it is now (UpdatePod).
+func (p *Pod) update() { p.work.pending, p.work.phase = true, p.config.phase }
+
+// requeue gives the worker work with the object that it has (requeueLastPodUpdate).
+func (p *Pod) requeue() { p.work.pending = true }
 
 // runWorker lets the worker take the pending update when it is free. What the sync sees of the
 // pod's object is what was there then, though it may wait for the PLEG, which must have looked
@@ -243,7 +248,7 @@ func (p *Pod) runWorker() {
 	if p.work.pending && !p.work.busy {
 		p.work.pending, p.work.busy = false, true
 		p.sync = syncState{kind: p.work.kind, deleting: p.config.deleting, deletionGrace: p.config.graceSeconds,
-			override: p.work.graceSeconds, current: -1, stage: awaitingRelist}
+			override: p.work.graceSeconds, phase: p.work.phase, current: -1, stage: awaitingRelist}
 		if p.work.kind != terminatedPod {
 			p.work.initialized = p.hasInitialized()
 		}
@@ -450,7 +455,7 @@ func (p *Pod) endPhase() {
 	p.sync.stage = idle
 	p.work.busy = false
 	p.work.lastSync = p.now
-	p.update()
+	p.requeue()
 }
 
 // syncTerminatingPod follows Kubelet.SyncTerminatingPod.
