@@ -9,6 +9,8 @@ import (
 type node struct {
 	loops  kubelet.Loops
 	puller kubelet.Puller
+	// deletor is when the deletor of containers is through with what it has.
+	deletor model.Time
 	// pulled is the record of pulls, pullLimit their rate limit.
 	pulled    kubelet.PullRecords
 	pullLimit limit
@@ -190,7 +192,7 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 	case kubelet.DeadlineAt:
 		c.at(n.loops.NextTick(max(f.At, c.now)), evDeadline, id, 0, 0)
 	case kubelet.RelistSoon:
-		c.relist(id, c.now+kubelet.RelistDelay, 0)
+		c.relist(id, n.loops.RelistAt(c.now), 0)
 	case kubelet.RelistNext:
 		c.relist(id, n.loops.NextRelist(c.now), relistAll)
 	case kubelet.BeginSync:
@@ -234,7 +236,13 @@ func (c *Cluster) relist(id model.PodID, at model.Time, arg int32) {
 func (c *Cluster) relisted(id model.PodID, arg int32) {
 	p := &c.pods[id]
 	p.relistAt = model.Never
-	c.nodes[c.state.Pods[id].Node].loops.Inspected(c.now, p.machine.Inspections(arg == relistAll))
+	loops := &c.nodes[c.state.Pods[id].Node].loops
+	switch changed := p.machine.Unseen(); {
+	case arg != relistAll:
+		loops.Relisted(c.now, changed)
+	case changed:
+		loops.Inspected(c.now)
+	}
 	c.step(id, kubelet.Event{Kind: kubelet.Relisted, OK: arg != relistAll})
 }
 

@@ -78,6 +78,10 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 		later(kubelet.ContainerStarted, streamStart, &l.Start)
 	case kubelet.Remove:
 		later(kubelet.ContainerRemoved, streamRemove, &l.Remove)
+	case kubelet.Discard:
+		n := &c.nodes[c.state.Pods[id].Node]
+		n.deletor = max(n.deletor, c.now) + c.delay(id, streamRemove, &l.Remove)
+		c.at(n.deletor, evRuntime, id, uint16(f.Instance), answer(kubelet.ContainerDiscarded, f.Container))
 	case kubelet.Stop:
 		r.stop(id, f)
 	case kubelet.RunHook:
@@ -145,6 +149,8 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 			ev.N, ev.M, ev.S = int64(pr.took), int64(pr.waited), pr.size
 		case kubelet.HookDone:
 			ev.OK = op == 0
+		case kubelet.ContainerDiscarded:
+			ev.Instance = int32(op)
 		}
 		c.step(id, ev)
 	}

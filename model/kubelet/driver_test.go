@@ -126,7 +126,12 @@ func (d *driver) happen(e kubelet.Event) {
 		return
 	case e.Kind == kubelet.Relisted:
 		d.relistAt = model.Never
-		d.loops.Inspected(d.now, d.pod.Inspections(!e.OK))
+		switch changed := d.pod.Unseen(); {
+		case e.OK:
+			d.loops.Relisted(d.now, changed)
+		case changed:
+			d.loops.Inspected(d.now)
+		}
 	case e.Kind == kubelet.ContainerStarted:
 		d.started[i], d.ending[i] = d.now, model.Never
 		if r := d.run(i); r.lasts != model.Never {
@@ -200,6 +205,8 @@ func answer(f kubelet.EffectKind) (kind kubelet.EventKind, took model.Time) {
 		return kubelet.ContainerStarted, 60 * model.Millisecond
 	case kubelet.Remove:
 		return kubelet.ContainerRemoved, 50 * model.Millisecond
+	case kubelet.Discard:
+		return kubelet.ContainerDiscarded, 50 * model.Millisecond
 	case kubelet.RunHook:
 		return kubelet.HookDone, 30 * model.Millisecond
 	case kubelet.RunProbe:
@@ -221,7 +228,7 @@ func (d *driver) carryOut(f *kubelet.Effect) {
 		e.Kind = kubelet.DeadlineReached
 		d.in(d.loops.NextTick(f.At)-d.now, e)
 	case kubelet.RelistSoon:
-		d.relist(kubelet.RelistDelay, true)
+		d.relist(d.loops.RelistAt(d.now)-d.now, true)
 	case kubelet.RelistNext:
 		d.relist(d.loops.NextRelist(d.now)-d.now, false)
 	case kubelet.PublishStatus:

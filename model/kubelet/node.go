@@ -25,9 +25,6 @@ func (l *Loops) NextReconcile(t model.Time) model.Time {
 	return l.Origin + floor(t-l.Origin, reconcilePeriod) + reconcilePeriod
 }
 
-// RelistDelay is the time from an on-demand relist's request until it sees the pod.
-const RelistDelay = relistTime
-
 // Loops gives the moments at which a kubelet's endless loops come round, so that nothing has
 // to be queued for the rounds that find nothing to do.
 type Loops struct {
@@ -58,14 +55,34 @@ func (l *Loops) NextRelist(t model.Time) model.Time {
 	return l.LastRelist(t) + relistTime + relistPeriod + relistTime
 }
 
-// Inspected delays the looks at all pods after t for n looks at the containers of a pod: the
-// PLEG's timer starts anew after them (pleg/generic.go Relist, workerLoopIteration).
-func (l *Loops) Inspected(t model.Time, n int) {
-	if n == 0 {
-		return
-	}
+// Inspected delays the looks at all pods after t for a look at the containers of a pod: the PLEG's
+// timer starts anew after it (pleg/generic.go Relist, workerLoopIteration).
+func (l *Loops) Inspected(t model.Time) {
 	last, next := l.LastRelist(t), l.NextRelist(t)
-	l.delayed, l.last, l.next = true, last, next-relistTime+model.Time(n)*relistTime
+	l.delayed, l.last, l.next = true, last, next
+}
+
+// RelistAt is when an on-demand look at one pod, asked for at t, sees the pod: the PLEG does one
+// thing after the other (pleg/generic.go workerLoopIteration).
+func (l *Loops) RelistAt(t model.Time) model.Time {
+	next := l.NextRelist(t)
+	if next-relistTime <= t {
+		t = next
+	}
+	return max(t, next-relistTime-relistPeriod) + relistTime
+}
+
+// Relisted delays the looks at all pods for a look at one pod that saw it at t and, when something
+// had changed, looked at its containers then: a look that is due meanwhile begins after it.
+func (l *Loops) Relisted(t model.Time, changed bool) {
+	end := t
+	if changed {
+		end += relistTime
+	}
+	begin := t - relistTime
+	if last, next := l.LastRelist(begin), l.NextRelist(begin)-relistTime; next < end {
+		l.delayed, l.last, l.next = true, last, end
+	}
 }
 
 // NextTick is the sync loop's first tick at or after t: a pod's wake is seen there.

@@ -45,9 +45,10 @@ func TestLoopsAreTheirTicks(t *testing.T) {
 			require.Equal(t, slow.next(), loops.NextRelist(now), "seed %d at %s", seed, now)
 			require.Less(t, now, loops.NextRelist(now))
 			if r.Intn(3) == 0 {
-				n := r.Intn(4)
-				loops.Inspected(now, n)
-				slow.looks[len(slow.looks)-1] += model.Time(n) * lookTime
+				for range r.Intn(4) {
+					loops.Inspected(now)
+					slow.looks[len(slow.looks)-1] += lookTime
+				}
 			}
 			if r.Intn(2) == 0 {
 				now = loops.NextRelist(now)
@@ -55,6 +56,25 @@ func TestLoopsAreTheirTicks(t *testing.T) {
 				now += model.Time(r.Int63n(int64(5 * model.Second)))
 			}
 		}
+	}
+}
+
+// A look at one pod and a look at all pods do not overlap.
+func TestOneLookAtATime(t *testing.T) {
+	const ms = model.Millisecond
+	for _, c := range []struct{ asked, sees, next model.Time }{
+		{500 * ms, 502 * ms, 1004 * ms},
+		{999 * ms, 1001 * ms, 1005 * ms}, // the look at 1.002 s waits for the end of this one
+		{1001 * ms, 1003 * ms, 1007 * ms},
+		{1002 * ms, 1006 * ms, 2006 * ms}, // the look at all pods comes first
+		{1003 * ms, 1006 * ms, 2006 * ms},
+		{1004 * ms, 1006 * ms, 2006 * ms},
+	} {
+		var loops kubelet.Loops
+		sees := loops.RelistAt(c.asked)
+		assert.Equal(t, c.sees, sees, "asked at %s", c.asked)
+		loops.Relisted(sees, true)
+		assert.Equal(t, c.next, loops.NextRelist(sees), "asked at %s", c.asked)
 	}
 }
 

@@ -143,8 +143,8 @@ type container struct {
 	// the PLEG's.
 	cur, prev         instance
 	seenCur, seenPrev instance
-	// outdatedAt is when the PLEG saw that prev is outdated: from then on it is being removed.
-	outdatedAt model.Time
+	// old is the instance before prev, when it is in the runtime still; 0 otherwise.
+	old int32
 
 	// failure is the reason cache's entry: why the container could not be started
 	// (reason_cache.go).
@@ -267,6 +267,8 @@ const (
 	// ContainerStopped answers Stop: the container is not running any more.
 	ContainerStopped
 	ContainerRemoved
+	// ContainerDiscarded answers Discard: Instance is not in the runtime any more.
+	ContainerDiscarded
 	// ContainerExited says that the main process ended: N is the exit code, Reason the reason.
 	ContainerExited
 	// HookDone answers RunHook; OK says that the hook succeeded.
@@ -282,7 +284,7 @@ const (
 
 var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Relisted", "Evict", "SyncBegun", "SandboxStarted",
 	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
-	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
+	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
 
 // String is the event's name.
 func (k EventKind) String() string { return eventNames[k] }
@@ -351,6 +353,9 @@ const (
 	// Stop sends SIGTERM and, GraceSeconds later, SIGKILL.
 	Stop
 	Remove
+	// Discard lets the kubelet's deletor remove an instance that has ended, after those of all the
+	// node's pods that it was given before (pod_container_deletor.go).
+	Discard
 	// RunHook runs the container's hook: PostStart or PreStop by OK (true is postStart).
 	RunHook
 	// Timer asks for TimerFired after Delay.
@@ -364,7 +369,7 @@ const (
 )
 
 var effectNames = [...]string{"Wake", "DeadlineAt", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "Emit", "MountVolumes", "SetUpVolume", "UnmountVolumes",
-	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "RunHook", "Timer", "ProbeAt",
+	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "Discard", "RunHook", "Timer", "ProbeAt",
 	"RunProbe", "Done"}
 
 // String is the effect's name.

@@ -200,8 +200,8 @@ var lives = []life{
   27.011     Unhealthy c
   27.012     Killing c
   27.042     BackOff c
-  27.059     BackOff c
-  27.064 Running sandbox initialized [c CrashLoopBackOff x2]
+  27.061     BackOff c
+  27.066 Running sandbox initialized [c CrashLoopBackOff x2]
 `,
 	},
 	{

@@ -6,14 +6,14 @@ import (
 	"podsim/model"
 )
 
-// prune removes the older instances of init containers and sidecars that are still there: for
-// up to a second the kubelet's deletor, which removes those of all containers, and the sync do
-// the same work (kuberuntime_container.go pruneInitContainersBeforeStart).
+// prune removes the older instances of init containers and sidecars that are still there: for a
+// moment the kubelet's deletor, which removes those of all containers, and the sync do the same
+// work (kuberuntime_container.go pruneInitContainersBeforeStart).
 func (p *Pod) prune() {
 	p.sync.stage = pruning
 	for i := range p.containers[:p.template.NumInit] {
 		c := &p.containers[i]
-		if c.seenCur.state == exited && c.seenPrev.state == exited && p.now < c.outdatedAt+relistPeriod {
+		if c.seenCur.state == exited && c.seenPrev.state == exited && c.prev.id == c.seenPrev.id {
 			p.sync.toPrune |= bit(i)
 		}
 	}
@@ -243,7 +243,7 @@ func (p *Pod) containerCreated(e Event) {
 	}
 	p.instances++
 	if c.cur.state != absent {
-		c.prev = c.cur
+		c.old, c.prev = c.prev.id, c.cur
 	}
 	c.cur = instance{id: p.instances, state: created, restarts: restarts, attempt: p.sandbox.attempt}
 	p.changed()

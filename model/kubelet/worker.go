@@ -137,6 +137,8 @@ func (p *Pod) handle(e Event) {
 		p.hookDone(e)
 	case ContainerStopped:
 		p.stopped(int(e.Container))
+	case ContainerDiscarded:
+		p.discarded(e)
 	default:
 		p.answer(e)
 	}
@@ -297,9 +299,7 @@ func (p *Pod) relisted(e Event) {
 	for i := range p.containers {
 		c := &p.containers[i]
 		worthy = worthy || c.happened(&c.cur) || c.happened(&c.prev)
-		if c.outdated() {
-			c.outdatedAt = p.now
-		}
+		p.discard(i)
 		c.seenCur, c.seenPrev = c.cur, c.prev
 	}
 	if worthy {
@@ -319,27 +319,43 @@ func (c *container) happened(x *instance) bool {
 	return x.state != before && (x.state == running || x.state == exited)
 }
 
-// outdated says that the PLEG is about to see that an instance has ended after an older one,
-// which the kubelet now removes (pod_container_deletor.go deleteContainersInPod).
-func (c *container) outdated() bool {
-	return c.cur.state == exited && c.prev.state == exited && c.happened(&c.cur)
+// discard lets go of the instances of a container that ended before one that the PLEG is about to
+// see ended (kubelet.go cleanUpContainersInPod, pod_container_deletor.go deleteContainersInPod).
+func (p *Pod) discard(i int) {
+	c := &p.containers[i]
+	switch {
+	case c.cur.state == exited && c.happened(&c.cur):
+		if c.prev.state == exited {
+			p.askDiscard(i, c.prev.id)
+		}
+	case c.prev.state != exited || !c.happened(&c.prev):
+		return
+	}
+	if c.old != 0 {
+		p.askDiscard(i, c.old)
+	}
 }
 
-// Inspections is how often the PLEG's looks at all pods will look at this pod's containers for
-// what it has not seen yet: now, if all says that it looks at all pods now, and once for each
-// instance that is removed because a newer one has ended.
-func (p *Pod) Inspections(all bool) int {
-	n := 0
-	if all && p.seen.dirty {
-		n++
-	}
-	for i := range p.containers {
-		if p.containers[i].outdated() {
-			n++
-		}
-	}
-	return n
+func (p *Pod) askDiscard(i int, id int32) {
+	p.out = append(p.out, Effect{Kind: Discard, Container: int8(i), Instance: id})
 }
+
+// discarded notes that the runtime has let go of an instance.
+func (p *Pod) discarded(e Event) {
+	c := &p.containers[e.Container]
+	switch e.Instance {
+	case c.prev.id:
+		c.prev = instance{}
+	case c.old:
+		c.old = 0
+	default:
+		return
+	}
+	p.changed()
+}
+
+// Unseen says that the runtime's state is not what the PLEG has seen.
+func (p *Pod) Unseen() bool { return p.seen.dirty }
 
 // changed notes that the runtime's state is not what the PLEG has seen.
 func (p *Pod) changed() {
