@@ -23,7 +23,10 @@ func (c *Cluster) notify(kind model.ObjectKind, id int32, change model.ChangeTyp
 	e := Event{Kind: evNotify, Obj: id, Arg: int32(kind)<<8 | int32(change)}
 	if kind == model.KindPod {
 		e.Gen = uint32(c.pods[id].gen)
-		e.At = c.now + c.delay(model.PodID(id), streamWatch, &c.scenario.ControlPlane.Watch)
+		// A watch keeps the order of an object's changes.
+		p := &c.pods[id]
+		e.At = max(p.noticeAt, c.now+c.delay(model.PodID(id), streamWatch, &c.scenario.ControlPlane.Watch))
+		p.noticeAt = e.At
 	} else {
 		e.At = c.now + c.delayOf(uint64(kind)<<32|uint64(id), streamWatch, c.record.seq, &c.scenario.ControlPlane.Watch)
 	}
@@ -111,11 +114,16 @@ func (c *Cluster) freePod(id model.PodID) {
 	c.freePods = append(c.freePods, id)
 }
 
-// deletePod is a delete request for a pod (registry/core/pod/strategy.go CheckGracefulDelete):
-// a pod that is not bound or has ended goes at once.
+// deletePod is a delete request for a pod (apiserver/pkg/registry/rest/delete.go BeforeDelete,
+// registry/core/pod/strategy.go CheckGracefulDelete): a pod that is not bound or has ended goes
+// at once.
 func (c *Cluster) deletePod(id model.PodID, graceSeconds int64) {
 	o, p := &c.state.Pods[id], &c.pods[id]
 	if !p.exists {
+		return
+	}
+	if o.Deleting {
+		c.shortenDeletion(id, graceSeconds)
 		return
 	}
 	grace := o.Template.GraceSeconds
@@ -129,9 +137,6 @@ func (c *Cluster) deletePod(id model.PodID, graceSeconds int64) {
 		c.removePod(id)
 		return
 	}
-	if o.Deleting && grace >= o.GraceSeconds {
-		return
-	}
 	o.Deleting = true
 	o.GraceSeconds = grace
 	o.DeletionTimestamp = c.now.TruncateSecond() + model.Time(grace)*model.Second
@@ -139,12 +144,33 @@ func (c *Cluster) deletePod(id model.PodID, graceSeconds int64) {
 	c.changed(model.KindPod, int32(id), model.Modified)
 }
 
+// shortenDeletion is a delete request for a pod that is marked: it can only leave less time,
+// counted from the first request.
+func (c *Cluster) shortenDeletion(id model.PodID, graceSeconds int64) {
+	o := &c.state.Pods[id]
+	if graceSeconds == noGrace || graceSeconds >= o.GraceSeconds {
+		return
+	}
+	if graceSeconds == 0 {
+		c.removePod(id)
+		return
+	}
+	o.DeletionTimestamp -= model.Time(o.GraceSeconds-graceSeconds) * model.Second
+	o.GraceSeconds = graceSeconds
+	if o.DeletionTimestamp < c.now {
+		o.DeletionTimestamp, o.GraceSeconds = c.now.TruncateSecond(), 1
+	}
+	c.changed(model.KindPod, int32(id), model.Modified)
+}
+
 // removePod takes a pod's object out of the API server. Watchers see the deletion mark with
-// grace period 0 first (apiserver/pkg/registry/rest/delete.go BeforeDelete).
+// grace period 0 first (BeforeDelete).
 func (c *Cluster) removePod(id model.PodID) {
 	o, p := &c.state.Pods[id], &c.pods[id]
+	if !o.Deleting {
+		o.Generation++
+	}
 	o.Deleting, o.GraceSeconds, o.DeletionTimestamp = true, 0, c.now.TruncateSecond()
-	o.Generation++
 	c.changed(model.KindPod, int32(id), model.Modified)
 	p.exists = false
 	delete(c.podNames, podName{o.Template.Namespace, o.Name})

@@ -60,6 +60,8 @@ type pod struct {
 	// luck names the pod's random draws; draws counts them.
 	luck  uint64
 	draws uint32
+	// noticeAt is when the watchers hear of the pod's last change.
+	noticeAt model.Time
 	// machine is the kubelet's view, nil before the kubelet has seen the pod.
 	machine *kubelet.Pod
 	// done says that the kubelet's worker has ended, gone that every watcher knows that the
@@ -205,13 +207,16 @@ func (c *Cluster) Next() (at model.Time, ok bool) { return c.queue.Peek() }
 // Step carries out the next event. It says whether there was one.
 func (c *Cluster) Step() bool {
 	e, ok := c.queue.Pop()
-	if !ok {
-		return false
+	if ok {
+		c.happen(&e)
 	}
+	return ok
+}
+
+func (c *Cluster) happen(e *Event) {
 	c.now = e.At
 	c.record.events++
-	c.dispatch(&e)
-	return true
+	c.dispatch(e)
 }
 
 // Run carries out all events up to and including the moment until. more, where it is not

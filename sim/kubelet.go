@@ -163,6 +163,9 @@ func (c *Cluster) admit(id model.PodID) {
 		p.machine.Reset(o.Template)
 	}
 	p.machine.NoCgroupsPerQOS = c.scenario.ControlPlane.NoCgroupsPerQOS
+	// The status manager's first status of a pod keeps the object's transition times
+	// (status_manager.go updateStatusInternal).
+	p.machine.Status.Conditions = o.Status.Conditions
 	p.containers = p.containers[:0]
 	for range o.Template.Containers {
 		p.containers = append(p.containers, container{})

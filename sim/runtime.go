@@ -251,10 +251,18 @@ func (r *simulatedRuntime) stop(id model.PodID, f *kubelet.Effect) {
 	c.at(c.now+c.delay(id, streamStopTerm, &c.scenario.Latencies.StopTerm), evKill, id, k.stopGen, int32(f.Container))
 }
 
-// killed is the moment of SIGTERM: the process ends by itself or is killed in the end.
+// killed is the moment of SIGTERM: the process ends by itself or is killed in the end. The kubelet
+// may not have known that it had ended: it was down.
 func (c *Cluster) killed(id model.PodID, i int, gen uint16) {
 	k := &c.pods[id].containers[i]
-	if k.stopGen != gen || !k.running {
+	if k.stopGen != gen {
+		return
+	}
+	if !k.running {
+		if k.stopping {
+			k.stopping = false
+			c.step(id, kubelet.Event{Kind: kubelet.ContainerStopped, Container: int8(i)})
+		}
 		return
 	}
 	term := &c.behaviorOf(id, i).OnTerm
