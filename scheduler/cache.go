@@ -80,6 +80,15 @@ func (s *Scheduler) RemoveNode(id model.NodeID, now model.Time) {
 	n.Generation++
 }
 
+// Node is a node as the scheduler's cache has it, with what its pods request; nil when there is
+// none. Do not change it.
+func (s *Scheduler) Node(id model.NodeID) *framework.NodeInfo {
+	if int(id) >= len(s.nodes) {
+		return nil
+	}
+	return s.nodes[id]
+}
+
 // node is the record of a node, an absent one for a node that was never added.
 func (s *Scheduler) node(id model.NodeID) *framework.NodeInfo {
 	for len(s.nodes) <= int(id) {

@@ -6,6 +6,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"podsim/model"
+	"podsim/model/kubelet"
 )
 
 // Check recomputes what the cluster keeps derived and looks for states that cannot be. It
@@ -13,8 +14,13 @@ import (
 // every event, runs never.
 func (c *Cluster) Check() {
 	c.scheduler.Check()
+	coming := c.coming()
 	for id := 1; id < len(c.pods); id++ {
 		c.checkPod(model.PodID(id))
+		c.checkKubelet(model.PodID(id), coming[id])
+	}
+	for id := 1; id < len(c.nodes); id++ {
+		c.checkNode(model.NodeID(id), coming)
 	}
 	for id := 1; id < len(c.replicaSets); id++ {
 		c.checkReplicaSet(model.ReplicaSetID(id))
@@ -51,6 +57,138 @@ func (c *Cluster) checkPod(id model.PodID) {
 	}
 	if c.forgotten(id) {
 		c.contradiction("pod %s waits for a node and nobody knows", o.Name)
+	}
+}
+
+// coming says of a pod which of its events are to come, without those that nobody waits for.
+type coming struct {
+	// notice: a watcher has not heard of the pod's last change; admission: the kubelet does not
+	// work on it yet; kubelet: the kubelet's own events but the ends of its containers, and
+	// those where the worker waits for them; relist: the PLEG's look; volume: the volume manager's,
+	// which goes on when the worker has ended.
+	notice, admission, kubelet, relist, volume bool
+}
+
+// coming looks through the events that wait, by pod.
+func (c *Cluster) coming() []coming {
+	all := make([]coming, len(c.pods))
+	c.queue.Each(func(e *Event) {
+		switch {
+		case e.Kind == evNotify:
+			if id := e.Obj; model.ObjectKind(e.Arg>>8) == model.KindPod && c.pods[id].gen == uint16(e.Gen) {
+				all[id].notice = true
+			}
+		case e.Kind == evPulled:
+			if n := &c.nodes[e.Obj]; int(e.Arg) < len(n.pulls) && n.pulls[e.Arg].active {
+				r := &n.pulls[e.Arg].request
+				all[r.Pod].kubelet = all[r.Pod].kubelet || c.pods[r.Pod].kubeletGen == r.Gen
+			}
+		case e.Kind <= lastKubeletEvent && c.pods[e.Obj].kubeletGen == uint16(e.Gen>>16):
+			c.comingTo(&all[e.Obj], e)
+		}
+	})
+	return all
+}
+
+// comingTo counts an event of a pod's kubelet unless it is stale.
+func (c *Cluster) comingTo(x *coming, e *Event) {
+	p, op := &c.pods[e.Obj], uint16(e.Gen)
+	ev := kubelet.Event{Container: int8(e.Arg), Gen: op}
+	switch e.Kind {
+	case evAdmit:
+		x.admission = true
+		return
+	case evVolume:
+		x.volume = true
+		return
+	case evDeadline:
+		return
+	case evWake:
+		ev.Kind = kubelet.Woken
+		x.kubelet = x.kubelet || p.wakeGen == op && p.machine.Takes(&ev)
+		return
+	case evRelist:
+		x.relist = x.relist || p.relistGen == op
+		x.kubelet = x.kubelet || p.relistGen == op
+		return
+	case evExit:
+		k := &p.containers[ev.Container]
+		x.kubelet = x.kubelet || k.exitGen == op && k.running && (k.stopping || p.machine.Busy())
+		return
+	case evKill:
+		k := &p.containers[ev.Container]
+		x.kubelet = x.kubelet || k.stopGen == op && (k.running || k.stopping)
+		return
+	case evTimer:
+		ev.Kind = kubelet.TimerFired
+	case evProbeDue:
+		ev.Kind, ev.Probe = kubelet.ProbeDue, model.ProbeType(e.Arg>>8)
+	case evProbed:
+		ev.Kind, ev.Probe = kubelet.Probed, model.ProbeType(e.Arg>>8&255)
+	default:
+		ev.Kind = kubelet.SyncBegun
+	}
+	x.kubelet = x.kubelet || p.machine.Takes(&ev)
+}
+
+// checkKubelet looks at what the kubelet has of a pod: whoever waits has an event to come.
+func (c *Cluster) checkKubelet(id model.PodID, coming coming) {
+	o, p := &c.state.Pods[id], &c.pods[id]
+	if o.Node == 0 || c.nodes[o.Node].cutOff() {
+		return
+	}
+	if p.admitted < 2 {
+		if p.exists && !coming.notice && !coming.admission {
+			c.contradiction("pod %s is bound and its kubelet will not hear of it", o.Name)
+		}
+		return
+	}
+	if wrong := p.machine.Check(); wrong != "" {
+		c.contradiction("kubelet of pod %s: %s", o.Name, wrong)
+	}
+	waits := p.machine.Waits()
+	switch {
+	case waits && !coming.kubelet && !coming.volume && !c.nodes[o.Node].puller.Waits(id, p.kubeletGen):
+		c.contradiction("pod %s waits and nothing is to come", o.Name)
+	case p.done && (coming.kubelet || coming.relist):
+		c.contradiction("the kubelet is through with pod %s and something is to come", o.Name)
+	case (p.relistAt != model.Never) != coming.relist:
+		c.contradiction("pod %s is to be looked at by the PLEG at %s, an event for it: %t", o.Name, p.relistAt, coming.relist)
+	}
+	if !waits && p.exists && !coming.notice && c.nodes[o.Node].status.Idle() {
+		c.checkPublished(id)
+	}
+}
+
+// checkPublished looks for a status that its kubelet's status manager has forgotten, and for a
+// deleted pod whose end it has not told.
+func (c *Cluster) checkPublished(id model.PodID) {
+	o, p := &c.state.Pods[id], &c.pods[id]
+	if !p.machine.Published(&o.Status, c.now) {
+		c.contradiction("the status manager has forgotten pod %s", o.Name)
+	}
+	if p.done && o.Deleting {
+		c.contradiction("the kubelet is through with pod %s and does not delete it", o.Name)
+	}
+}
+
+// checkNode counts what the pods of a node request. The scheduler knows the same once it has
+// heard of all changes: a pod that has ended holds nothing.
+func (c *Cluster) checkNode(id model.NodeID, coming []coming) {
+	var want model.Resources
+	for i := 1; i < len(c.pods); i++ {
+		o, p := &c.state.Pods[i], &c.pods[i]
+		if coming[i].notice || p.view == assumedPod {
+			return
+		}
+		if p.exists && o.Node == id && !o.Status.Phase.Terminal() {
+			want.Add(&o.Template.Requests)
+		}
+	}
+	got := c.scheduler.Node(id)
+	if got.Requested.MilliCPU != want.MilliCPU || got.Requested.Memory != want.Memory || int64(len(got.Pods)) != want.Pods {
+		c.contradiction("node %s: %d pods request %dm and %d bytes, for the scheduler %d pods %dm and %d bytes", c.state.Nodes[id].Name,
+			want.Pods, want.MilliCPU, want.Memory, len(got.Pods), got.Requested.MilliCPU, got.Requested.Memory)
 	}
 }
 

@@ -1,6 +1,11 @@
 package sim
 
-import "podsim/model"
+import (
+	"fmt"
+
+	"podsim/model"
+	"podsim/model/kubelet"
+)
 
 // CutOff takes the pods out of the kubelets' hands: a test plays the kubelets with SetStatus
 // and RemovePod.
@@ -30,4 +35,57 @@ func (c *Cluster) DeletePod(id model.PodID) { c.deletePod(id, noGrace) }
 func (c *Cluster) Do(s model.Step) {
 	c.scenario.Steps = append(c.scenario.Steps, s)
 	c.scenarioStep(len(c.scenario.Steps) - 1)
+}
+
+// StepTold carries out the next event and tells of it before.
+func (c *Cluster) StepTold(told *string) {
+	e, _ := c.queue.Pop()
+	name := ""
+	if int(e.Kind) < len(kindNames) {
+		name = kindNames[e.Kind]
+	}
+	if e.Kind == evRuntime {
+		name += " " + kubelet.EventKind(e.Arg>>8).String()
+	}
+	*told = fmt.Sprintf("%s %+v", name, e)
+	c.happen(&e)
+}
+
+var kindNames = [...]string{evAdmit: "admit", evWake: "wake", evSync: "sync", evDeadline: "deadline", evRelist: "relist",
+	evRuntime: "runtime", evExit: "exit", evKill: "kill", evTimer: "timer", evProbeDue: "probe due", evProbed: "probed", evVolume: "volume",
+	evStep: "step", evNotify: "notify", evPublish: "publish", evFinalDelete: "final delete", evPulled: "pulled",
+	evSchedule: "schedule", evBind: "bind", evEvict: "evict"}
+
+// Known says that a pod is in the API server or in its kubelet's hands, Admitted that the
+// kubelet's worker has it.
+func (c *Cluster) Known(id model.PodID) bool {
+	return c.pods[id].exists || c.Admitted(id) && !c.pods[id].done
+}
+func (c *Cluster) Admitted(id model.PodID) bool { return c.pods[id].admitted == 2 }
+
+// NodeFailed says that the pod's node is down.
+func (c *Cluster) NodeFailed(id model.PodID) bool { return c.nodes[c.state.Pods[id].Node].down }
+
+// Worker gives the state of the pod's worker.
+func (c *Cluster) Worker(id model.PodID) (busy, terminating bool) {
+	if !c.Admitted(id) {
+		return false, false
+	}
+	return c.pods[id].machine.Busy(), c.pods[id].machine.Terminating()
+}
+
+// Started says that the kubelet takes a container as started.
+func (c *Cluster) Started(id model.PodID, i int) bool {
+	s := &c.pods[id].machine.Status
+	return s.Containers != nil && s.Containers[i].Started
+}
+
+// InRuntime gives the last instance of a container in the runtime, and its exit code when it
+// does not run.
+func (c *Cluster) InRuntime(id model.PodID, i int) (instance int32, running bool, exitCode int32) {
+	if i >= len(c.pods[id].containers) {
+		return 0, false, 0
+	}
+	k := &c.pods[id].containers[i]
+	return k.instance, k.running, k.exitCode
 }

@@ -92,6 +92,22 @@ func (q *Queue) Peek() (at model.Time, ok bool) {
 // Len is the number of events pushed and not yet popped, stale ones too, arrivals not.
 func (q *Queue) Len() int { return q.wheel.len }
 
+// Each gives every event that was pushed and not yet popped, in no particular order. Checks look
+// at them; the events must stay as they are.
+func (q *Queue) Each(give func(*Event)) {
+	w := &q.wheel
+	for level := range w.slots {
+		for used := w.usedSlots[level]; used != 0; used &= used - 1 {
+			for i := w.slots[level][bits.TrailingZeros64(used)].head; i != 0; i = w.chunks[i].next {
+				c := &w.chunks[i]
+				for k := c.start; k < c.end; k++ {
+					give(&c.events[k])
+				}
+			}
+		}
+	}
+}
+
 // Stream merges arrivals into the queue as events of the given kind, with Obj their index. At
 // equal times they come before pushed events, in their own order. A queue has one source at a
 // time: the one before must have ended.

@@ -127,6 +127,11 @@ func (q *Puller) Ask(r PullRequest) bool {
 	return false
 }
 
+// Waits says that a pod's pull waits for others.
+func (q *Puller) Waits(pod model.PodID, gen uint16) bool {
+	return slices.ContainsFunc(q.waiting, func(r PullRequest) bool { return r.Pod == pod && r.Gen == gen })
+}
+
 // Reset forgets what waits and runs: the kubelet begins anew.
 func (q *Puller) Reset() { q.active, q.waiting = 0, q.waiting[:0] }
 
@@ -165,6 +170,9 @@ func (m *StatusManager) Changed(pod model.PodID) bool {
 	m.waiting = append(m.waiting, pod)
 	return false
 }
+
+// Idle says that no status is on its way or waits.
+func (m *StatusManager) Idle() bool { return !m.busy && len(m.batch) == 0 && len(m.waiting) == 0 }
 
 // Done ends the publishing of a status. It gives the next pod, 0 when none waits, and calls
 // send for each pod of a batch that begins.
