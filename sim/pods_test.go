@@ -42,99 +42,6 @@ func podsScenario(seed uint64, nodes int, pods ...*v1.Pod) *model.Scenario {
 	return sc
 }
 
-// randomPodOn makes a random pod that is bound to a node from the start.
-func randomPodOn(r *rand.Rand, name, node string) *v1.Pod {
-	p := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"}, Spec: swarmPod(r)}
-	p.Spec.RestartPolicy = []v1.RestartPolicy{"Always", "OnFailure", "Never"}[r.Intn(3)]
-	p.Spec.NodeName = node
-	model.DefaultPod(p)
-	return p
-}
-
-// lastingDelete is how long after its grace periods a deleted pod may be there: the kubelet does
-// not give up a pull (3.7 s here) or a hook, leaves a container 2 s to end, and waits for its
-// PLEG at most three times.
-const lastingDelete = 15 * model.Second
-
-// endBefore is when a deleted pod must be gone. A sync that kills containers one after the other
-// for their probes goes on when the pod is deleted, and starts them again: then each has had its
-// grace period before that of the pod begins.
-func endBefore(p *v1.Pod, deleted model.Time) model.Time {
-	periods := model.Time(1 + len(containersOf(p)))
-	return deleted + periods*model.Time(*p.Spec.TerminationGracePeriodSeconds)*model.Second + lastingDelete
-}
-
-// TestRandomPodsEnd runs single random pods and deletes them: no pod is stuck, and each is gone
-// soon after its grace period. TestSwarm looks for contradictions.
-func TestRandomPodsEnd(t *testing.T) {
-	for seed := range int64(2000) {
-		r := rand.New(rand.NewSource(seed))
-		p := randomPodOn(r, "p", "n0")
-		sc := podsScenario(uint64(seed), 1, p)
-		sc.Behaviors = []model.Behavior{swarmBehavior(r), swarmBehavior(r)}
-		deleted := model.Time(r.Int63n(int64(200 * model.Second)))
-		sc.Steps = append(sc.Steps, model.Step{At: deleted, Verb: model.StepDelete, Kind: model.KindPod, Namespace: "default",
-			Name: "p", GraceSeconds: -1})
-		c, err := sim.NewCluster(sc)
-		require.NoError(t, err)
-		c.Begin()
-		latest := endBefore(p, deleted)
-		for {
-			at, ok := c.Next()
-			if !ok || at > latest {
-				break
-			}
-			require.GreaterOrEqual(t, at, c.Now(), "pod %d: time runs backwards", seed)
-			c.Step()
-			c.Check()
-		}
-		require.False(t, c.Exists(1), "pod %d, deleted at %s, is there at %s: %s", seed, deleted, latest,
-			c.State().StatusWord(&c.State().Pods[1]))
-	}
-}
-
-// waits says that something must still happen to a pod: one of its containers backs off, or
-// none runs and it has not ended.
-func waits(p *model.Pod) bool {
-	if p.Status.Phase.Terminal() {
-		return false
-	}
-	runs := false
-	for i := range p.Status.Containers {
-		k := &p.Status.Containers[i].State
-		runs = runs || k.Kind == model.StateRunning
-		switch {
-		case k.Kind != model.StateWaiting, k.Reason == model.ReasonContainerCreating, k.Reason == model.ReasonPodInitializing:
-		default:
-			return true
-		}
-	}
-	return !runs
-}
-
-// TestNoPodIsForgotten runs single random pods without a delete: one that waits for something
-// has an event to come.
-func TestNoPodIsForgotten(t *testing.T) {
-	for seed := range int64(500) {
-		r := rand.New(rand.NewSource(seed))
-		sc := podsScenario(uint64(seed), 1, randomPodOn(r, "p", "n0"))
-		sc.Behaviors = []model.Behavior{swarmBehavior(r), swarmBehavior(r)}
-		c, err := sim.NewCluster(sc)
-		require.NoError(t, err)
-		c.Begin()
-		for {
-			at, ok := c.Next()
-			if p := &c.State().Pods[len(c.State().Pods)-1]; !ok && p.ID != 0 {
-				require.False(t, waits(p), "pod %d is forgotten at %s: %s", seed, c.Now(), c.State().StatusWord(p))
-			}
-			if !ok || at > sc.Duration {
-				break
-			}
-			c.Step()
-		}
-	}
-}
-
 func hashOf(t *testing.T, sc *model.Scenario) uint64 {
 	c, err := sim.NewCluster(sc)
 	require.NoError(t, err)
@@ -180,7 +87,8 @@ func transitionsOf(t *testing.T, sc *model.Scenario, name string) []string {
 func TestAnotherPodChangesNothing(t *testing.T) {
 	for seed := range int64(50) {
 		r := rand.New(rand.NewSource(seed))
-		pod, other := randomPodOn(r, "p", "n0"), randomPodOn(r, "other", "n1")
+		pod, other := drawPod(r, "p"), drawPod(r, "other")
+		pod.Spec.NodeName, other.Spec.NodeName = "n0", "n1"
 		behaviors := []model.Behavior{swarmBehavior(r), swarmBehavior(r)}
 		alone, both := podsScenario(7, 2, pod), podsScenario(7, 2, other, pod)
 		alone.Behaviors, both.Behaviors = behaviors, behaviors
