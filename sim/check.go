@@ -64,8 +64,8 @@ func (c *Cluster) checkPod(id model.PodID) {
 type coming struct {
 	// notice: a watcher has not heard of the pod's last change; admission: the kubelet does not
 	// work on it yet; kubelet: the kubelet's own events but the ends of its containers, and
-	// those where the worker waits for them; relist: the PLEG's look; volume: the volume manager's,
-	// which goes on when the worker has ended.
+	// those where the worker waits for them; relist: the PLEG's look; volume: the volume manager's.
+	// These two go on when the worker has ended.
 	notice, admission, kubelet, relist, volume bool
 }
 
@@ -109,7 +109,6 @@ func (c *Cluster) comingTo(x *coming, e *Event) {
 		return
 	case evRelist:
 		x.relist = x.relist || p.relistGen == op
-		x.kubelet = x.kubelet || p.relistGen == op
 		return
 	case evExit:
 		k := &p.containers[ev.Container]
@@ -148,9 +147,9 @@ func (c *Cluster) checkKubelet(id model.PodID, coming coming) {
 	}
 	waits := p.machine.Waits()
 	switch {
-	case waits && !coming.kubelet && !coming.volume && !c.nodes[o.Node].puller.Waits(id, p.kubeletGen):
+	case waits && !coming.kubelet && !coming.relist && !coming.volume && !c.nodes[o.Node].puller.Waits(id, p.kubeletGen):
 		c.contradiction("pod %s waits and nothing is to come", o.Name)
-	case p.done && (coming.kubelet || coming.relist):
+	case p.done && coming.kubelet:
 		c.contradiction("the kubelet is through with pod %s and something is to come", o.Name)
 	case (p.relistAt != model.Never) != coming.relist:
 		c.contradiction("pod %s is to be looked at by the PLEG at %s, an event for it: %t", o.Name, p.relistAt, coming.relist)

@@ -366,7 +366,8 @@ func (w *watcher) checkRestart(h *podHistory, o *model.Pod, i int) {
 		w.wrong(o, "container %s: another instance and the restartCount stays %d", name, s.Restarts)
 	case !another && s.Restarts != old.Restarts && old.State.Kind != model.StateNone:
 		w.wrong(o, "container %s: restartCount goes from %d to %d without another instance", name, old.Restarts, s.Restarts)
-	case another && s.Last.Kind != model.StateTerminated:
+	case another && s.Last.Kind != model.StateTerminated && old.State.Kind == model.StateTerminated:
+		// One whose end was never published may be removed by the kubelet's deletor before.
 		w.wrong(o, "container %s: another instance and no lastState", name)
 	}
 }
