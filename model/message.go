@@ -37,6 +37,8 @@ const (
 	MessageNotLocatedTerminated
 	// "The container could not be located when the pod was deleted.  The container used to be Running".
 	MessageNotLocatedDeleted
+	// "The container is removed because RestartAllContainers in place".
+	MessageRemovedInPlace
 	// "Pod was active on the node longer than the specified deadline".
 	MessageDeadlineExceeded
 	// "no pod sandbox exists" and "pod sandbox is not ready".
@@ -64,8 +66,9 @@ const (
 	// "Container created" and "Container started".
 	MessageCreated
 	MessageStarted
-	// "Stopping container c".
+	// "Stopping container c" and "killing".
 	MessageStopping
+	MessageKilling
 	// "Container c failed liveness probe, will be restarted"; N is 1 when it will be.
 	MessageFailedLiveness
 	MessageFailedStartup
@@ -133,6 +136,8 @@ func (s *State) Message(p *Pod, i int, m Message) string {
 		return "The container could not be located when the pod was terminated"
 	case MessageNotLocatedDeleted:
 		return "The container could not be located when the pod was deleted.  The container used to be Running"
+	case MessageRemovedInPlace:
+		return "The container is removed because RestartAllContainers in place"
 	case MessageDeadlineExceeded:
 		return "Pod was active on the node longer than the specified deadline"
 	case MessageNoSandbox:
@@ -164,6 +169,8 @@ func (s *State) eventMessage(p *Pod, i int, m Message) string {
 		return "Container started"
 	case MessageStopping:
 		return "Stopping container " + p.container(i)
+	case MessageKilling:
+		return "killing"
 	case MessageFailedLiveness, MessageFailedStartup:
 		return failedProbeKill(p, i, m)
 	case MessageKillPostStart:

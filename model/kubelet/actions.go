@@ -8,13 +8,22 @@ type actions struct {
 	start, kill            uint64
 	// startupFailed are those of kill that failed the startup probe.
 	startupFailed uint64
+	reset         reset
 }
 
 func bit(i int) uint64 { return 1 << i }
 
 // computeActions follows kuberuntime_manager.go computePodActions.
 func (p *Pod) computeActions() actions {
-	if !p.seen.sandbox.exists || !p.seen.sandbox.ready {
+	newSandbox := !p.seen.sandbox.exists || !p.seen.sandbox.ready
+	if p.Status.Conditions[model.AllContainersRestarting].Status == model.ConditionTrue {
+		// A new sandbox takes the old containers with it.
+		if newSandbox {
+			return actions{killPod: true, createSandbox: true}
+		}
+		return actions{reset: p.resetActions()}
+	}
+	if newSandbox {
 		return p.sandboxActions()
 	}
 	var a actions

@@ -30,7 +30,9 @@ type kill struct {
 	grace   int64
 	since   model.Time
 	ordered bool
-	gen     uint16
+	// hook says that a preStop hook other than a sleep runs.
+	hook bool
+	gen  uint16
 }
 
 // noProbe is no failed probe.
@@ -60,7 +62,7 @@ func (p *Pod) killPod(override int64) {
 // killNext kills the next container of the sync, or goes on with it (SyncPod step 3).
 func (p *Pod) killNext() {
 	if p.sync.toKill == 0 {
-		p.prune()
+		p.resetNext()
 		return
 	}
 	i := bits.TrailingZeros64(p.sync.toKill)
@@ -97,6 +99,7 @@ func (p *Pod) beginKill(i int, override int64, m model.Message, failed model.Pro
 	if hook.Handler == model.HandlerSleep {
 		limit = min(limit, hook.Sleep)
 	} else {
+		k.hook = true
 		p.out = append(p.out, Effect{Kind: RunHook, Container: int8(i), Instance: p.instanceOf(i)})
 	}
 	p.killTimeout(i, limit)
@@ -194,6 +197,8 @@ func (p *Pod) stopped(i int) {
 	switch p.sync.stage {
 	case killingContainers:
 		p.killNext()
+	case resetting:
+		p.removeInstance(i, false)
 	case killingPostStart:
 		p.startFailed(i, model.ReasonPostStartHookError, model.Message{})
 		p.startNext()

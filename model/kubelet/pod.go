@@ -151,6 +151,10 @@ type container struct {
 	failure        model.Text
 	failureMessage model.Message
 
+	// logs numbers the container's next log, which stays when the container is removed
+	// (kuberuntime_container.go calcRestartCountByLogDir).
+	logs int32
+
 	// crash is the entry of the crash loop back-off, pull that of the image back-off.
 	crash, pull backoff
 	// pullError is why the last pull failed (image_manager.go prevPullErrMsg).

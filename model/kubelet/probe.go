@@ -200,7 +200,7 @@ func (p *Pod) probeDue(i int, k model.ProbeType, gen uint16) {
 // is synced at every look of the PLEG.
 func (p *Pod) endedForGood(i int) bool {
 	s := &p.Status.Containers[i].State
-	return s.Kind == model.StateTerminated && !p.template.ShouldRestart(i, s.ExitCode)
+	return s.Kind == model.StateTerminated && !p.template.ShouldRestart(i, s.ExitCode) && !p.statusRestartsAll()
 }
 
 // probed takes the answer of a probe: the second half of doProbe.
@@ -294,11 +294,12 @@ func (p *Pod) probeStatus(s *model.PodStatus) {
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		c.Started = p.isStarted(i, c)
-		c.Ready = false
 		if p.template.Containers[i].Kind == model.InitContainer {
-			c.Ready = c.State.Kind == model.StateTerminated && c.State.ExitCode == 0
+			// One that was ready and is gone from the runtime stays so.
+			c.Ready = c.Ready || c.State.Kind == model.StateTerminated && c.State.ExitCode == 0
 			continue
 		}
+		c.Ready = false
 		if !c.Started || c.State.Kind != model.StateRunning {
 			continue
 		}

@@ -20,6 +20,7 @@ func (p *Pod) Restart(api *model.PodStatus, reason model.Text, now model.Time) {
 			c.cur.state, c.cur.exitCode, c.cur.reason, c.cur.finished = exited, 255, reason, now
 		}
 		c.seenCur, c.seenPrev = c.cur, c.prev
+		c.logs = containers[i].logs
 	}
 	p.seen.sandbox, p.seen.hasIP = p.sandbox, seen
 	p.Status.CopyFrom(api)

@@ -237,10 +237,11 @@ func (p *Pod) containerCreated(e Event) {
 		return
 	}
 	c := &p.containers[i]
-	restarts := int32(0)
+	restarts := c.logs
 	if c.seenCur.state != absent {
 		restarts = c.seenCur.restarts + 1
 	}
+	c.logs = max(c.logs, restarts+1)
 	p.instances++
 	if c.cur.state != absent {
 		c.old, c.prev = c.prev.id, c.cur
@@ -283,11 +284,14 @@ func (p *Pod) started(i int) {
 // hookDone is the end of a postStart or preStop hook.
 func (p *Pod) hookDone(e Event) {
 	i := int(e.Container)
-	if p.containers[i].kill.stage == preStopping {
+	if k := &p.containers[i].kill; k.hook {
 		if !e.OK {
 			p.emit(i, true, model.EventFailedPreStopHook, model.Message{Kind: model.MessagePreStopFailed})
 		}
-		p.preStopDone(i)
+		k.hook = false
+		if k.stage == preStopping {
+			p.preStopDone(i)
+		}
 		return
 	}
 	if p.sync.stage != postStarting || int(p.sync.current) != i {
@@ -313,6 +317,11 @@ func (p *Pod) exited(e Event) {
 		return
 	}
 	x.state, x.exitCode, x.reason, x.message, x.finished = exited, int32(e.N), e.Reason, e.Message, e.Now
+	if x == &c.cur && c.kill.hook {
+		// The preStop hook, which had no more time, ends with its container.
+		c.kill.hook = false
+		p.emit(int(e.Container), true, model.EventFailedPreStopHook, model.Message{Kind: model.MessagePreStopFailed})
+	}
 	for k := range c.probes {
 		// Until the PLEG has seen it, probes go on, and find nobody.
 		c.probes[k].steady = 0

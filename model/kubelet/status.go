@@ -38,8 +38,9 @@ func (p *Pod) generateStatus(from source, terminal bool) {
 	t, old, s := p.template, &p.Status, &p.next
 	containers := s.Containers[:0]
 	*s = model.PodStatus{Conditions: old.Conditions, StartTime: old.StartTime}
+	restarting := p.restartsAll(from)
 	for i := range t.Containers {
-		containers = append(containers, p.containerStatus(i, from))
+		containers = append(containers, p.containerStatus(i, from, restarting))
 	}
 	s.Containers = containers
 	s.HasIP = p.seen.hasIP || t.HostNetwork
@@ -69,6 +70,7 @@ func (p *Pod) generateStatus(from source, terminal bool) {
 		sandboxMessage.Kind = model.MessageSandboxNotReady
 	}
 	s.SetConditions(t, p.sandboxOf(from).ready, sandboxMessage, p.now)
+	p.setRestarting(s, from)
 }
 
 // podResources follows kubelet_pods.go convertToAPIPodLevelResourcesStatus: what the pod was
@@ -95,8 +97,9 @@ func (p *Pod) deadlineExceeded() bool {
 	return d >= 0 && p.Status.StartTime != model.Never && p.now-p.Status.StartTime >= model.Time(d)*model.Second
 }
 
-// containerStatus follows convertToAPIContainerStatuses for one container.
-func (p *Pod) containerStatus(i int, from source) model.ContainerStatus {
+// containerStatus follows convertToAPIContainerStatuses for one container; restarting says that
+// all containers of the pod are restarted.
+func (p *Pod) containerStatus(i int, from source, restarting bool) model.ContainerStatus {
 	t := p.template
 	var old *model.ContainerStatus
 	if p.Status.Containers != nil {
@@ -105,7 +108,7 @@ func (p *Pod) containerStatus(i int, from source) model.ContainerStatus {
 	s := p.defaultStatus(i, old)
 	cur, prev := p.instance(i, from), p.previous(i, from)
 	if cur.state == absent {
-		p.missingStatus(&s, old)
+		p.missingStatus(&s, old, restarting)
 	} else {
 		s = convertStatus(cur, old)
 		if prev.state != absent {
@@ -143,7 +146,14 @@ func (p *Pod) defaultStatus(i int, old *model.ContainerStatus) model.ContainerSt
 }
 
 // missingStatus is for a container that ran once and is gone from the runtime.
-func (p *Pod) missingStatus(s, old *model.ContainerStatus) {
+func (p *Pod) missingStatus(s, old *model.ContainerStatus, restarting bool) {
+	if old != nil && restarting && old.State.Kind != model.StateWaiting {
+		m := model.Message{Kind: model.MessageRemovedInPlace}
+		s.State = model.ContainerState{Kind: model.StateWaiting, Reason: model.ReasonRestartingAllContainers, Message: m}
+		s.Last = model.ContainerState{Kind: model.StateTerminated, ExitCode: 137, Reason: model.ReasonRestartingAllContainers, Message: m}
+		s.Restarts = old.Restarts + 1
+		return
+	}
 	if old == nil || old.State.Kind != model.StateRunning || s.Last.Kind == model.StateTerminated {
 		return
 	}

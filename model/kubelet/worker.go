@@ -25,6 +25,8 @@ const (
 	killingPod
 	stoppingSandbox
 	killingContainers
+	resetting
+	removing
 	pruning
 	startingSandbox
 	pulling
@@ -63,6 +65,8 @@ type syncState struct {
 	// back-off among the errors, 0 when there is none.
 	failed  bool
 	retryAt model.Time
+	// reset is what goes to restart all containers.
+	reset reset
 	// missingSecrets names the pull secrets that do not exist, when an image was not pulled.
 	missingSecrets model.Text
 }
@@ -167,6 +171,8 @@ func (p *Pod) answer(e Event) {
 		p.volumesUnmounted()
 	case e.Kind == ContainerRemoved && p.sync.stage == pruning:
 		p.pruned()
+	case e.Kind == ContainerRemoved && p.sync.stage == removing:
+		p.instanceRemoved()
 	default:
 		panic(fmt.Sprintf("kubelet: %s in stage %d of work %d", e.Kind, p.sync.stage, p.work.kind))
 	}
@@ -298,7 +304,7 @@ func (p *Pod) relisted(e Event) {
 	p.seen.hasIP = p.seen.hasIP || p.sandbox.ready
 	for i := range p.containers {
 		c := &p.containers[i]
-		worthy = worthy || c.happened(&c.cur) || c.happened(&c.prev)
+		worthy = worthy || c.happened(&c.cur) || c.happened(&c.prev) || c.vanished()
 		p.discard(i)
 		c.seenCur, c.seenPrev = c.cur, c.prev
 	}
@@ -334,6 +340,12 @@ func (p *Pod) discard(i int) {
 	if c.old != 0 {
 		p.askDiscard(i, c.old)
 	}
+}
+
+// vanished says that the instance that the PLEG saw last, and had not seen end, is gone.
+func (c *container) vanished() bool {
+	x := &c.seenCur
+	return (x.state == created || x.state == running) && x.id != c.cur.id && x.id != c.prev.id
 }
 
 func (p *Pod) askDiscard(i int, id int32) {
@@ -398,7 +410,7 @@ func (p *Pod) volumesMounted() {
 	p.startProbes()
 	a := p.computeActions()
 	p.sync.toStart, p.sync.toKill, p.sync.startupFailed = a.start, a.kill, a.startupFailed
-	p.sync.createSandbox = a.createSandbox
+	p.sync.createSandbox, p.sync.reset = a.createSandbox, a.reset
 	if a.createSandbox && p.seen.sandbox.exists {
 		p.emit(-1, false, model.EventSandboxChanged, model.Message{Kind: model.MessageSandboxChanged})
 	}
@@ -426,6 +438,9 @@ func (p *Pod) endSync() {
 		}
 		p.wake(delay)
 		return
+	}
+	if p.sync.reset.removed {
+		p.update()
 	}
 	if p.sync.acted {
 		p.ask(RelistSoon, -1)
