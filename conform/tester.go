@@ -265,6 +265,8 @@ func runArguments(b *model.Behavior, args []string, limitMiB int64) (took model.
 				return took + model.Time(limitMiB)*5*model.Millisecond
 			}
 			took += model.Time(n) * 5 * model.Millisecond
+		case "failmsg":
+			b.Run.Message = value
 		case "forever":
 			b.Run.Forever = true
 			return took
@@ -286,10 +288,17 @@ func (s Settings) probePoints(p *v1.Probe) []model.ProbePoint {
 	kind, n := probeWords(p)
 	at := func(n int) model.Time { return max(0, model.Time(n)*model.Second-s.early) }
 	// The HTTP server listens once the process runs its arguments.
-	points := []model.ProbePoint{{At: 0, OK: p.Exec != nil}, {At: testerStart, OK: true}}
+	closed := p.Exec == nil && s.early < testerStart
+	start := model.ProbePoint{OK: p.Exec != nil, Refused: closed}
+	points := []model.ProbePoint{start, {At: testerStart, OK: true}}
 	bad := func(n int) model.ProbePoint { return model.ProbePoint{At: at(n), Output: judgedBad(p)} }
 	switch kind {
 	case "after":
+		if closed && n[0] > 0 {
+			first := bad(0)
+			first.At = testerStart
+			return []model.ProbePoint{start, first, {At: at(n[0]), OK: true}}
+		}
 		return []model.ProbePoint{bad(0), {At: at(n[0]), OK: true}}
 	case "until":
 		return append(points, bad(n[0]))
@@ -336,5 +345,10 @@ func hookRun(h *v1.LifecycleHandler) model.HookRun {
 	}
 	var b model.Behavior
 	took := runArguments(&b, h.Exec.Command[1:], 0)
-	return model.HookRun{Takes: model.Dist{Value: float64(took)}, Fail: len(b.Run.Exit) > 0 && b.Run.Exit[0] != 0}
+	run := model.HookRun{Takes: model.Dist{Value: float64(took)}}
+	if len(b.Run.Exit) > 0 {
+		run.Exit = b.Run.Exit[0]
+		run.Fail, run.Output = run.Exit != 0, fmt.Sprintf("exit %d\n", run.Exit)
+	}
+	return run
 }

@@ -138,13 +138,14 @@ func mounted(spec *v1.PodSpec, volume string) bool {
 
 func (s *State) compileContainer(spec *v1.PodSpec, c *v1.Container) Container {
 	k := Container{
-		Name:         c.Name,
-		Image:        c.Image,
-		RestartRules: c.RestartPolicyRules,
-		Requests:     ResourcesOf(c.Resources.Requests),
-		Limits:       ResourcesOf(c.Resources.Limits),
-		EnvRefs:      envRefs(c),
-		Probes:       [NumProbes]*Probe{Liveness: compileProbe(c.LivenessProbe), Readiness: compileProbe(c.ReadinessProbe), Startup: compileProbe(c.StartupProbe)},
+		Name:           c.Name,
+		Image:          c.Image,
+		RestartRules:   c.RestartPolicyRules,
+		FallbackToLogs: c.TerminationMessagePolicy == v1.TerminationMessageFallbackToLogsOnError,
+		Requests:       ResourcesOf(c.Resources.Requests),
+		Limits:         ResourcesOf(c.Resources.Limits),
+		EnvRefs:        envRefs(c),
+		Probes:         [NumProbes]*Probe{Liveness: compileProbe(c, c.LivenessProbe), Readiness: compileProbe(c, c.ReadinessProbe), Startup: compileProbe(c, c.StartupProbe)},
 	}
 	k.RootForbidden, k.UserOfImage = nonRoot(spec.SecurityContext, c.SecurityContext)
 	if name, err := WithDefaultTag(c.Image); err != nil {
@@ -175,7 +176,7 @@ func (s *State) compileContainer(spec *v1.PodSpec, c *v1.Container) Container {
 	return k
 }
 
-func compileProbe(p *v1.Probe) *Probe {
+func compileProbe(c *v1.Container, p *v1.Probe) *Probe {
 	if p == nil {
 		return nil
 	}
@@ -190,8 +191,10 @@ func compileProbe(p *v1.Probe) *Probe {
 	switch {
 	case p.HTTPGet != nil:
 		q.Handler = HandlerHTTP
+		_, q.Invalid = containerPort(c, p.HTTPGet.Port)
 	case p.TCPSocket != nil:
 		q.Handler = HandlerTCP
+		_, q.Invalid = containerPort(c, p.TCPSocket.Port)
 	case p.GRPC != nil:
 		q.Handler = HandlerGRPC
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Numbers beyond these overflow on the way to a quantile, and mean nothing in a cluster.
@@ -176,4 +177,19 @@ func between(name string, x, low, high float64) error {
 		return fmt.Errorf("%s is %v, must be between %v and %v", name, x, low, high)
 	}
 	return nil
+}
+
+// Largest is the largest number that is drawn, infinity when there is none.
+func (d *Dist) Largest() float64 {
+	largest := math.Inf(1)
+	switch d.Kind {
+	case DistConstant:
+		largest = d.Value
+	case DistEmpirical:
+		largest = slices.Max(d.Values)
+	}
+	if d.Max > d.Min || d.Kind == DistUniform {
+		largest = min(largest, d.Max)
+	}
+	return largest
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	v1 "k8s.io/api/core/v1"
 )
 
 // Message is a message that is put into words only when somebody reads it: a kind, a text
@@ -39,6 +41,9 @@ const (
 	MessageNotLocatedDeleted
 	// "The container is removed because RestartAllContainers in place".
 	MessageRemovedInPlace
+	// Why a postStart hook failed: N the exit code of a command, Text its output or the error of a
+	// request, NoText when nobody listens.
+	MessageHookFailed
 	// "Pod was active on the node longer than the specified deadline".
 	MessageDeadlineExceeded
 	// "no pod sandbox exists" and "pod sandbox is not ready".
@@ -76,8 +81,10 @@ const (
 	MessageKillPostStart
 	MessagePostStartFailed
 	MessagePreStopFailed
-	// "Readiness probe failed: <text>", N the ProbeType.
+	// "Readiness probe failed: <text>": see ProbeFailed.
 	MessageProbeFailed
+	// "Readiness probe warning: <text>", N the ProbeType.
+	MessageProbeWarning
 	// "Readiness probe errored and resulted in unknown state: <text>", N the ProbeType.
 	MessageProbeErrored
 	// "Scaled up replica set r from 0 to 3": N is from<<32 | to, Text the name.
@@ -136,6 +143,8 @@ func (s *State) Message(p *Pod, i int, m Message) string {
 		return "The container could not be located when the pod was terminated"
 	case MessageNotLocatedDeleted:
 		return "The container could not be located when the pod was deleted.  The container used to be Running"
+	case MessageHookFailed:
+		return s.hookFailed(p, i, m)
 	case MessageRemovedInPlace:
 		return "The container is removed because RestartAllContainers in place"
 	case MessageDeadlineExceeded:
@@ -180,7 +189,9 @@ func (s *State) eventMessage(p *Pod, i int, m Message) string {
 	case MessagePreStopFailed:
 		return "PreStopHook failed"
 	case MessageProbeFailed:
-		return fmt.Sprintf("%s probe failed: %s", ProbeType(m.N), text)
+		return s.probeFailed(p, i, m)
+	case MessageProbeWarning:
+		return fmt.Sprintf("%s probe warning: %s", ProbeType(m.N), text)
 	case MessageProbeErrored:
 		return fmt.Sprintf("%s probe errored and resulted in unknown state: %s", ProbeType(m.N), text)
 	case MessageScaledUp:
@@ -239,6 +250,24 @@ func (s *State) pullError(p *Pod, i int, m Message) string {
 	return fmt.Sprintf("image pull failed for %s because %s%s", p.image(i), why, detail)
 }
 
+// hookFailed follows pkg/kubelet/lifecycle/handlers.go Run, with the words of the CRI client for a
+// command (k8s.io/cri-client pkg/remote_runtime.go execSync).
+func (s *State) hookFailed(p *Pod, i int, m Message) string {
+	h, text := p.spec(i).Lifecycle.PostStart, s.Texts.String(m.Text)
+	what := fmt.Sprintf("for Container %q in Pod %q failed - error: ", p.container(i), s.PodDescription(p))
+	switch {
+	case h.Exec != nil:
+		return fmt.Sprintf("Exec lifecycle hook (%v) %scommand '%s' exited with %d: , message: %q",
+			h.Exec.Command, what, strings.Join(h.Exec.Command, " "), m.N, text)
+	case h.HTTPGet != nil:
+		if text == "" {
+			text = s.refusedRequest(p, i, h.HTTPGet)
+		}
+		return fmt.Sprintf("HTTP lifecycle hook (%s) %s%s", h.HTTPGet.Path, what, text)
+	}
+	return fmt.Sprintf("Cannot run handler: invalid handler: %v", h)
+}
+
 // failedProbeKill follows pkg/kubelet/kuberuntime/kuberuntime_manager.go computePodActions
 // and computeInitContainerActions: a sidecar's message does not say that it is restarted.
 func failedProbeKill(p *Pod, i int, m Message) string {
@@ -253,6 +282,15 @@ func failedProbeKill(p *Pod, i int, m Message) string {
 		tail = ", will be restarted"
 	}
 	return fmt.Sprintf("%s %s failed %s probe%s", what, p.container(i), probe, tail)
+}
+
+// spec is the specification of container i.
+func (p *Pod) spec(i int) *v1.Container {
+	spec := p.Template.Spec
+	if i < p.Template.NumInit {
+		return &spec.InitContainers[i]
+	}
+	return &spec.Containers[i-p.Template.NumInit]
 }
 
 func (p *Pod) container(i int) string { return p.Template.Containers[i].Name }
@@ -286,6 +324,11 @@ func (s *State) IP(p *Pod) string {
 	if !p.Status.HasIP {
 		return ""
 	}
+	return s.sandboxIP(p)
+}
+
+// sandboxIP is the address that the pod has on its node, also before its status says so.
+func (s *State) sandboxIP(p *Pod) string {
 	if p.Template.HostNetwork {
 		return s.Nodes[p.Node].IP()
 	}

@@ -56,6 +56,9 @@ type PodStatus struct {
 	Phase   Phase
 	Reason  Text
 	Message Message
+	// ObservedGeneration is the generation of the pod that the kubelet has seen, also in the
+	// conditions that it owns; 0 before it has seen any.
+	ObservedGeneration int64
 	// HasIP says that status.podIP is set; the address itself is made from the pod (see
 	// Pod.IP). HostIPs is set with the first status a kubelet writes.
 	HasIP bool

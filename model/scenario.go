@@ -128,6 +128,9 @@ type Run struct {
 	Exit []int32
 	// OOM says that the end is a kill for want of memory (exit code 137, OOMKilled).
 	OOM bool
+	// Message is what the process has written to its terminationMessagePath when it ends, Log the
+	// end of its log.
+	Message, Log string
 }
 
 // OnTerm is what a process does on SIGTERM.
@@ -145,7 +148,18 @@ type ProbePoint struct {
 	OK bool
 	// Output is what a probe that fails says; empty for the usual words.
 	Output string
+	// Takes is how long the answer takes, in nanoseconds, beside the probe's usual time. After the
+	// probe's timeout there is none.
+	Takes Dist
+	// Status is the status code of the HTTP server, 0 for 200 or 503.
+	Status int32
+	// Refused says that nobody listens.
+	Refused bool
 }
+
+// Redirects says that an HTTP probe is sent somewhere else, which counts as success with a
+// warning (pkg/probe/http/http.go DoHTTPProbe).
+func (p *ProbePoint) Redirects() bool { return p.Status >= 300 && p.Status < 400 }
 
 // MemoryPoint is the memory in use, in bytes, from At on.
 type MemoryPoint struct {
@@ -158,6 +172,10 @@ type HookRun struct {
 	// Takes is in nanoseconds.
 	Takes Dist
 	Fail  bool
+	// Exit is the exit code of a command that fails, 0 for the usual 1. Output is what it says, or
+	// the error of a request; empty for the usual words.
+	Exit   int32
+	Output string
 }
 
 // StepVerb is what a step does.

@@ -281,7 +281,8 @@ func (s *PodStatus) gatesReady(t *PodTemplate) bool {
 // publishes nothing when they do (pkg/kubelet/status/status_manager.go
 // isPodStatusByKubeletEqual).
 func (s *PodStatus) Equal(o *PodStatus) bool {
-	if s.Phase != o.Phase || s.Reason != o.Reason || s.Message != o.Message || s.HasIP != o.HasIP || s.Resources != o.Resources ||
+	if s.Phase != o.Phase || s.ObservedGeneration != o.ObservedGeneration || s.Reason != o.Reason || s.Message != o.Message ||
+		s.HasIP != o.HasIP || s.Resources != o.Resources ||
 		s.StartTime != o.StartTime || s.Conditions != o.Conditions || len(s.Containers) != len(o.Containers) {
 		return false
 	}

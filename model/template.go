@@ -116,6 +116,8 @@ type Container struct {
 
 	RestartPolicy RestartPolicy
 	RestartRules  []v1.ContainerRestartRule
+	// FallbackToLogs is terminationMessagePolicy FallbackToLogsOnError.
+	FallbackToLogs bool
 
 	Requests Resources
 	Limits   Resources
@@ -174,6 +176,8 @@ type Probe struct {
 	Failure      int32
 	// GraceSeconds is the probe's own terminationGracePeriodSeconds, -1 when absent.
 	GraceSeconds int64
+	// Invalid says why the probe cannot be run at all, empty when it can.
+	Invalid string
 }
 
 // Hook is a postStart or preStop hook.

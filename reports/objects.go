@@ -131,6 +131,7 @@ func (s *Snapshot) pod(o *object) *v1.Pod {
 	p.Spec.NodeName = o.Node
 	st := &p.Status
 	st.Phase, st.Reason, st.Message = v1.PodPhase(o.Phase), o.Reason, o.Message
+	st.ObservedGeneration = o.ObservedGeneration
 	st.QOSClass, st.NominatedNodeName = v1.PodQOSClass(o.QOS), o.Nominated
 	if o.IP != "" {
 		st.PodIP, st.PodIPs = o.IP, []v1.PodIP{{IP: o.IP}}
@@ -145,7 +146,7 @@ func (s *Snapshot) pod(o *object) *v1.Pod {
 	for i := range o.Conditions {
 		k := &o.Conditions[i]
 		st.Conditions = append(st.Conditions, v1.PodCondition{Type: v1.PodConditionType(k.Type), Status: v1.ConditionStatus(k.Status),
-			Reason: k.Reason, Message: k.Message, LastTransitionTime: s.time(k.Transition)})
+			ObservedGeneration: observedGeneration(o, k), Reason: k.Reason, Message: k.Message, LastTransitionTime: s.time(k.Transition)})
 	}
 	for i := range o.States {
 		k := &o.States[i]
@@ -157,6 +158,15 @@ func (s *Snapshot) pod(o *object) *v1.Pod {
 		}
 	}
 	return p
+}
+
+// observedGeneration is the generation that a condition is about. Only Kubernetes' own conditions
+// have one, and all but the kubelet's come before a pod changes.
+func observedGeneration(o *object, k *conditionRow) int64 {
+	if strings.Contains(k.Type, "/") {
+		return 0
+	}
+	return max(1, o.ObservedGeneration)
 }
 
 func image(spec *v1.PodSpec, name string) string {

@@ -54,7 +54,7 @@ type transitionRow struct {
 	Unavailable        int32 `parquet:"unavailable_replicas" doc:"Deployments: status.unavailableReplicas"`
 	Terminating        int32 `parquet:"terminating_replicas" doc:"Deployments and ReplicaSets: status.terminatingReplicas"`
 	ProgressUpdated    int64 `parquet:"progress_updated_ns" doc:"Deployments: lastUpdateTime of the condition Progressing; -1 for none"`
-	ObservedGeneration int64 `parquet:"observed_generation" doc:"Deployments and ReplicaSets: status.observedGeneration"`
+	ObservedGeneration int64 `parquet:"observed_generation" doc:"Deployments, ReplicaSets and pods: status.observedGeneration; of a pod also that of the kubelet's conditions"`
 
 	// Nodes.
 	Unschedulable bool   `parquet:"unschedulable" doc:"nodes: spec.unschedulable"`

@@ -170,7 +170,7 @@ func (w *Writer) pod(r *transitionRow, p *model.Pod, change model.ChangeType) {
 	r.ReadyContainers, r.Containers, r.Restarts = int32(sum.Ready), int32(sum.Containers), sum.Restarts
 	r.LastRestart = timeOr(sum.LastRestart, sum.LastRestart != model.Never)
 	r.Reason, r.Message = s.Texts.String(st.Reason), s.Message(p, -1, st.Message)
-	r.IP = w.words.ip(p)
+	r.IP, r.ObservedGeneration = w.words.ip(p), st.ObservedGeneration
 	r.StartTime = timeOr(st.StartTime, st.StartTime != model.Never)
 	w.podConditions(r, p)
 	for i := range st.Containers {

@@ -75,13 +75,27 @@ func (r *reader) behavior(f *behaviorFile) model.Behavior {
 			r.errorAt(f.Where.at("port"), "port is %d, want 1 to 65535", b.Port)
 		}
 	}
-	if f.PostStart != nil {
-		b.PostStart = model.HookRun{Takes: f.PostStart.Takes.Dist, Fail: f.PostStart.Fail}
-	}
-	if f.PreStop != nil {
-		b.PreStop = model.HookRun{Takes: f.PreStop.Takes.Dist, Fail: f.PreStop.Fail}
-	}
+	b.PostStart, b.PreStop = r.hook(f.PostStart), r.hook(f.PreStop)
 	return b
+}
+
+func (r *reader) hook(f *hookFile) model.HookRun {
+	if f == nil {
+		return model.HookRun{}
+	}
+	h := model.HookRun{Takes: f.Takes.Dist, Fail: f.Fail, Output: f.Output}
+	if f.Exit == nil {
+		return h
+	}
+	h.Exit = *f.Exit
+	switch {
+	case h.Exit < 0 || h.Exit > 255:
+		r.errorAt(f.Where.at("exit"), "exit is %d, want an exit code from 0 to 255", h.Exit)
+	case h.Exit == 0 && f.Fail:
+		r.errorAt(f.Where.at("exit"), "exit 0 and fail (%v) contradict each other: leave one out", f.Where.at("fail"))
+	}
+	h.Fail = h.Exit != 0
+	return h
 }
 
 func (r *reader) run(f *runFile) model.Run {
@@ -101,10 +115,11 @@ func (r *reader) run(f *runFile) model.Run {
 		contradict("oom", "forever")
 	case oom && f.Exit != nil:
 		contradict("exit", "oom")
-	case !forever && !oom && f.For == nil && f.Exit == nil:
+	case !forever && !oom && f.For == nil && f.Exit == nil && f.Message == "" && f.Log == "":
 		r.errorAt(f.Where.at(""), "run says nothing, want for, exit, oom or forever")
 	}
-	run := model.Run{Forever: forever, OOM: oom, Exit: f.Exit}
+	forever = forever || !oom && f.For == nil && f.Exit == nil
+	run := model.Run{Forever: forever, OOM: oom, Exit: f.Exit, Message: f.Message, Log: f.Log}
 	if f.For != nil {
 		run.For = f.For.Dist
 	}
@@ -144,7 +159,17 @@ func (r *reader) probe(files []probeFile) []model.ProbePoint {
 		if i > 0 && f.At <= files[i-1].At {
 			r.errorAt(f.Where.at("at"), "at is %v, must be later than the one before (%v)", model.Time(f.At), model.Time(files[i-1].At))
 		}
-		points = append(points, model.ProbePoint{At: model.Time(f.At), OK: f.OK, Output: f.Output})
+		point := model.ProbePoint{At: model.Time(f.At), OK: f.OK, Output: f.Output, Takes: f.Takes.Dist}
+		if point.Refused = f.Refused != nil && *f.Refused; point.Refused && f.OK {
+			r.errorAt(f.Where.at("refused"), "refused and ok (%v) contradict each other: a probe that reaches nobody fails", f.Where.at("ok"))
+		}
+		if f.Status != nil {
+			point.Status = *f.Status
+			if ok := point.Status >= 200 && point.Status < 400; ok != f.OK {
+				r.errorAt(f.Where.at("status"), "status is %d, which is ok: %t, not as ok (%v) says", point.Status, ok, f.Where.at("ok"))
+			}
+		}
+		points = append(points, point)
 	}
 	return points
 }

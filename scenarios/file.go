@@ -104,6 +104,8 @@ type runFile struct {
 	Exit    numbers       `json:"exit" doc:"The exit code, or a list: the first run ends with the first, the last one is used for all further runs. 0 when left out."`
 	Forever *bool         `json:"forever" doc:"It does not end by itself."`
 	OOM     *bool         `json:"oom" doc:"It ends because it is killed for want of memory: exit code 137, reason OOMKilled."`
+	Message string        `json:"message" doc:"What it has written to its terminationMessagePath when it ends, which its status then shows."`
+	Log     string        `json:"log" doc:"The end of its log, which its status shows after a failure by terminationMessagePolicy FallbackToLogsOnError."`
 }
 
 type onTermFile struct {
@@ -118,7 +120,10 @@ type probeFile struct {
 	At    span  `json:"at" need:"true" doc:"From when on, counted from the container's start."`
 	OK    bool  `json:"ok" need:"true" doc:"Whether the probe succeeds."`
 
-	Output string `json:"output" doc:"What a probe that fails says, as the kubelet's Event shows it."`
+	Output  string       `json:"output" doc:"What a probe that fails says, as the kubelet's Event shows it."`
+	Takes   distribution `json:"takes" doc:"How long the answer takes; the probe fails when that is longer than its timeoutSeconds."`
+	Refused *bool        `json:"refused" doc:"Nobody listens: the connection of an HTTP, TCP or gRPC probe is refused."`
+	Status  *int32       `json:"status" doc:"The status code of an HTTP server: 200 to 399 is ok, 300 to 399 with the Event ProbeWarning."`
 }
 
 type useFile struct {
@@ -128,8 +133,11 @@ type useFile struct {
 }
 
 type hookFile struct {
-	Takes distribution `json:"takes" doc:"How long the hook takes."`
-	Fail  bool         `json:"fail" doc:"Whether it fails."`
+	Where  place        `json:"-"`
+	Takes  distribution `json:"takes" doc:"How long the hook takes."`
+	Fail   bool         `json:"fail" doc:"Whether it fails."`
+	Exit   *int32       `json:"exit" doc:"The exit code of its command; one that is not 0 is a failure. When left out, a hook that fails has 1."`
+	Output string       `json:"output" doc:"What its command writes, or the error of its request, which the container's status shows when a postStart hook fails."`
 }
 
 type stepFile struct {

@@ -143,6 +143,8 @@ func (c *checker) checkContainer(path string, k *v1.Container, seen map[string]b
 	if k.RestartPolicy != nil {
 		c.checkOneOf(path+".restartPolicy", string(*k.RestartPolicy), "Always", "OnFailure", "Never")
 	}
+	c.checkRestartRules(path, k)
+	c.checkOneOf(path+".terminationMessagePolicy", string(k.TerminationMessagePolicy), "File", "FallbackToLogsOnError")
 	c.checkRequirements(path+".resources", &k.Resources)
 	for i := range k.Ports {
 		c.checkContainerPort(fmt.Sprintf("%s.ports[%d]", path, i), &k.Ports[i])
@@ -159,6 +161,35 @@ func (c *checker) checkContainer(path string, k *v1.Container, seen map[string]b
 	if k.Lifecycle != nil {
 		c.checkHook(path+".lifecycle.postStart", k.Lifecycle.PostStart)
 		c.checkHook(path+".lifecycle.preStop", k.Lifecycle.PreStop)
+	}
+}
+
+// checkRestartRules follows validateContainerRestartPolicy.
+func (c *checker) checkRestartRules(path string, k *v1.Container) {
+	const mostRules, mostCodes = 20, 255
+	if k.RestartPolicy == nil && len(k.RestartPolicyRules) > 0 {
+		c.errorf(path+".restartPolicyRules", "needs a restartPolicy of the container")
+	}
+	if n := len(k.RestartPolicyRules); n > mostRules {
+		c.errorf(path+".restartPolicyRules", "has %d rules, must have at most %d", n, mostRules)
+	}
+	for i := range k.RestartPolicyRules {
+		rule, path := &k.RestartPolicyRules[i], fmt.Sprintf("%s.restartPolicyRules[%d]", path, i)
+		c.checkOneOf(path+".action", string(rule.Action), "Restart", "RestartAllContainers")
+		if rule.Action == "" {
+			c.errorf(path+".action", "is missing, want Restart or RestartAllContainers")
+		}
+		if rule.ExitCodes == nil {
+			c.errorf(path+".exitCodes", "is missing")
+			continue
+		}
+		c.checkOneOf(path+".exitCodes.operator", string(rule.ExitCodes.Operator), "In", "NotIn")
+		if rule.ExitCodes.Operator == "" {
+			c.errorf(path+".exitCodes.operator", "is missing, want In or NotIn")
+		}
+		if n := len(rule.ExitCodes.Values); n > mostCodes {
+			c.errorf(path+".exitCodes.values", "has %d exit codes, must have at most %d", n, mostCodes)
+		}
 	}
 }
 

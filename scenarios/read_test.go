@@ -108,6 +108,13 @@ func TestBadScenarios(t *testing.T) {
 		{"image size", "54Mi", "54Mb", `s.yaml:11: spec.images[0].size is "54Mb", want a quantity such as 500m, 1.5 or 2Gi`},
 		{"image error", "size: 54Mi", "error: notfound", `s.yaml:11: spec.images[0].error is "notfound", did you mean notFound?`},
 		{"image credentials", "size: 54Mi", "credentials: [a, '']", "s.yaml:11: credentials has an empty name, want the names of pull secrets"},
+		{"probe that is refused and ok", "    run: {for: 90s, exit: 1}", "    readiness: [{at: 0s, ok: true, refused: true}]",
+			"s.yaml:16: refused and ok (s.yaml:16) contradict each other: a probe that reaches nobody fails"},
+		{"probe status", "    run: {for: 90s, exit: 1}", "    readiness: [{at: 0s, ok: true, status: 404}]",
+			"s.yaml:16: status is 404, which is ok: false, not as ok (s.yaml:16) says"},
+		{"hook exit", "    run: {for: 90s, exit: 1}", "    postStart: {exit: 300}", "s.yaml:16: exit is 300, want an exit code from 0 to 255"},
+		{"hook exit and fail", "    run: {for: 90s, exit: 1}", "    preStop: {exit: 0, fail: true}",
+			"s.yaml:16: exit 0 and fail (s.yaml:16) contradict each other: leave one out"},
 		{"image of nothing", "name: nginx:1,", "name: nginx:2,", `s.yaml:11: no container has the image "nginx:2", did you mean nginx:1?`},
 		{"registry of nothing", "  images:", "  registries: [{host: docker.oi}]\n  images:", `s.yaml:10: no image comes from the registry "docker.oi", did you mean docker.io?`},
 

@@ -137,10 +137,10 @@ func (c *Cluster) store(e *model.Event) {
 	}
 }
 
-// emit writes an Event of a pod's kubelet.
+// emit writes an Event of a pod's kubelet, also when the pod's object is gone already.
 func (c *Cluster) emit(id model.PodID, f *kubelet.Effect) {
 	p := &c.pods[id]
-	if !p.exists || c.nodes[c.state.Pods[id].Node].cutOff() {
+	if c.nodes[c.state.Pods[id].Node].cutOff() {
 		return
 	}
 	c.write(&p.log, model.Event{Kind: model.KindPod, ID: int32(id), Container: int16(f.Container), Warning: f.Warning,

@@ -33,6 +33,12 @@ func applied(at model.Time, pods ...*v1.Pod) model.Step {
 	return step
 }
 
+func newCluster(t *testing.T, sc *model.Scenario) *sim.Cluster {
+	c, err := sim.NewCluster(sc)
+	require.NoError(t, err)
+	return c
+}
+
 // eventsOf runs a scenario. It gives the kubelet's Events about images, by pod.
 func eventsOf(t *testing.T, sc *model.Scenario) (c *sim.Cluster, events map[string][]string) {
 	c, err := sim.NewCluster(sc)

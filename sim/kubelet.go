@@ -138,7 +138,7 @@ func (c *Cluster) kubeletSees(id model.PodID, change model.ChangeType) {
 
 func (c *Cluster) configured(id model.PodID) kubelet.Event {
 	o := &c.state.Pods[id]
-	return kubelet.Event{Kind: kubelet.Configured, Deleting: o.Deleting, GraceSeconds: o.GraceSeconds, Phase: o.Status.Phase}
+	return kubelet.Event{Kind: kubelet.Configured, Deleting: o.Deleting, GraceSeconds: o.GraceSeconds, Phase: o.Status.Phase, N: o.Generation}
 }
 
 // kubeletHas says whether the pod's kubelet works on the pod.

@@ -134,7 +134,7 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 	case evKill:
 		c.killed(id, int(i), op)
 	case evProbed:
-		c.probed(id, int(i), model.ProbeType(e.Arg>>8&255), op)
+		c.probed(id, int(i), model.ProbeType(e.Arg>>8&255), e.Arg>>16, op)
 	case evRuntime:
 		k := kubelet.EventKind(e.Arg >> 8)
 		ev := kubelet.Event{Kind: k, Container: i, OK: true}
@@ -148,7 +148,7 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 			ev.Text, ev.Reason, ev.Secrets = pr.Error, pr.Reason, c.missingSecrets(id)
 			ev.N, ev.M, ev.S = int64(pr.took), int64(pr.waited), pr.size
 		case kubelet.HookDone:
-			ev.OK = op == 0
+			c.hookDone(id, int(i), op, &ev)
 		case kubelet.ContainerDiscarded:
 			ev.Instance = int32(op)
 		}
@@ -236,10 +236,21 @@ func (c *Cluster) exit(id model.PodID, i int, gen uint16) {
 	}
 	stopping := k.stopping
 	k.stopping = false
-	c.step(id, kubelet.Event{Kind: kubelet.ContainerExited, Container: int8(i), Instance: k.instance, N: int64(k.exitCode), Reason: reason})
+	c.step(id, kubelet.Event{Kind: kubelet.ContainerExited, Container: int8(i), Instance: k.instance, N: int64(k.exitCode), Reason: reason,
+		Message: c.terminationMessage(id, i, k.exitCode)})
 	if stopping {
 		c.step(id, kubelet.Event{Kind: kubelet.ContainerStopped, Container: int8(i)})
 	}
+}
+
+// terminationMessage is what the kubelet shows of the end of a container.
+func (c *Cluster) terminationMessage(id model.PodID, i int, exitCode int32) model.Message {
+	run := &c.behaviorOf(id, i).Run
+	if run.Message == "" && run.Log == "" {
+		return model.Message{}
+	}
+	text := c.state.Pods[id].Template.TerminationMessage(i, exitCode, run.Message, run.Log)
+	return model.TextMessage(c.state.Texts.Intern(text))
 }
 
 // stop sends SIGTERM after the runtime's delay, and SIGKILL when the grace period is over.
@@ -281,117 +292,42 @@ func (c *Cluster) killed(id model.PodID, i int, gen uint16) {
 	}
 }
 
-// hook runs an exec or http hook.
+// hook runs a hook, other than a sleep before the stop. The event's op has the instance, and in
+// its lowest bit that the hook fails: as the behavior says, because nobody is there, or because
+// its handler is of a kind that the kubelet does not run.
 func (r *simulatedRuntime) hook(id model.PodID, f *kubelet.Effect) {
 	c := r.cluster
-	b := c.behaviorOf(id, int(f.Container))
-	run := &b.PreStop
+	b, t := c.behaviorOf(id, int(f.Container)), &c.state.Pods[id].Template.Containers[f.Container]
+	run, h := &b.PreStop, t.PreStop
 	if f.OK {
-		run = &b.PostStart
-	}
-	failed := uint16(0)
-	if run.Fail {
-		failed = 1
+		run, h = &b.PostStart, t.PostStart
 	}
 	d := c.delay(id, streamProbe, &c.scenario.Latencies.ExecProbe) + c.delay(id, streamHook, &run.Takes)
-	if h := c.state.Pods[id].Template.Containers[f.Container].PostStart; f.OK && h.Handler == model.HandlerSleep {
-		d = h.Sleep
-	}
-	c.at(c.now+d, evRuntime, id, failed, answer(kubelet.HookDone, f.Container))
-}
-
-// probe runs a probe.
-func (r *simulatedRuntime) probe(id model.PodID, f *kubelet.Effect) {
-	c := r.cluster
-	d := &c.scenario.Latencies.NetProbe
-	if c.state.Pods[id].Template.Containers[f.Container].Probes[f.Probe].Handler == model.HandlerExec {
-		d = &c.scenario.Latencies.ExecProbe
-		if !c.pods[id].containers[f.Container].running {
-			c.step(id, kubelet.Event{Kind: kubelet.Probed, Container: f.Container, Probe: f.Probe, Instance: f.Instance,
-				Errored: true, Text: c.state.Texts.Intern(noTask)})
-			return
-		}
-	}
-	c.at(c.now+c.delay(id, streamProbe, d), evProbed, id, uint16(f.Instance), int32(f.Probe)<<8|int32(f.Container))
-}
-
-// noTask is containerd's answer to a command in a container that has ended.
-const noTask = "rpc error: code = NotFound desc = failed to exec in container: failed to load task: no running task found: not found"
-
-// probed is a probe's answer, by the behavior's points.
-func (c *Cluster) probed(id model.PodID, i int, probe model.ProbeType, instance uint16) {
-	k := &c.pods[id].containers[i]
-	e := kubelet.Event{Kind: kubelet.Probed, Container: int8(i), Probe: probe, Instance: k.instance, At: model.Never}
-	if uint16(k.instance) != instance {
-		e.Instance = -1
-	}
-	point, until := c.probeAnswer(id, i, probe)
-	e.OK, e.At = point.OK, until
-	if !e.OK {
-		e.Text = c.probeFailure(&c.state.Pods[id].Template.Containers[i], probe, &point)
-	}
-	c.step(id, e)
-}
-
-// noListener is the answer of a probe that reaches nobody.
-var noListener = model.ProbePoint{Output: "dial tcp: connect: connection refused"}
-
-// probeAnswer is how the probe ends now, and until when the answer stays.
-func (c *Cluster) probeAnswer(id model.PodID, i int, probe model.ProbeType) (answer model.ProbePoint, until model.Time) {
-	k := c.probeTarget(id, i, probe)
-	if k == nil {
-		return noListener, c.now
-	}
-	answer, until = model.ProbePoint{OK: true}, model.Never
-	for _, point := range c.behaviorOf(id, i).Probes[probe] {
-		at := k.startedAt + point.At
-		if at > c.now {
-			until = at
-			break
-		}
-		answer = point
-	}
-	if k != &c.pods[id].containers[i] || !k.running {
-		until = c.now
-	}
-	return answer, until
-}
-
-// probeTarget is the container that a probe reaches, nil for none: a command runs in the container
-// itself, a request goes to the one that listens on the port, which may be another one of the pod.
-func (c *Cluster) probeTarget(id model.PodID, i int, probe model.ProbeType) *container {
-	own := &c.pods[id].containers[i]
-	b := c.behaviorOf(id, i)
+	failed := run.Fail
 	switch {
-	case c.state.Pods[id].Template.Containers[i].Probes[probe].Handler == model.HandlerExec:
-		return own
-	case b.Port == 0 && own.running:
-		return own
-	case b.Port == 0:
-		return nil
+	case h.Handler == model.HandlerSleep:
+		d, failed = h.Sleep, false
+	case h.Handler == model.HandlerTCP:
+		d, failed = 0, true
+	case !c.pods[id].containers[f.Container].running:
+		d, failed = c.delay(id, streamProbe, &c.scenario.Latencies.ExecProbe), true
 	}
-	var first *container
-	for j := range c.pods[id].containers {
-		k := &c.pods[id].containers[j]
-		if k.running && c.behaviorOf(id, j).Port == b.Port && (first == nil || k.instance < first.instance) {
-			first = k
-		}
+	op := uint16(f.Instance) << 1
+	if failed {
+		op |= 1
 	}
-	return first
+	c.at(c.now+d, evRuntime, id, op, answer(kubelet.HookDone, f.Container))
 }
 
-// probeFailure is what a probe says that has failed.
-func (c *Cluster) probeFailure(t *model.Container, probe model.ProbeType, p *model.ProbePoint) model.Text {
-	if p.Output != "" {
-		return c.state.Texts.Intern(p.Output)
+// hookDone completes the event of a hook's end.
+func (c *Cluster) hookDone(id model.PodID, i int, op uint16, e *kubelet.Event) {
+	k, run := &c.pods[id].containers[i], &c.behaviorOf(id, i).PostStart
+	e.OK, e.Instance = op&1 == 0, -1
+	if uint16(k.instance)<<1 == op&^1 {
+		e.Instance = k.instance
 	}
-	switch t.Probes[probe].Handler {
-	case model.HandlerHTTP:
-		return c.state.Texts.Intern("HTTP probe failed with statuscode: 503")
-	case model.HandlerTCP:
-		return c.state.Texts.Intern("dial tcp: connect: connection refused")
-	case model.HandlerGRPC:
-		return c.state.Texts.Intern("service unhealthy (responded with \"NOT_SERVING\")")
+	e.N = int64(max(1, run.Exit))
+	if run.Output != "" {
+		e.Text = c.state.Texts.Intern(run.Output)
 	}
-	return c.state.Texts.Intern("command exited with 1")
 }

@@ -200,7 +200,7 @@ func (p *Pod) stopped(i int) {
 	case resetting:
 		p.removeInstance(i, false)
 	case killingPostStart:
-		p.startFailed(i, model.ReasonPostStartHookError, model.Message{})
+		p.startFailed(i, model.ReasonPostStartHookError, p.sync.hookFailure)
 		p.startNext()
 	case killingPod:
 		p.sync.killing &^= bit(i)

@@ -51,6 +51,8 @@ type config struct {
 	graceSeconds int64
 	// phase is the phase in the API server's copy.
 	phase model.Phase
+	// generation is metadata.generation.
+	generation int64
 }
 
 // workType is what the pod worker does next (pod_workers.go PodWorkType).
@@ -223,7 +225,7 @@ type EventKind uint8
 // The events of a pod.
 const (
 	// Configured: the API server's object was added or changed (kubelet.go HandlePodAdditions,
-	// HandlePodUpdates): Deleting, Grace and Phase are the object's.
+	// HandlePodUpdates): Deleting, Grace and Phase are the object's, N is its generation.
 	Configured EventKind = iota
 	// Rejected: the kubelet does not admit the pod (kubelet.go rejectPod): Reason and Text are the
 	// Event's, Message is the status's; the rest is that of Configured.
@@ -275,14 +277,16 @@ const (
 	ContainerDiscarded
 	// ContainerExited says that the main process ended: N is the exit code, Reason the reason.
 	ContainerExited
-	// HookDone answers RunHook; OK says that the hook succeeded.
+	// HookDone answers RunHook; OK says that the hook succeeded. If not, N is the exit code of a
+	// command, Text its output or the error of a request.
 	HookDone
 	// TimerFired answers Timer: Container is -1 for the volumes' timer.
 	TimerFired
 	// ProbeDue is the tick that ProbeAt asked for.
 	ProbeDue
 	// Probed answers RunProbe: OK is the answer, At until when the same answer is certain (the
-	// present moment when nothing is). Errored says that the probe could not be run.
+	// present moment when nothing is). N is the ProbeEnd of a failure, Text what it says; a Text
+	// beside OK is a warning. Errored says that the probe could not be run.
 	Probed
 )
 

@@ -226,6 +226,100 @@ var lives = []life{
 	},
 }
 
+// restartsAll restarts all containers of the pod on exit code 42.
+func restartsAll(c v1.Container) v1.Container {
+	never := v1.ContainerRestartPolicyNever
+	c.RestartPolicy = &never
+	c.RestartPolicyRules = []v1.ContainerRestartRule{{Action: v1.ContainerRestartRuleActionRestartAllContainers,
+		ExitCodes: &v1.ContainerRestartRuleOnExitCodes{Operator: v1.ContainerRestartRuleOnExitCodesOpIn, Values: []int32{42}}}}
+	return c
+}
+
+var restarts = []life{
+	{
+		name: "an exit restarts all containers of the pod, init containers and sidecars too",
+		spec: v1.PodSpec{RestartPolicy: v1.RestartPolicyNever, InitContainers: []v1.Container{app("i"), sidecar("s")},
+			Containers: []v1.Container{restartsAll(app("a")), app("b")}},
+		runs:  [][]run{{{model.Second, 0}}, nil, {{5 * model.Second, 42}, {model.Minute, 0}}, {{2 * model.Second, 0}, {model.Minute, 0}}},
+		until: 20 * model.Second,
+		want: `
+   0.006 Pending [i PodInitializing] [s PodInitializing] [a PodInitializing] [b PodInitializing]
+   0.151     Pulled i
+   0.156 Pending sandbox [i PodInitializing] [s PodInitializing] [a PodInitializing] [b PodInitializing]
+   0.191     Created i
+   0.251     Started i
+   0.261 Pending sandbox [i running s] [s PodInitializing] [a PodInitializing] [b PodInitializing]
+   2.009     Pulled s
+   2.014 Pending sandbox [i Completed(0) r] [s PodInitializing] [a PodInitializing] [b PodInitializing]
+   2.049     Created s
+   2.109     Started s
+   2.114     Pulled a
+   2.119 Pending sandbox initialized [i Completed(0) r] [s running s r] [a PodInitializing] [b PodInitializing]
+   2.154     Created a
+   2.214     Started a
+   2.214     Pulled b
+   2.254     Created b
+   2.314     Started b
+   2.324 Running sandbox initialized ready [i Completed(0) r] [s running s r] [a running s r] [b running s r]
+   5.022 Running sandbox initialized [i Completed(0) r] [s running s r] [a running s r] [b Completed(0)]
+   8.030 Running sandbox initialized [i Completed(0) r] [s running s r] [a Error(42)] [b Completed(0)]
+   8.125     Killing s
+   8.260     Pulled i
+   8.265 Running sandbox initialized [i RestartingAllContainers r x1] [s RestartingAllContainers x1] [a RestartingAllContainers x1] [b RestartingAllContainers x1]
+   8.300     Created i
+   8.360     Started i
+   8.370 Pending sandbox initialized [i running s x1] [s PodInitializing x1] [a PodInitializing x1] [b PodInitializing x1]
+  10.031     Pulled s
+  10.036 Running sandbox initialized [i Completed(0) r x1] [s PodInitializing x1] [a PodInitializing x1] [b PodInitializing x1]
+  10.071     Created s
+  10.131     Started s
+  10.136     Pulled a
+  10.141 Pending sandbox initialized [i Completed(0) r x1] [s running s r x1] [a PodInitializing x1] [b PodInitializing x1]
+  10.176     Created a
+  10.236     Started a
+  10.236     Pulled b
+  10.276     Created b
+  10.336     Started b
+  10.346 Running sandbox initialized ready [i Completed(0) r x1] [s running s r x1] [a running s r x1] [b running s r x1]
+`,
+	},
+	{
+		name:  "a container that backs off starts at once when all containers are restarted",
+		spec:  v1.PodSpec{Containers: []v1.Container{restartsAll(app("a")), app("b")}},
+		runs:  [][]run{{{8 * model.Second, 42}, {model.Minute, 0}}, {{model.Second, 1}, {model.Second, 1}, {model.Minute, 0}}},
+		until: 20 * model.Second,
+		want: `
+   0.006 Pending initialized [a ContainerCreating] [b ContainerCreating]
+   0.151     Pulled a
+   0.156 Pending sandbox initialized [a ContainerCreating] [b ContainerCreating]
+   0.191     Created a
+   0.251     Started a
+   0.251     Pulled b
+   0.291     Created b
+   0.351     Started b
+   0.361 Running sandbox initialized ready [a running s r] [b running s r]
+   2.009     Pulled b
+   2.014 Running sandbox initialized [a running s r] [b Error(1)]
+   2.049     Created b
+   2.109     Started b
+   2.119 Running sandbox initialized ready [a running s r] [b running s r x1]
+   4.015     BackOff b
+   4.020 Running sandbox initialized [a running s r] [b Error(1) x1]
+   9.034 Running sandbox initialized [a Error(42)] [b CrashLoopBackOff x1]
+   9.184     Pulled a
+   9.189 Running sandbox initialized [a RestartingAllContainers x1] [b CrashLoopBackOff x1]
+   9.224     Created a
+   9.284     Started a
+   9.284     Pulled b
+   9.324     Created b
+   9.384     Started b
+   9.394 Running sandbox initialized ready [a running s r x1] [b running s r x2]
+`,
+	},
+}
+
+func TestRestartAllContainers(t *testing.T) { testLives(t, restarts) }
+
 func TestLives(t *testing.T) { testLives(t, lives) }
 
 func testLives(t *testing.T, lives []life) {

@@ -221,7 +221,9 @@ func (p *Pod) probed(e Event) {
 	r := success
 	if !e.OK {
 		r = failure
-		p.emit(i, true, model.EventUnhealthy, model.Message{Kind: model.MessageProbeFailed, Text: e.Text, N: int64(e.Probe)})
+		p.emit(i, true, model.EventUnhealthy, model.ProbeFailed(e.Probe, model.ProbeEnd(e.N), e.Text))
+	} else if e.Text != model.NoText {
+		p.emit(i, true, model.EventProbeWarning, model.Message{Kind: model.MessageProbeWarning, Text: e.Text, N: int64(e.Probe)})
 	}
 	if w.last == r {
 		w.run++

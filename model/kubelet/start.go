@@ -284,6 +284,9 @@ func (p *Pod) started(i int) {
 // hookDone is the end of a postStart or preStop hook.
 func (p *Pod) hookDone(e Event) {
 	i := int(e.Container)
+	if p.containers[i].cur.id != e.Instance {
+		return
+	}
 	if k := &p.containers[i].kill; k.hook {
 		if !e.OK {
 			p.emit(i, true, model.EventFailedPreStopHook, model.Message{Kind: model.MessagePreStopFailed})
@@ -301,8 +304,13 @@ func (p *Pod) hookDone(e Event) {
 		p.started(i)
 		return
 	}
+	p.postStartFailed(i, model.Message{Kind: model.MessageHookFailed, Text: e.Text, N: e.N})
+}
+
+// postStartFailed kills a container whose postStart hook failed.
+func (p *Pod) postStartFailed(i int, m model.Message) {
 	p.emit(i, true, model.EventFailedPostStartHook, model.Message{Kind: model.MessagePostStartFailed})
-	p.sync.stage = killingPostStart
+	p.sync.stage, p.sync.hookFailure = killingPostStart, m
 	p.beginKill(i, -1, model.Message{Kind: model.MessageKillPostStart}, noProbe)
 }
 
@@ -317,14 +325,32 @@ func (p *Pod) exited(e Event) {
 		return
 	}
 	x.state, x.exitCode, x.reason, x.message, x.finished = exited, int32(e.N), e.Reason, e.Message, e.Now
-	if x == &c.cur && c.kill.hook {
-		// The preStop hook, which had no more time, ends with its container.
-		c.kill.hook = false
-		p.emit(int(e.Container), true, model.EventFailedPreStopHook, model.Message{Kind: model.MessagePreStopFailed})
-	}
 	for k := range c.probes {
 		// Until the PLEG has seen it, probes go on, and find nobody.
 		c.probes[k].steady = 0
 	}
 	p.changed()
+	if x == &c.cur {
+		p.hookInterrupted(int(e.Container))
+	}
 }
+
+// hookInterrupted ends the hook of a container that has ended: its command is killed, its request
+// gets no answer. A sleep goes on.
+func (p *Pod) hookInterrupted(i int) {
+	c := &p.containers[i]
+	if c.kill.hook {
+		c.kill.hook = false
+		p.emit(i, true, model.EventFailedPreStopHook, model.Message{Kind: model.MessagePreStopFailed})
+		if c.kill.stage == preStopping {
+			p.preStopDone(i)
+		}
+		return
+	}
+	if p.sync.stage == postStarting && int(p.sync.current) == i && p.template.Containers[i].PostStart.Handler != model.HandlerSleep {
+		p.postStartFailed(i, model.Message{Kind: model.MessageHookFailed, N: killedExitCode})
+	}
+}
+
+// killedExitCode is the exit code of a process that got SIGKILL.
+const killedExitCode = 128 + 9

@@ -37,7 +37,7 @@ func (p *Pod) sandboxOf(from source) *sandbox {
 func (p *Pod) generateStatus(from source, terminal bool) {
 	t, old, s := p.template, &p.Status, &p.next
 	containers := s.Containers[:0]
-	*s = model.PodStatus{Conditions: old.Conditions, StartTime: old.StartTime}
+	*s = model.PodStatus{Conditions: old.Conditions, StartTime: old.StartTime, ObservedGeneration: p.sync.generation}
 	restarting := p.restartsAll(from)
 	for i := range t.Containers {
 		containers = append(containers, p.containerStatus(i, from, restarting))

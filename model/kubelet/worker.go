@@ -65,6 +65,10 @@ type syncState struct {
 	// back-off among the errors, 0 when there is none.
 	failed  bool
 	retryAt model.Time
+	// hookFailure is why the postStart hook failed.
+	hookFailure model.Message
+	// generation is the pod's as this sync sees it.
+	generation int64
 	// reset is what goes to restart all containers.
 	reset reset
 	// missingSecrets names the pull secrets that do not exist, when an image was not pulled.
@@ -197,7 +201,7 @@ func (p *Pod) instanceOf(i int) int32 {
 // configured follows UpdatePod of pod_workers.go for a pod that the API server changed.
 func (p *Pod) configured(e Event) {
 	p.config.phase = e.Phase
-	p.config.deleting, p.config.graceSeconds = e.Deleting, e.GraceSeconds
+	p.config.deleting, p.config.graceSeconds, p.config.generation = e.Deleting, e.GraceSeconds, e.N
 	if e.Deleting || e.Phase.Terminal() {
 		p.terminate()
 	}
@@ -212,10 +216,11 @@ func (p *Pod) configured(e Event) {
 func (p *Pod) rejected(e Event) {
 	p.out = append(p.out, Effect{Kind: Emit, Container: -1, Warning: true, Reason: model.EventRejected,
 		Message: model.TextMessage(e.Text), M: int64(e.Reason)})
-	p.next = model.PodStatus{Phase: model.PodFailed, Reason: e.Reason, Message: e.Message, StartTime: model.Never}
+	p.next = model.PodStatus{Phase: model.PodFailed, Reason: e.Reason, Message: e.Message, StartTime: model.Never,
+		ObservedGeneration: e.N}
 	p.work.kind = terminatedPod
 	p.setStatus(e.Deleting)
-	p.config = config{deleting: e.Deleting, graceSeconds: e.GraceSeconds, phase: e.Phase}
+	p.config = config{deleting: e.Deleting, graceSeconds: e.GraceSeconds, phase: e.Phase, generation: e.N}
 	if e.Deleting {
 		p.update()
 	}
@@ -256,7 +261,7 @@ func (p *Pod) runWorker() {
 	if p.work.pending && !p.work.busy {
 		p.work.pending, p.work.busy = false, true
 		p.sync = syncState{kind: p.work.kind, deleting: p.config.deleting, deletionGrace: p.config.graceSeconds,
-			override: p.work.graceSeconds, phase: p.work.phase, current: -1, stage: awaitingRelist}
+			override: p.work.graceSeconds, phase: p.work.phase, generation: p.config.generation, current: -1, stage: awaitingRelist}
 		if p.work.kind != terminatedPod {
 			p.work.initialized = p.hasInitialized()
 		}
