@@ -130,7 +130,7 @@ func (p *Pod) Takes(e *Event) bool {
 		w := &p.containers[e.Container].probes[e.Probe]
 		return w.gen == e.Gen && w.active
 	case Probed:
-		return p.containers[e.Container].probes[e.Probe].busy
+		return p.containers[e.Container].probes[e.Probe].busy && p.work.kind != finished
 	}
 	return p.work.kind != finished
 }
