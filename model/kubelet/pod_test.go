@@ -306,14 +306,14 @@ var restarts = []life{
    4.015     BackOff b
    4.020 Running sandbox initialized [a running s r] [b Error(1) x1]
    9.034 Running sandbox initialized [a Error(42)] [b CrashLoopBackOff x1]
-   9.184     Pulled a
-   9.189 Running sandbox initialized [a RestartingAllContainers x1] [b CrashLoopBackOff x1]
-   9.224     Created a
-   9.284     Started a
-   9.284     Pulled b
-   9.324     Created b
-   9.384     Started b
-   9.394 Running sandbox initialized ready [a running s r x1] [b running s r x2]
+   9.134     Pulled a
+   9.139 Running sandbox initialized [a RestartingAllContainers x1] [b CrashLoopBackOff x1]
+   9.174     Created a
+   9.234     Started a
+   9.234     Pulled b
+   9.274     Created b
+   9.334     Started b
+   9.344 Running sandbox initialized ready [a running s r x1] [b running s r x2]
 `,
 	},
 }
