@@ -78,7 +78,7 @@ var (
 // agrees with none of them is compared with MaxDraws.
 const (
 	DefaultDraws = 60
-	MaxDraws     = 600
+	MaxDraws     = 1200
 )
 
 // Kubelet compares a recording of a pod with podsim: one of a real node with up to MaxDraws draws,

@@ -15,7 +15,7 @@ import (
 // notYet are the recordings of a real node that podsim does not agree with, for want of what it
 // does not have yet. They are logged with the first difference.
 var notYet = []string{
-	"evict-emptydir", "evict-emptydir-ignoreterm", "evict-ephemeral",
+
 	"nodefail-default300", "nodefail-default300-fulldisruption", "nodefail-tol10",
 }
 

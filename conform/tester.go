@@ -211,7 +211,7 @@ func (s Settings) behavior(c *v1.Container) model.Behavior {
 	args := append(c.Command[min(1, len(c.Command)):len(c.Command):len(c.Command)], c.Args...)
 	runSignals(&b, args)
 	b.Port = s.port(args)
-	took := runArguments(&b, args, c.Resources.Limits.Memory().Value()>>20)
+	took := runArguments(&b, args, c)
 	b.Run.For = model.Dist{Value: float64(testerStart + took)}
 	for k, p := range []*v1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
 		if p != nil {
@@ -246,9 +246,11 @@ func runSignals(b *model.Behavior, args []string) {
 	}
 }
 
-// runArguments takes over the arguments that run in order; it gives the time until the process
-// ends by itself.
-func runArguments(b *model.Behavior, args []string, limitMiB int64) (took model.Time) {
+// runArguments takes over the arguments of a container that run in order; it gives the time until
+// the process ends by itself.
+func runArguments(b *model.Behavior, args []string, c *v1.Container) (took model.Time) {
+	limitMiB := c.Resources.Limits.Memory().Value() >> 20
+	written := map[string]int64{}
 	for _, a := range args {
 		key, value, _ := strings.Cut(a, "=")
 		switch key {
@@ -256,7 +258,10 @@ func runArguments(b *model.Behavior, args []string, limitMiB int64) (took model.
 			d, _ := time.ParseDuration(value)
 			took += model.Time(d)
 		case "write":
-			_, size, _ := strings.Cut(value, ":")
+			path, size, _ := strings.Cut(value, ":")
+			volume := volumeAt(c, path)
+			written[volume] += int64(number(size)) << 20
+			b.Disk = append(b.Disk, model.DiskPoint{At: testerStart + took, Volume: volume, Use: written[volume]})
 			took += model.Time(number(size)) * 2 * model.Millisecond
 		case "alloc":
 			n := int64(number(value))
@@ -276,6 +281,16 @@ func runArguments(b *model.Behavior, args []string, limitMiB int64) (took model.
 		}
 	}
 	return took
+}
+
+// volumeAt is the volume that holds a path in a container, empty for its writable layer.
+func volumeAt(c *v1.Container, path string) string {
+	for _, m := range c.VolumeMounts {
+		if strings.HasPrefix(path, m.MountPath+"/") {
+			return m.Name
+		}
+	}
+	return ""
 }
 
 func number(s string) int {
@@ -344,7 +359,7 @@ func hookRun(h *v1.LifecycleHandler) model.HookRun {
 		return model.HookRun{}
 	}
 	var b model.Behavior
-	took := runArguments(&b, h.Exec.Command[1:], 0)
+	took := runArguments(&b, h.Exec.Command[1:], &v1.Container{})
 	run := model.HookRun{Takes: model.Dist{Value: float64(took)}}
 	if len(b.Run.Exit) > 0 {
 		run.Exit = b.Run.Exit[0]

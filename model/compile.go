@@ -106,6 +106,12 @@ func (t *PodTemplate) compileRequests() {
 		},
 	}))
 	t.NonZeroMilliCPU, t.NonZeroMemory = nonZero.MilliCPU, nonZero.Memory
+	t.StorageLimit = ResourcesOf(resourcehelper.PodLimits(pod, resourcehelper.PodResourcesOptions{})).EphemeralStorage
+	t.LocalLimits = t.StorageLimit > 0
+	for i := range t.Spec.Volumes {
+		dir := t.Spec.Volumes[i].EmptyDir
+		t.LocalLimits = t.LocalLimits || dir != nil && dir.SizeLimit != nil && dir.SizeLimit.Sign() > 0
+	}
 }
 
 // compileVolumes counts the volumes that containers use (pkg/kubelet/volumemanager

@@ -97,6 +97,8 @@ const (
 	MessageSandboxChanged
 	// `MountVolume.SetUp failed for volume "v" : <text>`.
 	MessageFailedMount
+	// "Container runtime did not kill the pod within specified grace period.".
+	MessageExceededGracePeriod
 	// "Node is not ready".
 	MessageNodeNotReady
 	// "Marking for deletion Pod ns/p" and "Cancelling deletion of Pod ns/p".
@@ -206,6 +208,8 @@ func (s *State) eventMessage(p *Pod, i int, m Message) string {
 		return "Pod sandbox changed, it will be killed and re-created."
 	case MessageFailedMount:
 		return fmt.Sprintf("MountVolume.SetUp failed for %s", text)
+	case MessageExceededGracePeriod:
+		return "Container runtime did not kill the pod within specified grace period."
 	case MessageNodeNotReady:
 		return "Node is not ready"
 	case MessageTaintEviction:

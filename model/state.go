@@ -350,6 +350,7 @@ const (
 	EventFailedToRetrieveImagePullSecret
 	EventFailedCreatePodSandBox
 	EventProbeWarning
+	EventExceededGracePeriod
 	// EventRejected is the kubelet's refusal of a pod. Its words are the Text in M.
 	EventRejected
 )
@@ -358,7 +359,7 @@ var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "
 	"BackOff", "Killing", "Unhealthy", "InspectFailed", "ErrImageNeverPull", "FailedPostStartHook", "FailedPreStopHook",
 	"SandboxChanged", "FailedMount", "DeadlineExceeded", "ScalingReplicaSet", "SuccessfulCreate", "SuccessfulDelete",
 	"NodeNotReady", "NodeReady", "TaintManagerEviction", "NodeSchedulable", "NodeNotSchedulable", "Evicted", "Preempted",
-	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", ""}
+	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", "ExceededGracePeriod", ""}
 
 // String is the reason as the API writes it, empty for EventRejected (see State.EventReason).
 func (r EventReason) String() string { return eventReasonNames[r] }

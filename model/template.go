@@ -31,6 +31,10 @@ type PodTemplate struct {
 	// that a container mounts. VolumeSources are those of them that need ConfigMaps or Secrets.
 	Volumes       int
 	VolumeSources []VolumeSource
+	// LocalLimits says that the pod has a limit on local storage: an emptyDir's sizeLimit, or
+	// StorageLimit, the sum of its containers' limits on ephemeral-storage in bytes, 0 for none.
+	LocalLimits  bool
+	StorageLimit int64
 	// CanRestartAll says that a restart rule may restart all containers
 	// (pkg/api/v1/pod AllContainersCouldRestart).
 	CanRestartAll bool
@@ -185,6 +189,21 @@ type Hook struct {
 	Handler Handler
 	// Sleep is the length of a sleep hook.
 	Sleep Time
+}
+
+// Critical says that the kubelet evicts none of the template's pods
+// (pkg/kubelet/types/pod_update.go IsCriticalPod).
+func (t *PodTemplate) Critical() bool {
+	critical, _ := SystemPriority("system-cluster-critical")
+	return t.Priority >= critical
+}
+
+// ContainerSpec is the specification of container i.
+func (t *PodTemplate) ContainerSpec(i int) *v1.Container {
+	if i < t.NumInit {
+		return &t.Spec.InitContainers[i]
+	}
+	return &t.Spec.Containers[i-t.NumInit]
 }
 
 // AppContainers is the template's containers without the init containers.

@@ -59,6 +59,7 @@ func (r *reader) behavior(f *behaviorFile) model.Behavior {
 		Run:         r.run(f.Run),
 		OnTerm:      r.onTerm(f.OnTerm),
 		Memory:      r.memory(f.Memory),
+		Disk:        r.disk(f.Disk),
 	}
 	for _, e := range []struct{ name, text string }{{"createError", f.CreateError}, {"startError", f.StartError}} {
 		if e.text != "" && f.Run != nil {
@@ -182,6 +183,20 @@ func (r *reader) memory(files []useFile) []model.MemoryPoint {
 			r.errorAt(f.Where.at("at"), "at is %v, must be later than the one before (%v)", model.Time(f.At), model.Time(files[i-1].At))
 		}
 		points = append(points, model.MemoryPoint{At: model.Time(f.At), Use: int64(f.Use)})
+	}
+	return points
+}
+
+func (r *reader) disk(files []diskFile) []model.DiskPoint {
+	var points []model.DiskPoint
+	last := map[string]span{}
+	for i := range files {
+		f := &files[i]
+		if before, ok := last[f.Volume]; ok && f.At <= before {
+			r.errorAt(f.Where.at("at"), "at is %v, must be later than the one before (%v)", model.Time(f.At), model.Time(before))
+		}
+		last[f.Volume] = f.At
+		points = append(points, model.DiskPoint{At: model.Time(f.At), Volume: f.Volume, Use: int64(f.Use)})
 	}
 	return points
 }

@@ -86,6 +86,7 @@ type behaviorFile struct {
 	Liveness    []probeFile `json:"liveness" doc:"The answers of the liveness probe. It always succeeds when left out."`
 	Startup     []probeFile `json:"startup" doc:"The answers of the startup probe. It always succeeds when left out."`
 	Memory      []useFile   `json:"memory" doc:"The memory in use over time."`
+	Disk        []diskFile  `json:"disk" doc:"What it has written over time."`
 	PostStart   *hookFile   `json:"postStart" doc:"How the postStart hook goes, if it is exec or http."`
 	PreStop     *hookFile   `json:"preStop" doc:"How the preStop hook goes, if it is exec or http."`
 	Port        *int32      `json:"port" doc:"The port that the process listens on. Of a pod's containers with one port, the first that runs answers the HTTP, TCP and gRPC probes of all. When left out, a container answers its own."`
@@ -130,6 +131,13 @@ type useFile struct {
 	Where place  `json:"-"`
 	At    span   `json:"at" need:"true" doc:"From when on, counted from the container's start."`
 	Use   amount `json:"use" need:"true" doc:"The memory in use, such as 300Mi."`
+}
+
+type diskFile struct {
+	Where  place  `json:"-"`
+	At     span   `json:"at" need:"true" doc:"From when on, counted from the container's start."`
+	Use    amount `json:"use" need:"true" doc:"How much it has written in all, such as 300Mi."`
+	Volume string `json:"volume" doc:"The emptyDir that holds it, which keeps it when the container starts anew; the container's own writable layer when left out."`
 }
 
 type hookFile struct {
@@ -202,6 +210,7 @@ type latenciesFile struct {
 	PullPerMiB     *distribution `json:"pullPerMiB" doc:"Unpacking 1 MiB of an image, after the registry has sent it."`
 	MountVolumes   *distribution `json:"mountVolumes" doc:"Mounting a pod's volumes."`
 	UnmountVolumes *distribution `json:"unmountVolumes" doc:"Unmounting them."`
+	LayerStats     *distribution `json:"layerStats" doc:"From a write to a container's writable layer until the runtime shows it."`
 }
 
 // clock is a moment of the wall clock on a whole second.

@@ -390,6 +390,7 @@ func latencies(f *latenciesFile) model.Latencies {
 	override(&l.PullLookup, f.PullLookup)
 	override(&l.MountVolumes, f.MountVolumes)
 	override(&l.UnmountVolumes, f.UnmountVolumes)
+	override(&l.LayerStats, f.LayerStats)
 	if f.PullPerMiB != nil {
 		l.PullPerByte = scaled(f.PullPerMiB.Dist, 1<<20)
 	}

@@ -25,7 +25,7 @@ const podSpecFields = `
 	resources.limits resources.requests
 	restartPolicy schedulingGates terminationGracePeriodSeconds tolerations
 	volumes.name volumes.configMap volumes.secret volumes.projected volumes.downwardAPI
-	volumes.emptyDir.none
+	volumes.emptyDir.sizeLimit
 
 	automountServiceAccountToken dnsPolicy enableServiceLinks hostAliases hostname
 	imagePullSecrets os securityContext serviceAccount serviceAccountName setHostnameAsFQDN

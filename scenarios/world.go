@@ -36,6 +36,8 @@ type container struct {
 	owner           object
 	namespace, pods string
 	name, image     string
+	// emptyDirs are those that it mounts.
+	emptyDirs []string
 }
 
 func newWorld(nodes []model.NodeSpec) *world {
@@ -91,11 +93,23 @@ func (w *world) apply(a *apply) {
 func (w *world) addContainers(id object, pods string, spec *v1.PodSpec) {
 	for _, list := range [][]v1.Container{spec.InitContainers, spec.Containers} {
 		for i := range list {
-			c := container{id, id.namespace, pods, list[i].Name, list[i].Image}
+			c := container{id, id.namespace, pods, list[i].Name, list[i].Image, emptyDirsOf(spec, &list[i])}
 			w.containers = append(w.containers, c)
 			w.addImage(c.image)
 		}
 	}
+}
+
+func emptyDirsOf(spec *v1.PodSpec, c *v1.Container) []string {
+	var names []string
+	for i := range spec.Volumes {
+		v := &spec.Volumes[i]
+		mounted := slices.ContainsFunc(c.VolumeMounts, func(m v1.VolumeMount) bool { return m.Name == v.Name })
+		if v.EmptyDir != nil && mounted {
+			names = append(names, v.Name)
+		}
+	}
+	return names
 }
 
 // missing says why a step's target cannot be there, "" when it is or may be.
@@ -174,11 +188,14 @@ func (w *world) setImage(step *model.Step) string {
 		return fmt.Sprintf("%v %s has no container %s, it has %s%s", step.Kind, objectName(step.Namespace, step.Name),
 			quoted(step.Container), strings.Join(names, ", "), didYouMean(step.Container, names))
 	}
-	for _, name := range names {
-		if step.Container == "*" || step.Container == name {
-			w.containers = append(w.containers, container{
-				object{step.Kind, step.Namespace, step.Name}, step.Namespace, step.Name + "-*-*", name, step.Image,
-			})
+	for _, list := range [][]v1.Container{spec.InitContainers, spec.Containers} {
+		for i := range list {
+			if step.Container == "*" || step.Container == list[i].Name {
+				w.containers = append(w.containers, container{
+					object{step.Kind, step.Namespace, step.Name}, step.Namespace, step.Name + "-*-*", list[i].Name, step.Image,
+					emptyDirsOf(spec, &list[i]),
+				})
+			}
 		}
 	}
 	w.addImage(step.Image)
@@ -192,6 +209,14 @@ func (r *reader) checkUse(spec *specFile, w *world) {
 		f := &spec.Behaviors[i]
 		if f.Where.source == r.root && !f.Match.everything() && !w.matches(&f.Match) {
 			r.errorAt(f.Where.at("match"), "this behavior matches no container that there can be%s", w.hint(&f.Match))
+			continue
+		}
+		for j := range f.Disk {
+			d := &f.Disk[j]
+			if names := w.emptyDirs(&f.Match); f.Where.source == r.root && d.Volume != "" && !slices.Contains(names, d.Volume) {
+				r.errorAt(d.Where.at("volume"), "no container that this behavior matches mounts an emptyDir %s%s",
+					quoted(d.Volume), didYouMean(d.Volume, names))
+			}
 		}
 	}
 	for i := range spec.Images {
@@ -223,10 +248,23 @@ func (w *world) hosts() []string {
 }
 
 func (w *world) matches(m *matchFile) bool {
-	return slices.ContainsFunc(w.containers, func(c container) bool {
-		return model.Matches(m.Namespace, c.namespace) && model.Matches(m.Container, c.name) &&
-			model.Matches(m.Image, c.image) && (m.Pod == "" || overlap(m.Pod, c.pods))
-	})
+	return slices.ContainsFunc(w.containers, m.matches)
+}
+
+// emptyDirs are those that the containers of a behavior mount.
+func (w *world) emptyDirs(m *matchFile) []string {
+	var names []string
+	for _, c := range w.containers {
+		if m.matches(c) {
+			names = append(names, c.emptyDirs...)
+		}
+	}
+	return names
+}
+
+func (m *matchFile) matches(c container) bool {
+	return model.Matches(m.Namespace, c.namespace) && model.Matches(m.Container, c.name) &&
+		model.Matches(m.Image, c.image) && (m.Pod == "" || overlap(m.Pod, c.pods))
 }
 
 // hint is the nearest thing that one of the patterns may have meant.

@@ -201,4 +201,7 @@ func (c *Cluster) step(id model.PodID, e kubelet.Event) {
 		c.carryOut(id, &fx[i])
 	}
 	c.depth--
+	if c.nodes[o.Node].evictions.killing == id && p.machine.Terminated() {
+		c.evictNext(o.Node)
+	}
 }

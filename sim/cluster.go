@@ -75,7 +75,9 @@ type pod struct {
 	// sawDeleting and sawGrace are the deletion as the kubelet last saw it.
 	admitted    uint8
 	sawDeleting bool
-	sawGrace    int64
+	// admittedAt is when the worker got it.
+	admittedAt model.Time
+	sawGrace   int64
 	// view is how the scheduler knows the pod.
 	view schedulerView
 	// evictAt is the moment of the pending eviction for taints, Never when none is pending;
@@ -86,6 +88,8 @@ type pod struct {
 	counts podCounts
 
 	containers []container
+	// diskGen is the generation of the pending look at what the containers write.
+	diskGen uint16
 	// log is the kubelet's record of the pod's Events.
 	log eventLog
 }
@@ -107,6 +111,8 @@ const (
 	evTimer
 	// evVolume: the volume manager tries to set up a volume; Arg is its index or allVolumes.
 	evVolume
+	// evDisk: a round of the eviction manager finds a change of what the pod writes.
+	evDisk
 	evProbeDue
 	evProbed
 	// lastKubeletEvent is the last of the kubelet's own events.
@@ -150,6 +156,8 @@ const (
 	evEvict
 	// evNodeStatus: the kubelet of node Obj reports after its return.
 	evNodeStatus
+	// evEvicted: the eviction manager of node Obj looks after the pods that it has evicted.
+	evEvicted
 	// evAvailable: a pod of ReplicaSet Obj may have been ready for minReadySeconds.
 	evAvailable
 )
@@ -264,7 +272,7 @@ func (c *Cluster) dispatch(e *Event) {
 		c.createReplica(model.ReplicaSetID(e.Obj))
 	case evCollect:
 		c.collect(model.ObjectKind(e.Arg), e.Obj)
-	case evLease, evTaint, evNodeStatus:
+	case evLease, evTaint, evNodeStatus, evEvicted:
 		c.nodeEvent(e)
 	case evPublish:
 		c.publish(model.NodeID(e.Obj))
@@ -308,6 +316,10 @@ func (c *Cluster) podEvent(e *Event) {
 			c.setUpVolumes(id)
 		} else {
 			c.setUpVolume(id, int(e.Arg))
+		}
+	case evDisk:
+		if p.diskGen == op {
+			c.diskRound(id)
 		}
 	case evProbeDue:
 		c.step(id, kubelet.Event{Kind: kubelet.ProbeDue, Container: int8(e.Arg), Probe: model.ProbeType(e.Arg >> 8), Gen: op})

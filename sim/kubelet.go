@@ -23,8 +23,9 @@ type node struct {
 	writes        uint64
 	pulls         []pull
 	// failed says how the node failed, when down is set.
-	down   bool
-	failed model.Failure
+	down      bool
+	failed    model.Failure
+	evictions evictions
 	// failures counts the node's failures.
 	failures int
 	// log is the record of the node's own Events.
@@ -68,6 +69,7 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 		x.pullLimit = newLimit(l)
 	}
 	x.loops.Origin = -c.delayOf(luck, streamKubelet, 0, &c.scenario.ControlPlane.KubeletAge)
+	x.evictions.origin = -c.delayOf(luck, streamKubelet, 1, &c.scenario.ControlPlane.KubeletAge)
 	c.state.Nodes = append(c.state.Nodes, n)
 	c.nodes = append(c.nodes, x)
 	c.scheduler.AddNode(&c.state.Nodes[id], c.now)
@@ -156,7 +158,7 @@ func (c *Cluster) admit(id model.PodID) {
 		c.nodes[o.Node].missed = append(c.nodes[o.Node].missed, id)
 		return
 	}
-	p.admitted = 2
+	p.admitted, p.admittedAt = 2, c.now
 	if p.machine == nil {
 		p.machine = kubelet.NewPod(o.Template)
 	} else {

@@ -264,7 +264,9 @@ func (c *Cluster) loseContainers(id model.NodeID) {
 		x.kubeletGen++
 		x.relistAt = model.Never
 		for i := range x.containers {
-			x.containers[i].running = false
+			if k := &x.containers[i]; k.running {
+				k.running, k.endedAt = false, c.now
+			}
 			x.containers[i].exitGen++
 		}
 	}
@@ -297,6 +299,8 @@ func (c *Cluster) nodeEvent(e *Event) {
 		}
 	case evNodeStatus:
 		c.reported(id)
+	case evEvicted:
+		c.evictedSome(id)
 	}
 }
 
@@ -387,6 +391,7 @@ func (c *Cluster) recover(id model.NodeID) {
 		c.step(d.id, d.event)
 	}
 	n.deferred = n.deferred[:0]
+	c.resumeEvictions(id)
 	missed := append([]model.PodID(nil), n.missed...)
 	n.missed = n.missed[:0]
 	for _, p := range missed {

@@ -31,6 +31,8 @@ const (
 	streamHook
 	streamUID
 	streamSync
+	streamVolumeStats
+	streamLayer
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

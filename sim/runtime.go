@@ -26,6 +26,12 @@ type container struct {
 	runs      int32
 	running   bool
 	startedAt model.Time
+	// endedAt is when the run ended, Never while it goes on.
+	endedAt model.Time
+	// layerLag is how old the runtime's figure of the writable layer is, left what earlier runs
+	// have left on volumes.
+	layerLag model.Time
+	left     []model.DiskPoint
 	// exitGen is the generation of the pending exit, exitCode and reason how it will end.
 	exitGen  uint16
 	exitCode int32
@@ -166,7 +172,8 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	if b.StartError != "" {
 		return c.state.Texts.Intern(startError + b.StartError)
 	}
-	k.running, k.startedAt, k.stopping = true, c.now, false
+	c.beginWriting(id, i)
+	k.running, k.startedAt, k.endedAt, k.stopping = true, c.now, model.Never, false
 	k.runs++
 	k.exitGen++
 	k.exitAt = model.Never
@@ -182,6 +189,7 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	if ends != model.Never {
 		c.exitIn(id, i, ends)
 	}
+	c.watchDisk(id)
 	return model.NoText
 }
 
@@ -226,7 +234,7 @@ func (c *Cluster) exit(id model.PodID, i int, gen uint16) {
 	if k.exitGen != gen || !k.running {
 		return
 	}
-	k.running = false
+	k.running, k.endedAt = false, c.now
 	reason := k.reason
 	if reason == model.NoText {
 		reason = model.ReasonCompleted

@@ -134,6 +134,102 @@ var waits = []life{
 	},
 }
 
+// evictions are pods that the kubelet evicts. The driver's containers exit 0 on SIGTERM.
+var evictions = []life{
+	{
+		name:    "a container that exits 0: nothing tells of the eviction in the end",
+		spec:    v1.PodSpec{Containers: []v1.Container{app("c")}},
+		evictAt: 10 * model.Second,
+		until:   20 * model.Second,
+		want: `
+   0.006 Pending initialized [c ContainerCreating]
+   0.151     Pulled c
+   0.156 Pending sandbox initialized [c ContainerCreating]
+   0.191     Created c
+   0.251     Started c
+   0.261 Running sandbox initialized ready [c running s r]
+  10.000     Evicted -
+  10.001     Killing c
+  10.096 Succeeded initialized [c Completed(0)]
+`,
+	},
+	{
+		name:    "a container that crashes",
+		spec:    v1.PodSpec{Containers: []v1.Container{app("c")}},
+		runs:    [][]run{{{model.Second, 1}}},
+		evictAt: 5 * model.Second,
+		until:   20 * model.Second,
+		want: `
+   0.006 Pending initialized [c ContainerCreating]
+   0.151     Pulled c
+   0.156 Pending sandbox initialized [c ContainerCreating]
+   0.191     Created c
+   0.251     Started c
+   0.261 Running sandbox initialized ready [c running s r]
+   2.009     Pulled c
+   2.014 Running sandbox initialized [c Error(1)]
+   2.049     Created c
+   2.109     Started c
+   2.119 Running sandbox initialized ready [c running s r x1]
+   4.015     BackOff c
+   4.020 Running sandbox initialized [c Error(1) x1]
+   5.000     Evicted -
+   5.024 Running sandbox initialized [c CrashLoopBackOff x1]
+   5.084 Failed/Evicted initialized [c CrashLoopBackOff x1]
+   6.028 Failed/Evicted initialized [c ContainerStatusUnknown(137) x1]
+`,
+	},
+	{
+		name:    "the ends of the containers are gone before they are read",
+		spec:    v1.PodSpec{InitContainers: []v1.Container{sidecar("s")}, Containers: []v1.Container{with(app("c"), preStop(4))}},
+		evictAt: 9990 * model.Millisecond,
+		until:   20 * model.Second,
+		want: `
+   0.006 Pending [s PodInitializing] [c PodInitializing]
+   0.151     Pulled s
+   0.156 Pending sandbox [s PodInitializing] [c PodInitializing]
+   0.191     Created s
+   0.251     Started s
+   0.256     Pulled c
+   0.261 Pending sandbox initialized [s running s r] [c PodInitializing]
+   0.296     Created c
+   0.356     Started c
+   0.366 Running sandbox initialized ready [s running s r] [c running s r]
+   9.990     Evicted -
+   9.991     Killing s
+   9.991     Killing c
+  11.086 Failed/Evicted initialized [s PodInitializing x1] [c PodInitializing x1]
+  12.036 Failed/Evicted initialized [s ContainerStatusUnknown(137) x1] [c ContainerStatusUnknown(137) x1]
+`,
+	},
+	{
+		name:     "while it is being deleted",
+		spec:     v1.PodSpec{Containers: []v1.Container{with(app("c"), preStop(4))}},
+		evictAt:  10 * model.Second,
+		deleteAt: 11 * model.Second,
+		want: `
+   0.006 Pending initialized [c ContainerCreating]
+   0.151     Pulled c
+   0.156 Pending sandbox initialized [c ContainerCreating]
+   0.191     Created c
+   0.251     Started c
+   0.261 Running sandbox initialized ready [c running s r]
+  10.000     Evicted -
+  10.001     Killing c
+  11.096 Succeeded initialized [c Completed(0)]
+`,
+	},
+}
+
+// preStop gives a container a hook that sleeps.
+func preStop(seconds int64) func(*v1.Container) {
+	return func(c *v1.Container) {
+		c.Lifecycle = &v1.Lifecycle{PreStop: &v1.LifecycleHandler{Sleep: &v1.SleepAction{Seconds: seconds}}}
+	}
+}
+
+func TestEvictions(t *testing.T) { testLives(t, evictions) }
+
 func TestWaits(t *testing.T) { testLives(t, waits) }
 
 // TestRejected lets the kubelet refuse a pod: it has failed and never has a worker, unless it is

@@ -241,7 +241,8 @@ const (
 	// Relisted: the PLEG has looked at the pod; what it saw is the state at this moment. OK
 	// says that it was asked to, and did not look at all pods.
 	Relisted
-	// Evict: the kubelet ends the pod itself: Text is the reason, Message the message.
+	// Evict: the eviction manager ends the pod (evictPod, killPodNow): Text is the reason, Message the
+	// message.
 	Evict
 
 	// SyncBegun answers BeginSync.

@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"podsim/model"
+	"podsim/model/kubelet"
 )
 
 func app(name string) v1.Container { return v1.Container{Name: name, Image: "a:1"} }
@@ -37,6 +38,8 @@ type life struct {
 	// The errors of pulls, configurations and creations.
 	pull, config, create string
 	configAt             model.Time
+	// evictAt is when the pod is evicted, 0 for never.
+	evictAt model.Time
 	// deleteAt is when the pod is deleted with a grace period of 30 s, 0 for never; until is the end.
 	deleteAt, until model.Time
 	want            string
@@ -334,6 +337,10 @@ func testLives(t *testing.T, lives []life) {
 				d.probe = l.probe
 			}
 			d.begin()
+			if l.evictAt > 0 {
+				d.until(l.evictAt)
+				d.step(kubelet.Event{Kind: kubelet.Evict, Text: model.ReasonEvicted, GraceSeconds: 1})
+			}
 			if l.deleteAt > 0 {
 				d.until(l.deleteAt)
 				d.delete(30)

@@ -114,6 +114,7 @@ func (p *Pod) handle(e Event) {
 	case Relisted:
 		p.relisted(e)
 	case Evict:
+		p.emit(-1, true, model.EventEvicted, e.Message)
 		p.work.evicted, p.work.evictedMessage = e.Text, e.Message
 		p.work.graceSeconds = max(1, e.GraceSeconds)
 		p.terminate()
@@ -303,15 +304,21 @@ func (p *Pod) relisted(e Event) {
 		return
 	}
 	p.seen.lag = relistTime
-	worthy := p.seen.sandbox != p.sandbox
+	worthy, died := p.seen.sandbox != p.sandbox, p.seen.sandbox.ready && !p.sandbox.ready
 	p.seen.dirty = false
 	p.seen.sandbox = p.sandbox
 	p.seen.hasIP = p.seen.hasIP || p.sandbox.ready
 	for i := range p.containers {
 		c := &p.containers[i]
 		worthy = worthy || c.happened(&c.cur) || c.happened(&c.prev) || c.vanished()
-		p.discard(i)
+		died = died || c.cur.state == exited && c.happened(&c.cur)
+		if p.work.evicted == model.NoText {
+			p.discard(i)
+		}
 		c.seenCur, c.seenPrev = c.cur, c.prev
+	}
+	if died && p.work.evicted != model.NoText {
+		p.discardAll()
 	}
 	if worthy {
 		p.update()
@@ -353,6 +360,23 @@ func (c *container) vanished() bool {
 	return (x.state == created || x.state == running) && x.id != c.cur.id && x.id != c.prev.id
 }
 
+// discardAll lets go of all instances of an evicted pod that have ended, also of those whose end
+// nobody has read yet (pod_workers.go ShouldPodContentBeRemoved).
+func (p *Pod) discardAll() {
+	for i := range p.containers {
+		c := &p.containers[i]
+		if c.cur.state == exited {
+			p.askDiscard(i, c.cur.id)
+		}
+		if c.prev.state == exited {
+			p.askDiscard(i, c.prev.id)
+		}
+		if c.old != 0 {
+			p.askDiscard(i, c.old)
+		}
+	}
+}
+
 func (p *Pod) askDiscard(i int, id int32) {
 	p.out = append(p.out, Effect{Kind: Discard, Container: int8(i), Instance: id})
 }
@@ -361,6 +385,8 @@ func (p *Pod) askDiscard(i int, id int32) {
 func (p *Pod) discarded(e Event) {
 	c := &p.containers[e.Container]
 	switch e.Instance {
+	case c.cur.id:
+		c.cur = instance{}
 	case c.prev.id:
 		c.prev = instance{}
 	case c.old:
