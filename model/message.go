@@ -46,6 +46,10 @@ const (
 	MessageHookFailed
 	// "Pod was active on the node longer than the specified deadline".
 	MessageDeadlineExceeded
+	// "containers with unready status: [a b]" and "containers with incomplete status: [a b]"
+	// (pkg/kubelet/status/generate.go), N the containers as bits.
+	MessageUnready
+	MessageIncomplete
 	// "no pod sandbox exists" and "pod sandbox is not ready".
 	MessageNoSandbox
 	MessageSandboxNotReady
@@ -151,6 +155,10 @@ func (s *State) Message(p *Pod, i int, m Message) string {
 		return "The container is removed because RestartAllContainers in place"
 	case MessageDeadlineExceeded:
 		return "Pod was active on the node longer than the specified deadline"
+	case MessageUnready:
+		return containersWith(p, "unready status", uint64(m.N))
+	case MessageIncomplete:
+		return containersWith(p, "incomplete status", uint64(m.N))
 	case MessageNoSandbox:
 		return "no pod sandbox exists"
 	case MessageSandboxNotReady:
@@ -339,20 +347,11 @@ func (s *State) sandboxIP(p *Pod) string {
 	return fmt.Sprintf("10.%d.%d.%d", 64+int(p.Node)>>8&127, int(p.Node)&255, 2+p.Serial%250)
 }
 
-// ConditionMessage is the message of a pod's condition. Those of the kubelet's conditions
-// name containers (pkg/kubelet/status/generate.go) and are made from the statuses.
+// ConditionMessage is the message of a pod's condition.
 func (s *State) ConditionMessage(p *Pod, t ConditionType) string {
 	st := &p.Status
 	c := &st.Conditions[t]
 	switch c.Reason {
-	case ReasonContainersNotReady:
-		return s.containerList(p, "unready status", func(i int, k *Container) bool {
-			return k.Kind != InitContainer && !st.Containers[i].Ready
-		})
-	case ReasonContainersNotInitialized:
-		return s.containerList(p, "incomplete status", func(i int, k *Container) bool {
-			return k.Kind == InitContainer && !st.Containers[i].Ready || k.Kind == Sidecar && !st.Containers[i].Started
-		})
 	case ReasonReadinessGatesNotReady:
 		return gateMessage(p)
 	case ReasonRestartAllContainersStarted:
@@ -361,15 +360,13 @@ func (s *State) ConditionMessage(p *Pod, t ConditionType) string {
 	return s.Message(p, -1, c.Message)
 }
 
-func (s *State) containerList(p *Pod, what string, in func(int, *Container) bool) string {
+// containersWith names containers of a pod, given as bits.
+func containersWith(p *Pod, what string, bits uint64) string {
 	var names []string
 	for i := range p.Template.Containers {
-		if k := &p.Template.Containers[i]; in(i, k) {
-			names = append(names, k.Name)
+		if bits>>i&1 != 0 {
+			names = append(names, p.Template.Containers[i].Name)
 		}
-	}
-	if len(names) == 0 {
-		return ""
 	}
 	return fmt.Sprintf("containers with %s: %s", what, names)
 }

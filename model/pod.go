@@ -114,9 +114,7 @@ var conditionStatusNames = [...]string{"", "True", "False", "Unknown"}
 // String is the status as the API writes it, empty for an absent condition.
 func (s ConditionStatus) String() string { return conditionStatusNames[s] }
 
-// Condition is one condition of an object. The messages of the kubelet's conditions follow
-// from the container statuses beside them (see PodStatus.ConditionMessage), so Message is
-// set only where another component wrote one.
+// Condition is one condition of an object. Its message is State.ConditionMessage.
 type Condition struct {
 	Status     ConditionStatus
 	Reason     Text

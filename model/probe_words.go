@@ -28,6 +28,9 @@ func ProbeFailed(t ProbeType, end ProbeEnd, text Text) Message {
 	return Message{Kind: MessageProbeFailed, Text: text, N: int64(end)<<8 | int64(t)}
 }
 
+// Answered says that a ProbeFailed is about an answer, and so does not name the pod's address.
+func (m Message) Answered() bool { return ProbeEnd(m.N>>8) == ProbeAnswered }
+
 // probeFailed puts it into words (pkg/kubelet/prober/prober.go probe).
 func (s *State) probeFailed(p *Pod, i int, m Message) string {
 	t, end := ProbeType(m.N&255), ProbeEnd(m.N>>8)

@@ -212,22 +212,24 @@ func (s *PodStatus) set(t ConditionType, status ConditionStatus, reason Text, no
 
 // setInitialized follows GeneratePodInitializedCondition.
 func (s *PodStatus) setInitialized(t *PodTemplate, now Time) {
-	incomplete := false
+	incomplete := uint64(0)
 	for i := 0; i < t.NumInit; i++ {
-		if t.Containers[i].Kind == Sidecar {
-			incomplete = incomplete || !s.Containers[i].Started
-		} else {
-			incomplete = incomplete || !s.Containers[i].Ready
+		k, c := t.Containers[i].Kind, &s.Containers[i]
+		if k == Sidecar && !c.Started || k != Sidecar && !c.Ready {
+			incomplete |= 1 << i
 		}
 	}
+	var message Message
 	switch {
 	case s.Phase == PodSucceeded:
 		s.set(PodInitialized, ConditionTrue, ReasonPodCompleted, now)
-	case s.anyAppStarted(t) || !incomplete || s.Conditions[PodInitialized].Status == ConditionTrue:
+	case s.anyAppStarted(t) || incomplete == 0 || s.Conditions[PodInitialized].Status == ConditionTrue:
 		s.set(PodInitialized, ConditionTrue, NoText, now)
 	default:
 		s.set(PodInitialized, ConditionFalse, ReasonContainersNotInitialized, now)
+		message = Message{Kind: MessageIncomplete, N: int64(incomplete)}
 	}
+	s.Conditions[PodInitialized].Message = message
 }
 
 // anyAppStarted says that some container that is not an init container has ever run
@@ -245,27 +247,33 @@ func (s *PodStatus) anyAppStarted(t *PodTemplate) bool {
 // SetReady derives ContainersReady and Ready (GenerateContainersReadyCondition and
 // GeneratePodReadyCondition).
 func (s *PodStatus) SetReady(t *PodTemplate, now Time) {
-	status, reason := s.containersReady(t)
+	status, reason, message := s.containersReady(t)
 	s.set(ContainersReady, status, reason, now)
+	s.Conditions[ContainersReady].Message = message
 	if status == ConditionTrue && !s.gatesReady(t) {
 		status, reason = ConditionFalse, ReasonReadinessGatesNotReady
 	}
 	s.set(PodReady, status, reason, now)
+	s.Conditions[PodReady].Message = message
 }
 
-func (s *PodStatus) containersReady(t *PodTemplate) (ConditionStatus, Text) {
+func (s *PodStatus) containersReady(t *PodTemplate) (ConditionStatus, Text, Message) {
 	switch s.Phase {
 	case PodSucceeded:
-		return ConditionFalse, ReasonPodCompleted
+		return ConditionFalse, ReasonPodCompleted, Message{}
 	case PodFailed:
-		return ConditionFalse, ReasonPodFailed
+		return ConditionFalse, ReasonPodFailed, Message{}
 	}
+	unready := uint64(0)
 	for i := range t.Containers {
 		if t.Containers[i].Kind != InitContainer && !s.Containers[i].Ready {
-			return ConditionFalse, ReasonContainersNotReady
+			unready |= 1 << i
 		}
 	}
-	return ConditionTrue, NoText
+	if unready != 0 {
+		return ConditionFalse, ReasonContainersNotReady, Message{Kind: MessageUnready, N: int64(unready)}
+	}
+	return ConditionTrue, NoText, Message{}
 }
 
 func (s *PodStatus) gatesReady(t *PodTemplate) bool {

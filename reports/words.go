@@ -34,11 +34,10 @@ type eventKey struct {
 	message   model.Message
 }
 
-// conditionKey is all that a condition's words follow from: which containers are not ready.
+// conditionKey is all that the words of a condition about containers follow from.
 type conditionKey struct {
-	template   model.TemplateID
-	reason     model.Text
-	containers uint64
+	template model.TemplateID
+	message  model.Message
 }
 
 type pathKey struct {
@@ -59,7 +58,7 @@ func (w *words) init(s *model.State) {
 
 // event is State.EventMessage.
 func (w *words) event(e *model.Event) string {
-	if e.Kind != model.KindPod || namesPod(e.Message.Kind) {
+	if e.Kind != model.KindPod || namesPod(e.Message) {
 		return w.state.EventMessage(e)
 	}
 	key := eventKey{w.state.Pods[e.ID].Template.ID, e.Container, e.Combined, e.Message}
@@ -72,8 +71,10 @@ func (w *words) event(e *model.Event) string {
 }
 
 // namesPod says whether a message names the pod or holds measured numbers: no two are alike.
-func namesPod(k model.MessageKind) bool {
-	switch k {
+func namesPod(m model.Message) bool {
+	switch m.Kind {
+	case model.MessageProbeFailed:
+		return !m.Answered()
 	case model.MessageScheduled, model.MessagePulled, model.MessageCrashLoopBackOff, model.MessageBackOffRestarting,
 		model.MessageTaintEviction, model.MessageCancelTaintEviction, model.MessageText, model.MessageNodeStatus:
 		return true
@@ -87,19 +88,10 @@ func (w *words) condition(p *model.Pod, t model.ConditionType) string {
 	if c.Reason == model.NoText && c.Message.Kind == model.NoMessage {
 		return ""
 	}
-	if c.Reason != model.ReasonContainersNotReady && c.Reason != model.ReasonContainersNotInitialized || len(p.Template.Containers) > 32 {
+	if c.Message.Kind != model.MessageUnready && c.Message.Kind != model.MessageIncomplete {
 		return w.state.ConditionMessage(p, t)
 	}
-	key := conditionKey{template: p.Template.ID, reason: c.Reason}
-	for i := range p.Status.Containers {
-		k := &p.Status.Containers[i]
-		if k.Ready {
-			key.containers |= 1 << (2 * i)
-		}
-		if k.Started {
-			key.containers |= 2 << (2 * i)
-		}
-	}
+	key := conditionKey{p.Template.ID, c.Message}
 	text, ok := w.conditions[key]
 	if !ok {
 		text = w.state.ConditionMessage(p, t)

@@ -64,7 +64,7 @@ type imageFile struct {
 	Size  *amount   `json:"size" doc:"The bytes that a pull transfers, such as 54Mi."`
 	Error pullError `json:"error" doc:"What a pull ends with: notFound, unauthorized, refused, serverError, rateLimited, timeout (30s without an answer), stalled (no progress for 5m), or the text of an error."`
 
-	Credentials []string `json:"credentials" doc:"The names of the pull secrets with which the registry gives the image; everybody gets it when left out."`
+	Credentials []string `json:"credentials" doc:"The names of the pull secrets with which the registry gives the image, each a Secret among the manifests; everybody gets it when left out."`
 	User        string   `json:"user" doc:"The user that the image's containers run as, as a number or a name. It matters to runAsNonRoot; somebody else than root when left out."`
 }
 

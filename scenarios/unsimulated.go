@@ -20,7 +20,7 @@ import (
 const podSpecFields = `
 	activeDeadlineSeconds
 	affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
-	hostNetwork nodeName nodeSelector overhead priority priorityClassName
+	hostNetwork imagePullSecrets nodeName nodeSelector overhead priority priorityClassName
 	readinessGates.conditionType
 	resources.limits resources.requests
 	restartPolicy schedulingGates terminationGracePeriodSeconds tolerations
@@ -28,7 +28,7 @@ const podSpecFields = `
 	volumes.emptyDir.sizeLimit
 
 	automountServiceAccountToken dnsPolicy enableServiceLinks hostAliases hostname
-	imagePullSecrets os securityContext serviceAccount serviceAccountName setHostnameAsFQDN
+	os securityContext serviceAccount serviceAccountName setHostnameAsFQDN
 	subdomain
 `
 

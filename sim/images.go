@@ -145,20 +145,34 @@ func (c *Cluster) usableImage(id model.PodID, container int8) bool {
 	return c.state.Nodes[o.Node].HasImage(image) && !c.nodes[o.Node].pulled.MustPull(image, c.pullSecrets(id, image))
 }
 
-// pullSecrets are the pod's pull secrets with which the registry gives the image
-// (pkg/credentialprovider/secrets MakeDockerKeyring, Lookup).
+// pullSecrets are the pod's pull secrets that are there and with which the registry gives the
+// image (pkg/credentialprovider/secrets MakeDockerKeyring, Lookup).
 func (c *Cluster) pullSecrets(id model.PodID, image model.ImageID) []string {
 	credentials := c.state.Images[image].Credentials
 	if len(credentials) == 0 {
 		return nil
 	}
+	t := c.state.Pods[id].Template
 	var names []string
-	for _, s := range c.state.Pods[id].Template.Spec.ImagePullSecrets {
-		if slices.Contains(credentials, s.Name) {
+	for _, s := range t.Spec.ImagePullSecrets {
+		if slices.Contains(credentials, s.Name) && c.configSource(t.Namespace, &model.ConfigRef{Secret: true, Name: s.Name}) != nil {
 			names = append(names, s.Name)
 		}
 	}
 	return names
+}
+
+// missingSecrets names the pod's pull secrets that do not exist (kubelet_pods.go
+// getPullSecretsForPod).
+func (c *Cluster) missingSecrets(id model.PodID) model.Text {
+	t := c.state.Pods[id].Template
+	var names []string
+	for _, s := range t.Spec.ImagePullSecrets {
+		if s.Name != "" && c.configSource(t.Namespace, &model.ConfigRef{Secret: true, Name: s.Name}) == nil {
+			names = append(names, s.Name)
+		}
+	}
+	return c.state.Texts.Intern(strings.Join(names, ", "))
 }
 
 // askPull queues a pod's pull with the node's image puller.
@@ -261,7 +275,3 @@ func (c *Cluster) haveImage(node model.NodeID, id model.ImageID) {
 		c.changed(model.KindNode, int32(node), model.Modified)
 	}
 }
-
-// missingSecrets names the pod's pull secrets that do not exist (kubelet_pods.go
-// getPullSecretsForPod).
-func (c *Cluster) missingSecrets(model.PodID) model.Text { return model.NoText }

@@ -57,6 +57,15 @@ func eventsOf(t *testing.T, sc *model.Scenario) (c *sim.Cluster, events map[stri
 	return c, events
 }
 
+// secretStep applies pull secrets.
+func secretStep(at model.Time, names ...string) model.Step {
+	step := model.Step{At: at}
+	for _, name := range names {
+		step.Objects = append(step.Objects, model.Object{Object: &v1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"}}})
+	}
+	return step
+}
+
 func podNamed(c *sim.Cluster, name string) *model.Pod {
 	for i := range c.State().Pods {
 		if p := &c.State().Pods[i]; p.Name == name {
@@ -144,13 +153,13 @@ func TestPullSecrets(t *testing.T) {
 	pulling := fmt.Sprintf("Pulling Pulling image %q", private)
 	sc := podsScenario(1, 1, imagePod("first", private, v1.PullIfNotPresent, "other", "team-a"), imagePod("public", public, v1.PullIfNotPresent))
 	sc.Images = []model.ImageSpec{{Name: private, Credentials: []string{"team-a", "team-b"}}, {Name: public}, {Name: "a:1", Credentials: []string{"team-a"}}}
-	sc.Steps = append(sc.Steps,
+	sc.Steps = append([]model.Step{secretStep(0, "other", "team-a", "team-b")}, append(sc.Steps,
 		applied(20*model.Second, imagePod("same", private, v1.PullIfNotPresent, "team-a"), imagePod("never-same", private, v1.PullNever, "team-a")),
 		applied(30*model.Second, imagePod("without", private, v1.PullIfNotPresent), imagePod("never-without", private, v1.PullNever)),
 		applied(40*model.Second, imagePod("second", private, v1.PullIfNotPresent, "team-b")),
 		applied(50*model.Second, imagePod("third", private, v1.PullIfNotPresent, "team-b")),
 		applied(60*model.Second, imagePod("public-never", public, v1.PullNever), imagePod("preloaded", "a:1", v1.PullNever)),
-	)
+	)...)
 	_, events := eventsOf(t, sc)
 	assert.Equal(t, pulling, events["first"][0])
 	assert.Contains(t, events["first"][1], "Successfully pulled image")
@@ -165,4 +174,21 @@ func TestPullSecrets(t *testing.T) {
 	assert.Equal(t, []string{pulled}, events["third"])
 	assert.Contains(t, events["public-never"][0], "already present")
 	assert.Contains(t, events["preloaded"][0], "already present")
+}
+
+// A pull secret that does not exist is no reason to wait: the Event comes when the pull fails, once
+// for each try, and when the secret is there the next try succeeds.
+func TestMissingPullSecrets(t *testing.T) {
+	const private, public = "registry.example/private:1", "registry.example/public:1"
+	sc := podsScenario(1, 1, imagePod("private", private, "", "team-a", "team-b"), imagePod("public", public, "", "team-a"))
+	sc.Images = []model.ImageSpec{{Name: private, Credentials: []string{"team-a"}}, {Name: public}}
+	sc.Duration = model.Minute
+	sc.Steps = append(sc.Steps, secretStep(20*model.Second, "team-a"))
+	_, events := eventsOf(t, sc)
+	missing := "FailedToRetrieveImagePullSecret Unable to retrieve some image pull secrets (team-a, team-b); attempting to pull the image may not succeed."
+	assert.Equal(t, []string{fmt.Sprintf("Pulling Pulling image %q", private)}, events["private"][:1])
+	assert.Contains(t, events["private"][1], "pull access denied")
+	assert.Equal(t, []string{"Failed Error: ErrImagePull", missing}, events["private"][2:4])
+	assert.Contains(t, events["private"][len(events["private"])-1], "Successfully pulled image")
+	assert.Len(t, events["public"], 2, "a pull that goes well does not look at them")
 }

@@ -151,7 +151,10 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 			ev.Text = c.start(id, int(i))
 		case kubelet.ImagePulled:
 			pr := &c.pods[id].containers[i].pull
-			ev.Text, ev.Reason, ev.Secrets = pr.Error, pr.Reason, c.missingSecrets(id)
+			ev.Text, ev.Reason = pr.Error, pr.Reason
+			if pr.Error != model.NoText {
+				ev.Secrets = c.missingSecrets(id)
+			}
 			ev.N, ev.M, ev.S = int64(pr.took), int64(pr.waited), pr.size
 		case kubelet.HookDone:
 			c.hookDone(id, int(i), op, &ev)
