@@ -68,7 +68,7 @@ func TestRecordedKubelet(t *testing.T) {
 
 // randomAgree is the number of the 300 random pods for which podsim gives what the real kubelet
 // gives without randomness.
-const randomAgree = 287
+const randomAgree = 299
 
 func TestRandomKubelet(t *testing.T) {
 	agree := 0

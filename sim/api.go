@@ -99,7 +99,7 @@ func (c *Cluster) podSlot() model.PodID {
 		return id
 	}
 	c.state.Pods = append(c.state.Pods, model.Pod{})
-	c.pods = append(c.pods, pod{relistAt: model.Never, evictAt: model.Never})
+	c.pods = append(c.pods, pod{relistAt: model.Never, resyncAt: model.Never, evictAt: model.Never})
 	return model.PodID(len(c.pods) - 1)
 }
 
@@ -110,7 +110,7 @@ func (c *Cluster) freePod(id model.PodID) {
 		return
 	}
 	p.log.reset()
-	*p = pod{gen: p.gen + 1, kubeletGen: p.kubeletGen + 1, relistAt: model.Never, evictAt: model.Never, machine: p.machine, containers: p.containers[:0], log: p.log}
+	*p = pod{gen: p.gen + 1, kubeletGen: p.kubeletGen + 1, relistAt: model.Never, resyncAt: model.Never, evictAt: model.Never, machine: p.machine, containers: p.containers[:0], log: p.log}
 	c.freePods = append(c.freePods, id)
 }
 
@@ -194,6 +194,7 @@ func (c *Cluster) step(id model.PodID, e kubelet.Event) {
 	}
 	e.Now = c.now
 	e.Global = c.nodes[o.Node].loops.LastRelist(c.now)
+	e.Resynced = c.resynced(id)
 	fx := p.machine.Step(e, c.scratch[c.depth][:0])
 	c.scratch[c.depth] = fx
 	c.depth++

@@ -71,6 +71,9 @@ type pod struct {
 	// the moment of the relist, Never when none is pending.
 	wakeGen, relistGen uint16
 	relistAt           model.Time
+	// resyncAt is the next of the wakes that are no events, which come every resyncs; Never when
+	// there are none.
+	resyncAt, resyncs model.Time
 	// admitted is 1 when the kubelet has seen the pod and 2 when its worker has it;
 	// sawDeleting and sawGrace are the deletion as the kubelet last saw it.
 	admitted    uint8
@@ -104,6 +107,8 @@ const (
 	evSync
 	evDeadline
 	evRelist
+	// evInspected: the PLEG has looked closer at a pod that has changed.
+	evInspected
 	// evRuntime: the runtime answers; Arg is the container and the answer's kind.
 	evRuntime
 	evExit
@@ -173,7 +178,7 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 	c.state.ReplicaSets = make([]model.ReplicaSet, 1)
 	c.state.Services = make([]model.Service, 1)
 	c.state.Images = make([]model.Image, 1)
-	c.pods = []pod{{relistAt: model.Never, evictAt: model.Never}}
+	c.pods = []pod{{relistAt: model.Never, resyncAt: model.Never, evictAt: model.Never}}
 	c.nodes = make([]node, 1)
 	c.podNames = map[podName]model.PodID{}
 	c.configs = map[model.ConfigName]int{}
@@ -307,6 +312,8 @@ func (c *Cluster) podEvent(e *Event) {
 		if p.relistGen == op {
 			c.relisted(id, e.Arg)
 		}
+	case evInspected:
+		c.step(id, kubelet.Event{Kind: kubelet.Inspected})
 	case evSync:
 		c.step(id, kubelet.Event{Kind: kubelet.SyncBegun})
 	case evTimer:

@@ -188,16 +188,16 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 	switch f.Kind {
 	case kubelet.Wake:
 		p.wakeGen++
-		if f.Delay != model.Never {
-			p.draws++
-			u := Uniform(Draw(c.seed, streamWake, p.luck, uint64(p.draws)))
-			due := c.now + f.Delay + model.Time(u*c.scenario.ControlPlane.KubeletJitter*float64(f.Delay))
-			c.at(n.loops.NextTick(due), evWake, id, p.wakeGen, 0)
+		p.resyncAt = model.Never
+		if at := c.workerWake(id, c.now, f.Delay); f.OK {
+			p.resyncAt, p.resyncs = at, f.Delay
+		} else {
+			c.at(at, evWake, id, p.wakeGen, 0)
 		}
 	case kubelet.DeadlineAt:
 		c.at(n.loops.NextTick(max(f.At, c.now)), evDeadline, id, 0, 0)
 	case kubelet.RelistSoon:
-		c.relist(id, n.loops.RelistAt(c.now), 0)
+		c.relist(id, n.loops.RelistPodAt(c.now), 0)
 	case kubelet.RelistNext:
 		c.relist(id, n.loops.NextRelist(c.now), relistAll)
 	case kubelet.BeginSync:
@@ -223,6 +223,31 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 	}
 }
 
+// workerWake draws the tick of the sync loop at which a pod's worker is woken that asked for it at t.
+func (c *Cluster) workerWake(id model.PodID, t, delay model.Time) model.Time {
+	p := &c.pods[id]
+	p.draws++
+	u := Uniform(Draw(c.seed, streamWake, p.luck, uint64(p.draws)))
+	due := t + delay + model.Time(u*c.scenario.ControlPlane.KubeletJitter*float64(delay))
+	return c.nodes[c.state.Pods[id].Node].loops.NextTick(due)
+}
+
+// resynced is when the latest of the wakes that were not made events was over, 0 if there was
+// none since the last event.
+func (c *Cluster) resynced(id model.PodID) model.Time {
+	p := &c.pods[id]
+	last := model.Time(0)
+	for p.resyncAt < c.now {
+		last = p.resyncAt + c.delay(id, streamSync, &c.scenario.ControlPlane.KubeletSync)
+		if p.machine.Busy() {
+			p.resyncAt = model.Never
+			break
+		}
+		p.resyncAt = c.workerWake(id, last, p.resyncs)
+	}
+	return last
+}
+
 // relistAll says, as the Arg of an evRelist, that the PLEG looks at all pods.
 const relistAll = 1
 
@@ -242,11 +267,19 @@ func (c *Cluster) relisted(id model.PodID, arg int32) {
 	p := &c.pods[id]
 	p.relistAt = model.Never
 	loops := &c.nodes[c.state.Pods[id].Node].loops
-	switch changed := p.machine.Unseen(); {
+	if due := loops.NextRelist(c.now - 1); arg == relistAll && due > c.now {
+		c.relist(id, due, relistAll) // the look has been delayed
+		return
+	}
+	changed, done := p.machine.Unseen(), c.now
+	switch {
 	case arg != relistAll:
-		loops.Relisted(c.now, changed)
+		done = loops.RelistPod(c.now, changed)
 	case changed:
-		loops.Inspected(c.now)
+		done = loops.Relist(c.now)
+	}
+	if changed {
+		c.at(done, evInspected, id, 0, 0)
 	}
 	c.step(id, kubelet.Event{Kind: kubelet.Relisted, OK: arg != relistAll})
 }

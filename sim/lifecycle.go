@@ -262,7 +262,7 @@ func (c *Cluster) loseContainers(id model.NodeID) {
 	for _, p := range c.nodes[id].pods {
 		x := &c.pods[p]
 		x.kubeletGen++
-		x.relistAt = model.Never
+		x.relistAt, x.resyncAt = model.Never, model.Never
 		for i := range x.containers {
 			if k := &x.containers[i]; k.running {
 				k.running, k.endedAt = false, c.now

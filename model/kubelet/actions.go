@@ -15,7 +15,7 @@ func bit(i int) uint64 { return 1 << i }
 
 // computeActions follows kuberuntime_manager.go computePodActions.
 func (p *Pod) computeActions() actions {
-	newSandbox := !p.seen.sandbox.exists || !p.seen.sandbox.ready
+	newSandbox := !p.view.sandbox.exists || !p.view.sandbox.ready
 	if p.Status.Conditions[model.AllContainersRestarting].Status == model.ConditionTrue {
 		// A new sandbox takes the old containers with it.
 		if newSandbox {
@@ -33,7 +33,7 @@ func (p *Pod) computeActions() actions {
 	keep := 0
 	for i := p.template.NumInit; i < len(p.containers); i++ {
 		c := &p.containers[i]
-		if c.seenCur.state != running {
+		if c.viewCur.state != running {
 			if p.shouldStart(i, fromCache) {
 				a.start |= bit(i)
 			}
@@ -57,13 +57,13 @@ func (p *Pod) computeActions() actions {
 // sandboxActions are the actions when a new sandbox is needed.
 func (p *Pod) sandboxActions() actions {
 	a := actions{killPod: true, createSandbox: true}
-	if p.template.RestartPolicy == "Never" && p.seen.sandbox.exists && p.anyContainer() {
+	if p.template.RestartPolicy == "Never" && p.view.sandbox.exists && p.anyContainer() {
 		a.createSandbox = false
 		return a
 	}
 	initialized := false
 	for i := p.template.NumInit; i < len(p.containers); i++ {
-		c := &p.containers[i].seenCur
+		c := &p.containers[i].viewCur
 		initialized = initialized || c.state != absent
 		if p.runsOnce(i) && c.state == exited && c.exitCode == 0 {
 			continue
@@ -82,7 +82,7 @@ func (p *Pod) sandboxActions() actions {
 
 func (p *Pod) anyContainer() bool {
 	for i := range p.containers {
-		if p.containers[i].seenCur.state != absent {
+		if p.containers[i].viewCur.state != absent {
 			return true
 		}
 	}
@@ -116,9 +116,9 @@ func (p *Pod) restartsOnProbe(i int) bool {
 func (p *Pod) failedProbe(i int, a *actions) bool {
 	c := &p.containers[i]
 	switch {
-	case c.probes[model.Liveness].resultOf(c.seenCur.id) == failure:
+	case c.probes[model.Liveness].resultOf(c.viewCur.id) == failure:
 		a.kill |= bit(i)
-	case c.probes[model.Startup].resultOf(c.seenCur.id) == failure:
+	case c.probes[model.Startup].resultOf(c.viewCur.id) == failure:
 		a.kill |= bit(i)
 		a.startupFailed |= bit(i)
 	default:
@@ -145,8 +145,8 @@ func (p *Pod) shouldStart(i int, from source) bool {
 // active is the container's latest instance in the present sandbox, absent if it is of an
 // older one (FindActiveContainerStatusByName).
 func (p *Pod) active(i int) *instance {
-	c := &p.containers[i].seenCur
-	if c.state == absent || c.attempt != p.seen.sandbox.attempt {
+	c := &p.containers[i].viewCur
+	if c.state == absent || c.attempt != p.view.sandbox.attempt {
 		return &noInstance
 	}
 	return c
@@ -224,7 +224,7 @@ func (p *Pod) initActions(a *actions) bool {
 func (p *Pod) runningSidecar(i int, previously bool, a *actions) bool {
 	c := &p.containers[i]
 	if p.template.Containers[i].Probes[model.Startup] != nil {
-		switch c.probes[model.Startup].resultOf(c.seenCur.id) {
+		switch c.probes[model.Startup].resultOf(c.viewCur.id) {
 		case success:
 		case failure:
 			a.kill |= bit(i)
@@ -238,7 +238,7 @@ func (p *Pod) runningSidecar(i int, previously bool, a *actions) bool {
 	if !previously && i < p.template.NumInit-1 {
 		a.start |= bit(i + 1)
 	}
-	if p.template.Containers[i].Probes[model.Liveness] != nil && c.probes[model.Liveness].resultOf(c.seenCur.id) == failure {
+	if p.template.Containers[i].Probes[model.Liveness] != nil && c.probes[model.Liveness].resultOf(c.viewCur.id) == failure {
 		a.kill |= bit(i)
 		a.start |= bit(i)
 	}

@@ -37,7 +37,7 @@ func (p *Pod) checkContainer(i int) string {
 		return "it ended before it began"
 	case p.unprobed(i):
 		return "it has a probe to be run and nobody runs it"
-	case !p.seen.dirty && (c.cur != c.seenCur || c.prev != c.seenPrev):
+	case !p.seen.dirty && !p.seen.inspecting && (c.cur != c.seenCur || c.prev != c.seenPrev):
 		return "the runtime changed and the PLEG does not know that it has to look"
 	case c.kill.stage != notKilling && !p.kills():
 		return fmt.Sprintf("it is being killed in stage %d of a sync", p.sync.stage)
@@ -100,7 +100,7 @@ func (p *Pod) Waits() bool {
 	switch {
 	case p.work.kind == finished:
 		return false
-	case p.work.busy, p.seen.dirty, p.work.kind == terminatingPod:
+	case p.work.busy, p.seen.dirty, p.seen.inspecting, p.work.kind == terminatingPod:
 		return true
 	case p.work.kind == terminatedPod:
 		// It was rejected: only its deletion gives it a worker.
@@ -111,6 +111,7 @@ func (p *Pod) Waits() bool {
 			return true
 		}
 	}
+	p.look()
 	a := p.computeActions()
 	// As upstream, a pod with restartPolicy Never whose last container failed its liveness probe and
 	// would be started again by its restartPolicyRules is killed again and again, and never ends.

@@ -126,11 +126,15 @@ func (d *driver) happen(e kubelet.Event) {
 		return
 	case e.Kind == kubelet.Relisted:
 		d.relistAt = model.Never
-		switch changed := d.pod.Unseen(); {
+		changed, done := d.pod.Unseen(), d.now
+		switch {
 		case e.OK:
-			d.loops.Relisted(d.now, changed)
+			done = d.loops.RelistPod(d.now, changed)
 		case changed:
-			d.loops.Inspected(d.now)
+			done = d.loops.Relist(d.now)
+		}
+		if changed {
+			d.in(done-d.now, kubelet.Event{Kind: kubelet.Inspected})
 		}
 	case e.Kind == kubelet.ContainerStarted:
 		d.started[i], d.ending[i] = d.now, model.Never
@@ -220,7 +224,7 @@ func (d *driver) carryOut(f *kubelet.Effect) {
 	switch f.Kind {
 	case kubelet.Wake:
 		d.wakes++
-		if f.Delay != model.Never {
+		if !f.OK {
 			e.Kind, e.Gen = kubelet.Woken, d.wakes
 			d.in(d.loops.NextTick(d.now+f.Delay)-d.now, e)
 		}
@@ -228,7 +232,7 @@ func (d *driver) carryOut(f *kubelet.Effect) {
 		e.Kind = kubelet.DeadlineReached
 		d.in(d.loops.NextTick(f.At)-d.now, e)
 	case kubelet.RelistSoon:
-		d.relist(d.loops.RelistAt(d.now)-d.now, true)
+		d.relist(d.loops.RelistPodAt(d.now)-d.now, true)
 	case kubelet.RelistNext:
 		d.relist(d.loops.NextRelist(d.now)-d.now, false)
 	case kubelet.PublishStatus:

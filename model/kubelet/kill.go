@@ -44,7 +44,7 @@ func (p *Pod) killPod(override int64) {
 	p.sync.stage = killingPod
 	p.sync.killing = 0
 	for i := range p.containers {
-		if p.containers[i].seenCur.state == running {
+		if p.containers[i].viewCur.state == running {
 			p.sync.killing |= bit(i)
 		}
 	}
@@ -224,7 +224,7 @@ func (p *Pod) nextTurns() {
 
 // podKilled stops the sandbox after the last container.
 func (p *Pod) podKilled() {
-	if !p.seen.sandbox.exists {
+	if !p.view.sandbox.exists {
 		p.sandboxGone()
 		return
 	}

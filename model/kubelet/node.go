@@ -30,59 +30,79 @@ func (l *Loops) NextReconcile(t model.Time) model.Time {
 type Loops struct {
 	// Origin is when the kubelet began, at or before the start of the run.
 	Origin model.Time
-	// Once a look at all pods took longer than usual: when it began and when the next begins.
-	delayed    bool
-	last, next model.Time
+	// known is a look at all pods after which none was other than usual, if some is set.
+	known look
+	some  bool
+}
+
+// look is one of the PLEG's looks at all pods: when it begins and is over, and when the one before
+// began. The pods are seen relistTime after the beginning; then each that has changed is inspected.
+type look struct{ begin, end, before model.Time }
+
+const usualLook = relistPeriod + relistTime
+
+// at is the latest look that has begun at t.
+func (l *Loops) at(t model.Time) look {
+	k := l.known
+	if !l.some {
+		k = look{l.Origin, l.Origin + relistTime, l.Origin - usualLook}
+	}
+	next := k.end + relistPeriod
+	if t < next {
+		return k
+	}
+	begin := next + floor(t-next, usualLook)
+	before := begin - usualLook
+	if begin == next {
+		before = k.begin
+	}
+	return look{begin, begin + relistTime, before}
 }
 
 // LastRelist is when the PLEG began the latest of its looks at all pods that was over at t.
 func (l *Loops) LastRelist(t model.Time) model.Time {
-	t -= relistTime
-	switch {
-	case !l.delayed:
-		return l.Origin + floor(t-l.Origin, relistPeriod+relistTime)
-	case t < l.next:
-		return l.last
+	k := l.at(t)
+	if t < k.end {
+		return k.before
 	}
-	return l.next + floor(t-l.next, relistPeriod+relistTime)
+	return k.begin
 }
 
 // NextRelist is when the PLEG's first look at all pods after t sees them.
 func (l *Loops) NextRelist(t model.Time) model.Time {
-	if l.delayed && t < l.next+relistTime {
-		return l.next + relistTime
+	k := l.at(t)
+	if t < k.begin+relistTime {
+		return k.begin + relistTime
 	}
-	return l.LastRelist(t) + relistTime + relistPeriod + relistTime
+	return k.end + relistPeriod + relistTime
 }
 
-// Inspected delays the looks at all pods after t for a look at the containers of a pod: the PLEG's
-// timer starts anew after it (pleg/generic.go Relist, workerLoopIteration).
-func (l *Loops) Inspected(t model.Time) {
-	last, next := l.LastRelist(t), l.NextRelist(t)
-	l.delayed, l.last, l.next = true, last, next
+// Relist takes into account that the look at all pods that sees them at t, which has found a pod
+// changed, inspects it. It gives the moment when that is done. The next look comes a period after
+// the end of this one (pleg/generic.go Relist, workerLoopIteration).
+func (l *Loops) Relist(t model.Time) model.Time {
+	l.known, l.some = l.at(t), true
+	l.known.end += relistTime
+	return l.known.end
 }
 
-// RelistAt is when an on-demand look at one pod, asked for at t, sees the pod: the PLEG does one
+// RelistPodAt is when an on-demand look at one pod, asked for at t, sees the pod: the PLEG does one
 // thing after the other (pleg/generic.go workerLoopIteration).
-func (l *Loops) RelistAt(t model.Time) model.Time {
-	next := l.NextRelist(t)
-	if next-relistTime <= t {
-		t = next
-	}
-	return max(t, next-relistTime-relistPeriod) + relistTime
-}
+func (l *Loops) RelistPodAt(t model.Time) model.Time { return max(t, l.at(t).end) + relistTime }
 
-// Relisted delays the looks at all pods for a look at one pod that saw it at t and, when something
-// had changed, looked at its containers then: a look that is due meanwhile begins after it.
-func (l *Loops) Relisted(t model.Time, changed bool) {
+// RelistPod takes into account an on-demand look that sees a pod at t and, if the pod has changed,
+// inspects it: a look at all pods that is due meanwhile begins after it. It gives the moment when
+// that is done.
+func (l *Loops) RelistPod(t model.Time, changed bool) model.Time {
 	end := t
 	if changed {
 		end += relistTime
 	}
-	begin := t - relistTime
-	if last, next := l.LastRelist(begin), l.NextRelist(begin)-relistTime; next < end {
-		l.delayed, l.last, l.next = true, last, end
+	if k := l.at(t - relistTime); k.end+relistPeriod < end {
+		k.end = end - relistPeriod
+		l.known, l.some = k, true
 	}
+	return end
 }
 
 // NextTick is the sync loop's first tick at or after t: a pod's wake is seen there.

@@ -44,14 +44,14 @@ func TestLoopsAreTheirTicks(t *testing.T) {
 			require.Equal(t, slow.last(), loops.LastRelist(now), "seed %d at %s", seed, now)
 			require.Equal(t, slow.next(), loops.NextRelist(now), "seed %d at %s", seed, now)
 			require.Less(t, now, loops.NextRelist(now))
-			if r.Intn(3) == 0 {
-				for range r.Intn(4) {
-					loops.Inspected(now)
-					slow.looks[len(slow.looks)-1] += lookTime
-				}
-			}
 			if r.Intn(2) == 0 {
 				now = loops.NextRelist(now)
+				slow.to(now)
+				for range r.Intn(4) {
+					loops.Relist(now)
+					slow.looks[len(slow.looks)-1] += lookTime
+				}
+				now += 10 * lookTime
 			} else {
 				now += model.Time(r.Int63n(int64(5 * model.Second)))
 			}
@@ -71,9 +71,9 @@ func TestOneLookAtATime(t *testing.T) {
 		{1004 * ms, 1006 * ms, 2006 * ms},
 	} {
 		var loops kubelet.Loops
-		sees := loops.RelistAt(c.asked)
+		sees := loops.RelistPodAt(c.asked)
 		assert.Equal(t, c.sees, sees, "asked at %s", c.asked)
-		loops.Relisted(sees, true)
+		loops.RelistPod(sees, true)
 		assert.Equal(t, c.next, loops.NextRelist(sees), "asked at %s", c.asked)
 	}
 }

@@ -23,8 +23,10 @@ type Pod struct {
 	// instances counts the container instances made so far.
 	instances int32
 
-	// What the PLEG last saw (pleg/generic.go, container/cache.go).
+	// What the PLEG last saw (pleg/generic.go, container/cache.go), and the status that the sync
+	// under way was given.
 	seen seen
+	view status
 
 	// Status is the status manager's entry for the pod (status/status_manager.go podStatuses);
 	// version counts its changes, 0 means that there is none yet. The driver publishes it.
@@ -80,8 +82,6 @@ type work struct {
 	graceSeconds int64
 	// phase is the phase of the object that the pending update came with.
 	phase model.Phase
-	// wakes says that a Wake was asked for.
-	wakes bool
 	// initialized says that the pod had run containers when the worker took its object last
 	// (hasPodInitialized).
 	initialized bool
@@ -106,14 +106,27 @@ type sending struct {
 
 // seen is the PLEG's record of the pod beside the instances.
 type seen struct {
-	sandbox sandbox
-	// at is when the pod was last relisted; -Never before.
+	// listed is the sandbox of the last list of the runtime's pods, at the moment of that list when
+	// it showed a change; worthy says that the change makes the worker sync.
+	listed   sandbox
+	listedAt model.Time
+	worthy   bool
+	// died says that the list showed that a container or the sandbox has ended.
+	died bool
+	// The cache: the sandbox, and whether the pod has had an address.
+	status
+	// at is when the pod was last observed; -Never before.
 	at model.Time
-	// dirty says that the runtime's state changed since, asked that a look is under way.
-	dirty, asked bool
-	// lag is how long the PLEG, which has just seen a change, needs to look at the containers.
-	lag   model.Time
-	hasIP bool
+	// dirty says that the runtime's state changed since the last list, asked that a look is under
+	// way, inspecting that Inspected is to come.
+	dirty, asked, inspecting bool
+}
+
+// status is the pod's status beside the instances, as the PLEG's cache has it
+// (kubecontainer.PodStatus).
+type status struct {
+	sandbox sandbox
+	hasIP   bool
 }
 
 // runtimeState is the state of a container instance in the runtime.
@@ -139,12 +152,24 @@ type instance struct {
 	finished model.Time
 }
 
+// listing is a container instance in a list of the runtime's pods.
+type listing struct {
+	id    int32
+	state runtimeState
+}
+
 // container is what the kubelet keeps for one container of the pod.
 type container struct {
-	// cur is the latest instance in the runtime and prev the one before; the seen ones are
-	// the PLEG's.
+	// cur is the latest instance in the runtime and prev the one before; the seen ones are those of
+	// the PLEG's cache, the view's those that the sync under way was given.
 	cur, prev         instance
 	seenCur, seenPrev instance
+	viewCur, viewPrev instance
+	// listedCur and listedPrev are the instances of the PLEG's list, by which it finds what has
+	// happened (podRecords).
+	listedCur, listedPrev listing
+	// ended says that the list showed that an instance has ended.
+	ended bool
 	// old is the instance before prev, when it is in the runtime still; 0 otherwise.
 	old int32
 
@@ -238,9 +263,11 @@ const (
 	Woken
 	// DeadlineReached is the tick of the sync loop that DeadlineAt asked for.
 	DeadlineReached
-	// Relisted: the PLEG has looked at the pod; what it saw is the state at this moment. OK
-	// says that it was asked to, and did not look at all pods.
+	// Relisted: the PLEG has listed the pod; what it saw is the state at this moment. OK says
+	// that it was asked to, and did not look at all pods. If Unseen was true before, Inspected
+	// follows: the PLEG has looked closer, and its cache has the state at that moment.
 	Relisted
+	Inspected
 	// Evict: the eviction manager ends the pod (evictPod, killPodNow): Text is the reason, Message the
 	// message.
 	Evict
@@ -291,7 +318,7 @@ const (
 	Probed
 )
 
-var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Relisted", "Evict", "SyncBegun", "SandboxStarted",
+var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Relisted", "Inspected", "Evict", "SyncBegun", "SandboxStarted",
 	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
 
@@ -312,6 +339,8 @@ type Event struct {
 	Now, Global model.Time
 	// At: see the kinds.
 	At model.Time
+	// Resynced: see Wake; 0 when there was none.
+	Resynced model.Time
 	// Instance is the container instance that the event is about.
 	Instance int32
 	// Gen is the generation of the timer or tick; a stale one is ignored.
@@ -329,8 +358,9 @@ type EffectKind uint8
 // The effects of a pod.
 const (
 	// Wake asks for Woken at a tick of the sync loop, Delay from now, lengthened by a random
-	// part of up to half of it (wait.Jitter with factor 0.5). A later Wake replaces it; Never
-	// takes it back.
+	// part of up to half of it (wait.Jitter with factor 0.5), and replaces an earlier Wake. OK
+	// says that the wakes of each such Delay from now on would find nothing to do: they need not
+	// come, but the next event says in Resynced when the latest of them would have been over.
 	Wake EffectKind = iota
 	// DeadlineAt asks for DeadlineReached at the first tick of the sync loop from At on.
 	DeadlineAt

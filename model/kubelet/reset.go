@@ -18,19 +18,19 @@ func (p *Pod) resetActions() reset {
 	var r reset
 	for i := range p.containers {
 		c := &p.containers[i]
-		if c.seenCur.state != absent {
+		if c.viewCur.state != absent {
 			r.cur |= bit(i)
 		}
-		if c.seenPrev.state != absent {
+		if c.viewPrev.state != absent {
 			r.prev |= bit(i)
 		}
 		switch {
-		case c.seenCur.state != exited:
+		case c.viewCur.state != exited:
 			r.running |= bit(i) & r.cur
-		case p.template.RestartsAll(i, c.seenCur.exitCode):
+		case p.template.RestartsAll(i, c.viewCur.exitCode):
 			r.sourceCur |= bit(i)
 		}
-		if c.seenPrev.state == exited && p.template.RestartsAll(i, c.seenPrev.exitCode) {
+		if c.viewPrev.state == exited && p.template.RestartsAll(i, c.viewPrev.exitCode) {
 			r.sourcePrev |= bit(i)
 		}
 	}

@@ -19,10 +19,11 @@ func (p *Pod) Restart(api *model.PodStatus, reason model.Text, now model.Time) {
 		if c.cur.state == running || c.cur.state == created {
 			c.cur.state, c.cur.exitCode, c.cur.reason, c.cur.finished = exited, 255, reason, now
 		}
-		c.seenCur, c.seenPrev = c.cur, c.prev
 		c.logs = containers[i].logs
+		c.list()
 	}
-	p.seen.sandbox, p.seen.hasIP = p.sandbox, seen
+	p.cacheStatus()
+	p.seen.listed, p.seen.hasIP = p.sandbox, seen
 	p.Status.CopyFrom(api)
 	p.Status.Containers = status
 	if api.Containers == nil {

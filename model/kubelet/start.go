@@ -13,7 +13,7 @@ func (p *Pod) prune() {
 	p.sync.stage = pruning
 	for i := range p.containers[:p.template.NumInit] {
 		c := &p.containers[i]
-		if c.seenCur.state == exited && c.seenPrev.state == exited && c.prev.id == c.seenPrev.id {
+		if c.viewCur.state == exited && c.viewPrev.state == exited && c.prev.id == c.viewPrev.id {
 			p.sync.toPrune |= bit(i)
 		}
 	}
@@ -30,7 +30,8 @@ func (p *Pod) pruneNext() {
 
 func (p *Pod) pruned() {
 	c := &p.containers[bits.TrailingZeros64(p.sync.toPrune)]
-	c.prev, c.seenPrev = instance{}, instance{}
+	c.prev = instance{}
+	p.changed()
 	p.sync.toPrune &= p.sync.toPrune - 1
 	p.pruneNext()
 }
@@ -97,9 +98,9 @@ func (p *Pod) startFailed(i int, reason model.Text, m model.Message) {
 // backingOff follows doBackOff.
 func (p *Pod) backingOff(i int) bool {
 	c := &p.containers[i]
-	last := &c.seenCur
+	last := &c.viewCur
 	if last.state != exited {
-		last = &c.seenPrev
+		last = &c.viewPrev
 	}
 	if last.state != exited {
 		return false
@@ -238,8 +239,8 @@ func (p *Pod) containerCreated(e Event) {
 	}
 	c := &p.containers[i]
 	restarts := c.logs
-	if c.seenCur.state != absent {
-		restarts = c.seenCur.restarts + 1
+	if c.viewCur.state != absent {
+		restarts = c.viewCur.restarts + 1
 	}
 	c.logs = max(c.logs, restarts+1)
 	p.instances++
@@ -256,16 +257,17 @@ func (p *Pod) containerCreated(e Event) {
 func (p *Pod) containerStarted(e Event) {
 	i := int(p.sync.current)
 	c := &p.containers[i]
-	p.changed()
 	if e.Text != model.NoText {
 		c.cur.state, c.cur.exitCode, c.cur.reason = exited, 128, model.ReasonStartError
 		c.cur.message, c.cur.finished = model.TextMessage(e.Text), p.now
+		p.changed()
 		p.emit(i, true, model.EventFailed, model.Message{Kind: model.MessageErrorText, Text: e.Text})
 		p.startFailed(i, model.ReasonRunContainerError, model.TextMessage(e.Text))
 		p.startNext()
 		return
 	}
 	c.cur.state, c.cur.started = running, p.now
+	p.changed()
 	p.emit(i, false, model.EventStarted, model.Message{Kind: model.MessageStarted})
 	if hook := p.template.Containers[i].PostStart; hook != nil {
 		p.sync.stage = postStarting

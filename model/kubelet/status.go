@@ -15,21 +15,21 @@ func (p *Pod) instance(i int, from source) *instance {
 	if from == fromRuntime {
 		return &p.containers[i].cur
 	}
-	return &p.containers[i].seenCur
+	return &p.containers[i].viewCur
 }
 
 func (p *Pod) previous(i int, from source) *instance {
 	if from == fromRuntime {
 		return &p.containers[i].prev
 	}
-	return &p.containers[i].seenPrev
+	return &p.containers[i].viewPrev
 }
 
 func (p *Pod) sandboxOf(from source) *sandbox {
 	if from == fromRuntime {
 		return &p.sandbox
 	}
-	return &p.seen.sandbox
+	return &p.view.sandbox
 }
 
 // generateStatus makes the pod's status in p.next (kubelet_pods.go generateAPIPodStatus).
@@ -43,7 +43,7 @@ func (p *Pod) generateStatus(from source, terminal bool) {
 		containers = append(containers, p.containerStatus(i, from, restarting))
 	}
 	s.Containers = containers
-	s.HasIP = p.seen.hasIP || t.HostNetwork
+	s.HasIP = p.view.hasIP || t.HostNetwork
 	s.Phase = model.PhaseOf(t, s.Containers, terminal, p.appStarted(from))
 	if !s.Phase.Terminal() {
 		if old.Phase.Terminal() {

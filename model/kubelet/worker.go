@@ -46,6 +46,8 @@ type syncState struct {
 	// the grace period of a termination (KillPodOptions).
 	deleting                bool
 	deletionGrace, override int64
+	// waits says that the sync has begun to wait for the PLEG.
+	waits bool
 	// phase is the phase of the object that this sync was given.
 	phase model.Phase
 	// toStart and toKill are the containers of computePodActions, as bits.
@@ -80,14 +82,26 @@ type syncState struct {
 // instance that is gone) is ignored.
 func (p *Pod) Step(e Event, fx []Effect) []Effect {
 	p.now, p.global, p.out = e.Now, e.Global, fx
-	p.seen.lag = 0
 	if p.work.kind != finished || e.Kind == ContainerExited || e.Kind == VolumeFailed {
+		p.resynced(e)
 		p.handle(e)
 		p.runWorker()
 		p.scheduleProbes()
 	}
 	fx, p.out = p.out, nil
 	return fx
+}
+
+// resynced makes up for the wake that was not made an event: the worker has synced the pod and
+// found nothing to do, or was busy and is to sync again.
+func (p *Pod) resynced(e Event) {
+	switch {
+	case e.Resynced == 0:
+	case p.work.busy:
+		p.update()
+	default:
+		p.work.lastSync = e.Resynced
+	}
 }
 
 func (p *Pod) handle(e Event) {
@@ -107,12 +121,13 @@ func (p *Pod) handle(e Event) {
 			p.update()
 		}
 	case Woken:
-		p.work.wakes = false
 		p.update()
 	case DeadlineReached:
 		p.update()
 	case Relisted:
 		p.relisted(e)
+	case Inspected:
+		p.inspected()
 	case Evict:
 		p.emit(-1, true, model.EventEvicted, e.Message)
 		p.work.evicted, p.work.evictedMessage = e.Text, e.Message
@@ -271,15 +286,23 @@ func (p *Pod) runWorker() {
 	case p.sync.stage != awaitingRelist:
 	case p.observed():
 		p.sync.stage = beginning
-		p.out = append(p.out, Effect{Kind: BeginSync, Delay: p.seen.lag})
+		p.look()
+		p.ask(BeginSync, -1)
 	case !p.seen.asked:
 		p.seen.asked = true
 		p.ask(RelistNext, -1)
+		fallthrough
+	default:
+		p.sync.waits = true
 	}
 }
 
-// observed says that the PLEG has looked at the pod since the last sync.
-func (p *Pod) observed() bool { return max(p.global, p.seen.at) > p.work.lastSync }
+// observed says that the PLEG has looked at the pod since the last sync: for a sync that waits for
+// it already, at the moment of its end also counts (container/cache.go getIfNewerThan, notify).
+func (p *Pod) observed() bool {
+	at := max(p.global, p.seen.at)
+	return at > p.work.lastSync || p.sync.waits && at == p.work.lastSync
+}
 
 func (p *Pod) beginSync() {
 	switch p.sync.kind {
@@ -292,71 +315,99 @@ func (p *Pod) beginSync() {
 	}
 }
 
-// relisted takes over what the runtime shows at this moment into the PLEG's cache, and syncs
-// the pod when a container or the sandbox has started or ended: one that was only created is
-// no event (pleg/generic.go reconcilePodRecord, convertState).
-func (p *Pod) relisted(e Event) {
-	p.seen.asked = false
-	if e.OK || p.seen.dirty {
-		p.seen.at = e.Now
-	}
-	if !p.seen.dirty {
-		return
-	}
-	p.seen.lag = relistTime
-	worthy, died := p.seen.sandbox != p.sandbox, p.seen.sandbox.ready && !p.sandbox.ready
-	p.seen.dirty = false
-	p.seen.sandbox = p.sandbox
-	p.seen.hasIP = p.seen.hasIP || p.sandbox.ready
+// look gives the sync the pod's status as the PLEG's cache has it.
+func (p *Pod) look() {
+	p.view = p.seen.status
 	for i := range p.containers {
 		c := &p.containers[i]
-		worthy = worthy || c.happened(&c.cur) || c.happened(&c.prev) || c.vanished()
-		died = died || c.cur.state == exited && c.happened(&c.cur)
-		if p.work.evicted == model.NoText {
+		c.viewCur, c.viewPrev = c.seenCur, c.seenPrev
+	}
+}
+
+// relisted finds out whether the pod has changed since the last list, and whether the worker is to
+// sync: when a container or the sandbox has started or ended, not when one was only created
+// (pleg/generic.go reconcilePodRecord, convertState).
+func (p *Pod) relisted(e Event) {
+	p.seen.asked = false
+	if !p.seen.dirty {
+		if e.OK {
+			p.seen.at = e.Now
+		}
+		return
+	}
+	p.seen.dirty, p.seen.inspecting = false, true
+	p.seen.worthy, p.seen.died = p.seen.listed != p.sandbox, p.seen.listed.ready && !p.sandbox.ready
+	p.seen.listed, p.seen.listedAt = p.sandbox, e.Now
+	for i := range p.containers {
+		c := &p.containers[i]
+		cur, prev := c.happened(&c.cur), c.happened(&c.prev)
+		p.seen.worthy = p.seen.worthy || cur || prev || c.vanished()
+		c.ended = cur && c.cur.state == exited || prev && c.prev.state == exited
+		p.seen.died = p.seen.died || c.ended
+		c.list()
+	}
+}
+
+// list takes the instances over into the PLEG's list.
+func (c *container) list() {
+	c.listedCur, c.listedPrev = listing{c.cur.id, c.cur.state}, listing{c.prev.id, c.prev.state}
+}
+
+// inspected takes the runtime's state over into the PLEG's cache, lets go of old instances and
+// syncs the pod (updateCache; kubelet.go syncLoopIteration).
+func (p *Pod) inspected() {
+	p.seen.at, p.seen.inspecting = p.seen.listedAt, false
+	p.cacheStatus()
+	for i := range p.containers {
+		if p.containers[i].ended && p.work.evicted == model.NoText {
 			p.discard(i)
 		}
-		c.seenCur, c.seenPrev = c.cur, c.prev
 	}
-	if died && p.work.evicted != model.NoText {
+	if p.seen.died && p.work.evicted != model.NoText {
 		p.discardAll()
 	}
-	if worthy {
+	if p.seen.worthy {
 		p.update()
 	}
 }
 
-// happened says that an instance runs or has ended and the PLEG has not seen it so.
+func (p *Pod) cacheStatus() {
+	p.seen.sandbox = p.sandbox
+	p.seen.hasIP = p.seen.hasIP || p.sandbox.ready
+	for i := range p.containers {
+		c := &p.containers[i]
+		c.seenCur, c.seenPrev = c.cur, c.prev
+	}
+}
+
+// happened says that an instance runs or has ended and the PLEG's list does not have it so.
 func (c *container) happened(x *instance) bool {
 	before := absent
 	switch x.id {
-	case c.seenCur.id:
-		before = c.seenCur.state
-	case c.seenPrev.id:
-		before = c.seenPrev.state
+	case c.listedCur.id:
+		before = c.listedCur.state
+	case c.listedPrev.id:
+		before = c.listedPrev.state
 	}
 	return x.state != before && (x.state == running || x.state == exited)
 }
 
-// discard lets go of the instances of a container that ended before one that the PLEG is about to
-// see ended (kubelet.go cleanUpContainersInPod, pod_container_deletor.go deleteContainersInPod).
+// discard lets go of the instances of a container that ended before another one
+// (kubelet.go cleanUpContainersInPod, pod_container_deletor.go getContainersToDeleteInPod).
 func (p *Pod) discard(i int) {
 	c := &p.containers[i]
-	switch {
-	case c.cur.state == exited && c.happened(&c.cur):
-		if c.prev.state == exited {
-			p.askDiscard(i, c.prev.id)
-		}
-	case c.prev.state != exited || !c.happened(&c.prev):
-		return
+	c.ended = false
+	if c.cur.state == exited && c.prev.state == exited {
+		p.askDiscard(i, c.prev.id)
 	}
 	if c.old != 0 {
 		p.askDiscard(i, c.old)
 	}
 }
 
-// vanished says that the instance that the PLEG saw last, and had not seen end, is gone.
+// vanished says that the instance that the PLEG listed last, and not as ended, is gone.
 func (c *container) vanished() bool {
-	x := &c.seenCur
+	x := c.listedCur
 	return (x.state == created || x.state == running) && x.id != c.cur.id && x.id != c.prev.id
 }
 
@@ -400,7 +451,7 @@ func (p *Pod) discarded(e Event) {
 // Unseen says that the runtime's state is not what the PLEG has seen.
 func (p *Pod) Unseen() bool { return p.seen.dirty }
 
-// changed notes that the runtime's state is not what the PLEG has seen.
+// changed notes that the runtime's state is not what the PLEG has listed.
 func (p *Pod) changed() {
 	p.seen.dirty = true
 	if !p.seen.asked {
@@ -442,7 +493,7 @@ func (p *Pod) volumesMounted() {
 	a := p.computeActions()
 	p.sync.toStart, p.sync.toKill, p.sync.startupFailed = a.start, a.kill, a.startupFailed
 	p.sync.createSandbox, p.sync.reset = a.createSandbox, a.reset
-	if a.createSandbox && p.seen.sandbox.exists {
+	if a.createSandbox && p.view.sandbox.exists {
 		p.emit(-1, false, model.EventSandboxChanged, model.Message{Kind: model.MessageSandboxChanged})
 	}
 	if a.killPod {
@@ -476,21 +527,11 @@ func (p *Pod) endSync() {
 	if p.sync.acted {
 		p.ask(RelistSoon, -1)
 	}
-	if p.quiet() {
-		p.wake(model.Never)
-	} else {
-		p.wake(syncPeriod)
-	}
+	p.out = append(p.out, Effect{Kind: Wake, Delay: syncPeriod, OK: p.quiet()})
 }
 
-// wake asks for the next sync; Never takes back what was asked for.
-func (p *Pod) wake(delay model.Time) {
-	if delay == model.Never && !p.work.wakes {
-		return
-	}
-	p.work.wakes = delay != model.Never
-	p.out = append(p.out, Effect{Kind: Wake, Delay: delay})
-}
+// wake asks for the next sync.
+func (p *Pod) wake(delay model.Time) { p.out = append(p.out, Effect{Kind: Wake, Delay: delay}) }
 
 // quiet says that the periodic sync would change nothing. Upstream syncs each pod every 60
 // to 90 s; for a pod whose containers are as they should be that is no event here. What it
