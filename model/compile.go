@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -41,8 +42,10 @@ func (s *State) Compile(namespace string, labels, annotations map[string]string,
 		t.Containers = append(t.Containers, c)
 	}
 	for i := range spec.Containers {
+		t.ByName = append(t.ByName, len(t.Containers))
 		t.Containers = append(t.Containers, s.compileContainer(spec, &spec.Containers[i]))
 	}
+	slices.SortStableFunc(t.ByName, func(i, j int) int { return strings.Compare(t.Containers[i].Name, t.Containers[j].Name) })
 	for i := range t.Containers {
 		for _, r := range t.Containers[i].RestartRules {
 			t.CanRestartAll = t.CanRestartAll || r.Action == v1.ContainerRestartRuleActionRestartAllContainers

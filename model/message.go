@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	v1 "k8s.io/api/core/v1"
 )
 
 // Message is a message that is put into words only when somebody reads it: a kind, a text
@@ -236,6 +234,19 @@ func (s *State) eventMessage(p *Pod, i int, m Message) string {
 	panic(fmt.Sprintf("model: message kind %d has no words", m.Kind))
 }
 
+// SameWords says whether a message says the same of two containers of the template.
+func (t *PodTemplate) SameWords(m Message, i, j int) bool {
+	switch m.Kind {
+	case MessagePulling, MessagePulled, MessageAlreadyPresent, MessageFailedToPull, MessageBackOffPulling, MessageImageNeverPull, MessageInvalidImageName:
+		return i == j || t.Containers[i].Image == t.Containers[j].Image
+	case MessageBackOffRestarting, MessageStopping, MessageFailedLiveness, MessageFailedStartup, MessageDefinitionChanged:
+		return i == j
+	case MessageProbeFailed:
+		return i == j || m.Answered()
+	}
+	return true
+}
+
 // PullErrorReason is the reason for a pull that ended with this error of the runtime
 // (pkg/kubelet/images/image_manager.go evalCRIPullErr).
 func PullErrorReason(err string) Text {
@@ -265,7 +276,7 @@ func (s *State) pullError(p *Pod, i int, m Message) string {
 // hookFailed follows pkg/kubelet/lifecycle/handlers.go Run, with the words of the CRI client for a
 // command (k8s.io/cri-client pkg/remote_runtime.go execSync).
 func (s *State) hookFailed(p *Pod, i int, m Message) string {
-	h, text := p.spec(i).Lifecycle.PostStart, s.Texts.String(m.Text)
+	h, text := p.Template.ContainerSpec(i).Lifecycle.PostStart, s.Texts.String(m.Text)
 	what := fmt.Sprintf("for Container %q in Pod %q failed - error: ", p.container(i), s.PodDescription(p))
 	switch {
 	case h.Exec != nil:
@@ -294,15 +305,6 @@ func failedProbeKill(p *Pod, i int, m Message) string {
 		tail = ", will be restarted"
 	}
 	return fmt.Sprintf("%s %s failed %s probe%s", what, p.container(i), probe, tail)
-}
-
-// spec is the specification of container i.
-func (p *Pod) spec(i int) *v1.Container {
-	spec := p.Template.Spec
-	if i < p.Template.NumInit {
-		return &spec.InitContainers[i]
-	}
-	return &spec.Containers[i-p.Template.NumInit]
 }
 
 func (p *Pod) container(i int) string { return p.Template.Containers[i].Name }

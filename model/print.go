@@ -236,11 +236,15 @@ func (w *podSummary) restarted(k *ContainerStatus) {
 	}
 }
 
-// containers takes over the status from the containers, the first one last.
+// containers takes over the status from the containers, the first one last. They stand in a
+// status in the order of their names (pkg/kubelet/types/types.go SortedContainerStatuses).
 func (w *podSummary) containers(p *Pod) {
+	if p.Status.Containers == nil {
+		return
+	}
 	running, failed := false, podSummary{}
-	for i := len(p.Status.Containers) - 1; i >= p.Template.NumInit; i-- {
-		k := &p.Status.Containers[i]
+	for i := len(p.Template.ByName) - 1; i >= 0; i-- {
+		k := &p.Status.Containers[p.Template.ByName[i]]
 		w.restarts += k.Restarts
 		w.restarted(k)
 		switch {

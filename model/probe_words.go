@@ -35,7 +35,7 @@ func (m Message) Answered() bool { return ProbeEnd(m.N>>8) == ProbeAnswered }
 func (s *State) probeFailed(p *Pod, i int, m Message) string {
 	t, end := ProbeType(m.N&255), ProbeEnd(m.N>>8)
 	words := s.Texts.String(m.Text)
-	if c := p.spec(i); end != ProbeAnswered {
+	if c := p.Template.ContainerSpec(i); end != ProbeAnswered {
 		probe := [NumProbes]*v1.Probe{Liveness: c.LivenessProbe, Readiness: c.ReadinessProbe, Startup: c.StartupProbe}[t]
 		words = s.noAnswer(p, i, probe, end)
 	}
@@ -90,7 +90,7 @@ func (s *State) address(p *Pod, i int, host string, port intstr.IntOrString) str
 	if host == "" {
 		host = s.sandboxIP(p)
 	}
-	n, _ := containerPort(p.spec(i), port)
+	n, _ := containerPort(p.Template.ContainerSpec(i), port)
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}

@@ -287,6 +287,9 @@ type Event struct {
 	ID   int32
 	// Container is the index of the container that the Event is about, -1 for none.
 	Container int16
+	// MessageOf is the index of the container that the message is about, counted from 1, when that
+	// is another one than Container: of a combined Event. Zero otherwise.
+	MessageOf int16
 	Warning   bool
 	Source    EventSource
 	Reason    EventReason
@@ -384,15 +387,23 @@ func (s *State) eventWords(e *Event) string {
 	if e.Kind != KindPod {
 		return s.Message(&Pod{}, -1, e.Message)
 	}
-	p := &s.Pods[e.ID]
+	p, i := &s.Pods[e.ID], e.About()
 	switch e.Message.Kind {
 	case MessageScheduled:
 		return fmt.Sprintf("Successfully assigned %s/%s to %s", p.Template.Namespace, p.Name, s.Nodes[e.Message.N].Name)
 	case MessagePulled:
 		return fmt.Sprintf("Successfully pulled image %q in %s (%s including waiting). Image size: %d bytes.",
-			p.image(int(e.Container)), milliseconds(e.Message.N), milliseconds(e.M), e.S)
+			p.image(i), milliseconds(e.Message.N), milliseconds(e.M), e.S)
 	}
-	return s.Message(p, int(e.Container), e.Message)
+	return s.Message(p, i, e.Message)
+}
+
+// About is the index of the container that the message is about, -1 for none.
+func (e *Event) About() int {
+	if e.MessageOf > 0 {
+		return int(e.MessageOf) - 1
+	}
+	return int(e.Container)
 }
 
 func milliseconds(n int64) time.Duration { return time.Duration(n).Truncate(time.Millisecond) }

@@ -16,6 +16,8 @@ type PodTemplate struct {
 	// index of a container in every slice of the pod. NumInit of them are init containers.
 	Containers []Container
 	NumInit    int
+	// ByName are the indexes of those that are not init containers, in the order of their names.
+	ByName []int
 
 	QOS           QOS
 	RestartPolicy v1.RestartPolicy

@@ -3,6 +3,7 @@ package reports
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,6 +158,8 @@ func (s *Snapshot) pod(o *object) *v1.Pod {
 			st.InitContainerStatuses = append(st.InitContainerStatuses, status)
 		}
 	}
+	// As the kubelet sorts them (pkg/kubelet/types/types.go SortedContainerStatuses).
+	slices.SortStableFunc(st.ContainerStatuses, func(a, b v1.ContainerStatus) int { return strings.Compare(a.Name, b.Name) })
 	return p
 }
 

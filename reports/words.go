@@ -61,7 +61,7 @@ func (w *words) event(e *model.Event) string {
 	if e.Kind != model.KindPod || namesPod(e.Message) {
 		return w.state.EventMessage(e)
 	}
-	key := eventKey{w.state.Pods[e.ID].Template.ID, e.Container, e.Combined, e.Message}
+	key := eventKey{w.state.Pods[e.ID].Template.ID, int16(e.About()), e.Combined, e.Message}
 	text, ok := w.events[key]
 	if !ok {
 		text = w.state.EventMessage(e)

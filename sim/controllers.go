@@ -308,7 +308,7 @@ func (c *Cluster) createReplica(id model.ReplicaSetID) {
 
 func (c *Cluster) replicaEvent(id model.ReplicaSetID, r model.EventReason, m model.MessageKind, pod string) {
 	k := &c.replicaSets[id]
-	if k.log.spam[0].full-c.now > (spamBurst-1)*spamInterval {
+	if k.log.filter(model.FromReplicaSetController, false).empty(c.now) {
 		return
 	}
 	c.write(&k.log, model.Event{Kind: model.KindReplicaSet, ID: int32(id), Container: -1, Source: model.FromReplicaSetController,

@@ -16,18 +16,27 @@ const (
 	spamInterval = 300 * model.Second
 )
 
-// eventLog is what the event correlator of a component keeps of one object.
+// eventLog is what the event correlators of the components keep of one object.
 type eventLog struct {
 	records []eventRecord
 	groups  []eventGroup
-	spam    [2]spamFilter
+	filters []spamFilter
+	// forgotten counts the messages that groups have forgotten.
+	forgotten uint64
+}
+
+// eventKey is what all Events of a filter or a group have in common (events_cache.go getSpamKey,
+// EventAggregatorByReasonFunc); a filter has no reason.
+type eventKey struct {
+	source  model.EventSource
+	warning bool
+	reason  model.EventReason
 }
 
 // eventRecord is an Event that was written.
 type eventRecord struct {
-	reason    model.EventReason
+	eventKey
 	container int16
-	warning   bool
 	combined  bool
 	message   model.Message
 	serial    int64
@@ -35,19 +44,30 @@ type eventRecord struct {
 	count     int32
 }
 
-// eventGroup counts the different messages of one reason and type.
+// eventGroup counts the different messages of one source, reason and type.
 type eventGroup struct {
-	reason   model.EventReason
-	warning  bool
+	eventKey
 	last     model.Time
-	messages []model.Message
+	messages []eventMessage
+}
+
+// eventMessage is a message about a container.
+type eventMessage struct {
+	container int16
+	message   model.Message
 }
 
 // spamFilter is a token bucket, as the moment at which it is full again.
-type spamFilter struct{ full model.Time }
+type spamFilter struct {
+	eventKey
+	full model.Time
+}
+
+// empty says that no Event passes now.
+func (f *spamFilter) empty(now model.Time) bool { return f.full-now > (spamBurst-1)*spamInterval }
 
 func (f *spamFilter) pass(now model.Time) bool {
-	if f.full-now > (spamBurst-1)*spamInterval {
+	if f.empty(now) {
 		return false
 	}
 	f.full = max(f.full, now) + spamInterval
@@ -55,65 +75,99 @@ func (f *spamFilter) pass(now model.Time) bool {
 }
 
 func (l *eventLog) reset() {
-	*l = eventLog{records: l.records[:0], groups: l.groups[:0]}
+	*l = eventLog{records: l.records[:0], groups: l.groups[:0], filters: l.filters[:0]}
+}
+
+func keyOf(e *model.Event) eventKey { return eventKey{e.Source, e.Warning, e.Reason} }
+
+// filter finds the filter for the Events of a source and type.
+func (l *eventLog) filter(source model.EventSource, warning bool) *spamFilter {
+	key := eventKey{source: source, warning: warning}
+	for i := range l.filters {
+		if l.filters[i].eventKey == key {
+			return &l.filters[i]
+		}
+	}
+	l.filters = append(l.filters, spamFilter{eventKey: key})
+	return &l.filters[len(l.filters)-1]
 }
 
 // group finds the Events that are similar to e.
 func (l *eventLog) group(e *model.Event) *eventGroup {
 	for i := range l.groups {
-		if g := &l.groups[i]; g.reason == e.Reason && g.warning == e.Warning {
-			return g
+		if l.groups[i].eventKey == keyOf(e) {
+			return &l.groups[i]
 		}
 	}
-	l.groups = append(l.groups, eventGroup{reason: e.Reason, warning: e.Warning})
+	l.groups = append(l.groups, eventGroup{eventKey: keyOf(e)})
 	return &l.groups[len(l.groups)-1]
 }
 
-// combine says whether e is one too many of its kind (EventAggregate).
-func (l *eventLog) combine(e *model.Event) bool {
+// combine says whether e is one too many of its kind (EventAggregate). A group then forgets one of
+// its messages, whichever comes out of the set.
+func (c *Cluster) combine(l *eventLog, e *model.Event) bool {
 	g := l.group(e)
 	if e.At-g.last > aggregateInterval {
 		g.messages = g.messages[:0]
 	}
 	g.last = e.At
-	for _, m := range g.messages {
-		if m == e.Message {
-			return len(g.messages) >= aggregateAfter
-		}
+	known := false
+	for i := range g.messages {
+		known = known || c.sameWords(e, &g.messages[i])
 	}
-	if len(g.messages) < aggregateAfter-1 {
-		g.messages = append(g.messages, e.Message)
+	if !known {
+		g.messages = append(g.messages, eventMessage{e.Container, e.Message})
+	}
+	last := len(g.messages) - 1
+	if last+1 < aggregateAfter {
 		return false
 	}
+	forgotten := Draw(c.seed, streamEvent, c.luckOfObject(e.Kind, e.ID), l.forgotten) % aggregateAfter
+	l.forgotten++
+	g.messages[forgotten] = g.messages[last]
+	g.messages = g.messages[:last]
 	return true
 }
 
-// find gives the Event object that e counts up, a new record if there is none.
+// sameWords says whether an Event says the same as a message of its group.
+func (c *Cluster) sameWords(e *model.Event, m *eventMessage) bool {
+	return e.Message == m.message && (e.Container == m.container ||
+		c.state.Pods[e.ID].Template.SameWords(e.Message, int(e.Container), int(m.container)))
+}
+
+func (c *Cluster) luckOfObject(kind model.ObjectKind, id int32) uint64 {
+	switch kind {
+	case model.KindPod:
+		return c.pods[id].luck
+	case model.KindNode:
+		return c.nodes[id].luck
+	}
+	return uint64(kind)<<32 | uint64(id)
+}
+
+// find gives the Event object that e counts up, a new record if there is none. A combined Event is
+// about the container of the first that it stands for.
 func (l *eventLog) find(e *model.Event, combined bool) *eventRecord {
 	for i := range l.records {
 		r := &l.records[i]
-		if r.reason != e.Reason || r.warning != e.Warning || r.combined != combined {
+		if r.eventKey != keyOf(e) || r.combined != combined {
 			continue
 		}
 		if combined || r.container == e.Container && r.message == e.Message {
 			return r
 		}
 	}
-	l.records = append(l.records, eventRecord{reason: e.Reason, container: e.Container, warning: e.Warning,
-		combined: combined, message: e.Message, first: e.At})
+	l.records = append(l.records, eventRecord{eventKey: keyOf(e), container: e.Container, combined: combined,
+		message: e.Message, first: e.At})
 	return &l.records[len(l.records)-1]
 }
 
 // write passes an Event through the object's correlator to the API server.
 func (c *Cluster) write(l *eventLog, e model.Event) {
 	e.At = c.now
-	r := l.find(&e, l.combine(&e))
+	r := l.find(&e, c.combine(l, &e))
 	r.count++
-	kind := 0
-	if e.Warning {
-		kind = 1
-	}
-	if !l.spam[kind].pass(c.now) {
+	if !l.filter(e.Source, e.Warning).pass(c.now) {
 		return
 	}
 	if r.serial == 0 {
@@ -121,6 +175,9 @@ func (c *Cluster) write(l *eventLog, e model.Event) {
 		r.serial = c.record.eventSerial
 	}
 	e.Serial, e.Count, e.First, e.Combined = r.serial, r.count, r.first, r.combined
+	if r.container != e.Container {
+		e.Container, e.MessageOf = r.container, e.Container+1
+	}
 	c.store(&e)
 }
 

@@ -33,6 +33,7 @@ const (
 	streamSync
 	streamVolumeStats
 	streamLayer
+	streamEvent
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another
