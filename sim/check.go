@@ -66,7 +66,8 @@ type coming struct {
 	// work on it yet; kubelet: the kubelet's own events but the ends of its containers, and
 	// those where the worker waits for them; relist: the PLEG's look; volume: the volume manager's.
 	// These two go on when the worker has ended.
-	notice, admission, kubelet, relist, volume bool
+	// answer: what the sync under way waits for.
+	notice, admission, kubelet, relist, volume, answer bool
 }
 
 // coming looks through the events that wait, by pod.
@@ -93,41 +94,47 @@ func (c *Cluster) coming() []coming {
 // comingTo counts an event of a pod's kubelet unless it is stale.
 func (c *Cluster) comingTo(x *coming, e *Event) {
 	p, op := &c.pods[e.Obj], uint16(e.Gen)
-	ev := kubelet.Event{Container: int8(e.Arg), Gen: op}
 	switch e.Kind {
 	case evAdmit:
 		x.admission = true
-		return
+	case evSync:
+		x.answer = true
 	case evVolume:
 		x.volume = true
-		return
-	case evDeadline:
-		return
-	case evWake:
-		ev.Kind = kubelet.Woken
-		x.kubelet = x.kubelet || p.wakeGen == op && p.machine.Takes(&ev)
-		return
 	case evRelist:
 		x.relist = x.relist || p.relistGen == op
-		return
 	case evExit:
-		k := &p.containers[ev.Container]
+		k := &p.containers[int8(e.Arg)]
 		x.kubelet = x.kubelet || k.exitGen == op && k.running && (k.stopping || p.machine.Busy())
-		return
 	case evKill:
-		k := &p.containers[ev.Container]
+		k := &p.containers[int8(e.Arg)]
 		x.kubelet = x.kubelet || k.stopGen == op && (k.running || k.stopping)
-		return
+	case evRuntime:
+		x.answer = x.answer || answersSync(kubelet.EventKind(e.Arg>>8))
+		x.kubelet = x.kubelet || !p.done
+	case evWake:
+		x.kubelet = x.kubelet || !p.done && p.wakeGen == op
 	case evTimer:
-		ev.Kind = kubelet.TimerFired
+		x.kubelet = x.kubelet || p.machine.Takes(&kubelet.Event{Kind: kubelet.TimerFired, Container: int8(e.Arg), Gen: op})
 	case evProbeDue:
-		ev.Kind, ev.Probe = kubelet.ProbeDue, model.ProbeType(e.Arg>>8)
+		x.kubelet = x.kubelet || p.machine.Takes(&kubelet.Event{Kind: kubelet.ProbeDue, Container: int8(e.Arg),
+			Probe: model.ProbeType(e.Arg >> 8), Gen: op})
 	case evProbed:
-		ev.Kind, ev.Probe = kubelet.Probed, model.ProbeType(e.Arg>>8&255)
-	default:
-		ev.Kind = kubelet.SyncBegun
+		x.kubelet = x.kubelet || p.machine.Takes(&kubelet.Event{Kind: kubelet.Probed, Container: int8(e.Arg),
+			Probe: model.ProbeType(e.Arg >> 8 & 255)})
 	}
-	x.kubelet = x.kubelet || p.machine.Takes(&ev)
+}
+
+// answersSync says that a sync waits for the answer, and for nothing else until it is there: not
+// for hooks, which may take longer than they are waited for, nor for the deletor of containers and
+// the volume manager.
+func answersSync(k kubelet.EventKind) bool {
+	switch k {
+	case kubelet.SandboxStarted, kubelet.SandboxStopped, kubelet.ContainerCreated, kubelet.ContainerStarted,
+		kubelet.ContainerRemoved, kubelet.VolumesUnmounted:
+		return true
+	}
+	return false
 }
 
 // checkKubelet looks at what the kubelet has of a pod: whoever waits has an event to come.
@@ -147,9 +154,9 @@ func (c *Cluster) checkKubelet(id model.PodID, coming coming) {
 	}
 	waits := p.machine.Waits()
 	switch {
-	case waits && !coming.kubelet && !coming.relist && !coming.volume && !c.nodes[o.Node].puller.Waits(id, p.kubeletGen):
+	case waits && !coming.kubelet && !coming.answer && !coming.relist && !coming.volume && !c.nodes[o.Node].puller.Waits(id, p.kubeletGen):
 		c.contradiction("pod %s waits and nothing is to come", o.Name)
-	case p.done && coming.kubelet:
+	case p.done && (coming.kubelet || coming.answer):
 		c.contradiction("the kubelet is through with pod %s and something is to come", o.Name)
 	case (p.relistAt != model.Never) != coming.relist:
 		c.contradiction("pod %s is to be looked at by the PLEG at %s, an event for it: %t", o.Name, p.relistAt, coming.relist)

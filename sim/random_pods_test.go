@@ -297,6 +297,8 @@ func (w *watcher) checkConditions(h *podHistory, o *model.Pod) {
 		w.wrong(o, "is not Ready, its containers and gates are")
 	case is(old, model.PodScheduled) && !is(s, model.PodScheduled) && !rejected:
 		w.wrong(o, "PodScheduled falls")
+	case s.Containers != nil && !is(s, model.PodScheduled):
+		w.wrong(o, "has containers and is not PodScheduled")
 	case is(old, model.PodInitialized) && !is(s, model.PodInitialized) && !h.crashed && !is(s, model.AllContainersRestarting):
 		w.wrong(o, "Initialized falls")
 	case s.Phase.Terminal() && !old.Phase.Terminal() && is(s, model.PodReadyToStartContainers) && !h.crashed:

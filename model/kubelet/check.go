@@ -59,7 +59,9 @@ func (p *Pod) unprobed(i int) bool {
 		k = model.Readiness
 	}
 	w := &c.probes[k]
-	return w.active && !w.onHold && w.resultOf(s.Containers[i].ContainerID) != success && !c.awaitsProbe()
+	r := w.resultOf(s.Containers[i].ContainerID)
+	failed := k == model.Startup && w.onHold && r == failure
+	return w.active && r != success && !failed && !c.awaitsProbe()
 }
 
 // kills says that the sync under way waits for containers to stop.
@@ -118,7 +120,8 @@ func (p *Pod) Waits() bool {
 	return a.killPod && p.seen.sandbox.ready || a.createSandbox || a.start|a.kill != 0
 }
 
-// Takes says that an event which is to come is not stale: someone waits for it.
+// Takes says that a timer's end, a probe's tick or answer, which is to come, is not stale: someone
+// waits for it.
 func (p *Pod) Takes(e *Event) bool {
 	switch e.Kind {
 	case TimerFired:
@@ -131,9 +134,10 @@ func (p *Pod) Takes(e *Event) bool {
 		w := &p.containers[e.Container].probes[e.Probe]
 		return w.gen == e.Gen && w.active
 	case Probed:
-		return p.containers[e.Container].probes[e.Probe].busy && p.work.kind != finished
+		w := &p.containers[e.Container].probes[e.Probe]
+		return w.busy && w.active
 	}
-	return p.work.kind != finished
+	panic("kubelet: Takes " + e.Kind.String())
 }
 
 // Published says that the API server's copy is as Publish would make it.
