@@ -80,6 +80,11 @@ func (c *Cluster) Started(id model.PodID, i int) bool {
 	return s.Containers != nil && s.Containers[i].Started
 }
 
+// Stopping says that a container in the runtime was told to stop and has not ended.
+func (c *Cluster) Stopping(id model.PodID, i int) bool {
+	return i < len(c.pods[id].containers) && c.pods[id].containers[i].running && c.pods[id].containers[i].stopping
+}
+
 // InRuntime gives the last instance of a container in the runtime, and its exit code when it
 // does not run.
 func (c *Cluster) InRuntime(id model.PodID, i int) (instance int32, running bool, exitCode int32) {

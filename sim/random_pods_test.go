@@ -173,8 +173,9 @@ type podHistory struct {
 	// crashed says that the pod's node has failed: its kubelet then begins anew, and nobody may say
 	// when it ends.
 	crashed bool
-	// busy and terminating are the pod worker after the event before.
+	// busy and terminating are the pod worker after the event before, since is when the latter began.
 	busy, terminating bool
+	since             model.Time
 	// latest is when a pod that is being deleted is gone at the latest, Never for no bound; before is
 	// what it was before the last delete. heard is when the kubelet has heard of this, delayed says
 	// that a sync was under way then.
@@ -185,8 +186,8 @@ type podHistory struct {
 // containerHistory is what a watcher keeps of a container: its instances in the runtime, and the
 // last status.
 type containerHistory struct {
-	instance int32
-	running  bool
+	instance          int32
+	running, stopping bool
 	// codes are the exit codes of the instances that have ended.
 	codes map[int32]int32
 	// ready says that an init container has completed, or that a sidecar was started.
@@ -409,7 +410,34 @@ func (w *watcher) lookAtRuntime(h *podHistory, o *model.Pod, i int) {
 	if o.Template.Containers[i].Kind == model.Sidecar && running {
 		k.ready = k.ready || o.Template.Containers[i].Probes[model.Startup] == nil || w.cluster.Started(h.id, i)
 	}
-	k.instance, k.running = instance, running
+	stopping := w.cluster.Stopping(h.id, i)
+	if stopping && !k.stopping && h.terminating {
+		w.checkTurn(h, o, i)
+	}
+	k.instance, k.running, k.stopping = instance, running, stopping
+}
+
+// checkTurn is the moment at which a container of a pod that ends is told to stop: a sidecar waits
+// for the containers and for the next sidecar, as long as the grace period lasts
+// (kuberuntime_termination_order.go).
+func (w *watcher) checkTurn(h *podHistory, o *model.Pod, i int) {
+	grace := o.Template.GraceSeconds
+	if o.Deleting {
+		grace = min(grace, o.GraceSeconds)
+	}
+	over := h.since + model.Time(max(1, grace))*model.Second
+	if o.Template.Containers[i].Kind != model.Sidecar || h.crashed || w.cluster.Now() >= over {
+		return
+	}
+	next := true
+	for j := i + 1; j < len(h.containers); j++ {
+		kind := o.Template.Containers[j].Kind
+		_, running, _ := w.cluster.InRuntime(h.id, j)
+		if running && (kind == model.AppContainer || kind == model.Sidecar && next) {
+			w.wrong(o, "sidecar %s is told to stop before %s has ended", o.Template.Containers[i].Name, o.Template.Containers[j].Name)
+		}
+		next = next && kind != model.Sidecar
+	}
 }
 
 // checkOrder is the moment at which a container starts: all init containers before it are through,
@@ -442,6 +470,9 @@ func (w *watcher) noteDeletion(h *podHistory, o *model.Pod) {
 
 // lookAtDeletion holds a deletion against its bound.
 func (w *watcher) lookAtDeletion(h *podHistory, o *model.Pod) {
+	if !h.terminating {
+		h.since = w.cluster.Now()
+	}
 	h.busy, h.terminating = w.cluster.Worker(h.id)
 	if h.crashed {
 		h.latest = model.Never
