@@ -112,6 +112,8 @@ func (c *Cluster) comingTo(x *coming, e *Event) {
 	case evRuntime:
 		x.answer = x.answer || answersSync(kubelet.EventKind(e.Arg>>8))
 		x.kubelet = x.kubelet || !p.done
+	case evInspected:
+		x.kubelet = x.kubelet || !p.done
 	case evWake:
 		x.kubelet = x.kubelet || !p.done && p.wakeGen == op
 	case evTimer:

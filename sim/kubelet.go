@@ -22,9 +22,10 @@ type node struct {
 	luck          uint64
 	writes        uint64
 	pulls         []pull
-	// failed says how the node failed, when down is set.
+	// failed and failedAt say how and when the node failed, when down is set.
 	down      bool
 	failed    model.Failure
+	failedAt  model.Time
 	evictions evictions
 	// failures counts the node's failures.
 	failures int
@@ -266,7 +267,12 @@ func (c *Cluster) relist(id model.PodID, at model.Time, arg int32) {
 func (c *Cluster) relisted(id model.PodID, arg int32) {
 	p := &c.pods[id]
 	p.relistAt = model.Never
-	loops := &c.nodes[c.state.Pods[id].Node].loops
+	n := &c.nodes[c.state.Pods[id].Node]
+	if n.stopped() {
+		n.deferred = append(n.deferred, deferredEvent{id, kubelet.Event{Kind: kubelet.Relisted}})
+		return
+	}
+	loops := &n.loops
 	if due := loops.NextRelist(c.now - 1); arg == relistAll && due > c.now {
 		c.relist(id, due, relistAll) // the look has been delayed
 		return

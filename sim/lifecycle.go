@@ -246,7 +246,7 @@ func (c *Cluster) fail(id model.NodeID, how model.Failure) {
 	if n.down {
 		return
 	}
-	n.down, n.failed = true, how
+	n.down, n.failed, n.failedAt = true, how, c.now
 	renewed := n.loops.Origin + (c.now-n.loops.Origin)/leasePeriod*leasePeriod
 	seen := (max(0, renewed) + monitorPeriod - 1) / monitorPeriod * monitorPeriod
 	// The passes drift by some ms, so that the one 50 s later finds the lease too old.
@@ -382,13 +382,20 @@ func (c *Cluster) recover(id model.NodeID) {
 	if !n.down {
 		return
 	}
+	if n.stopped() {
+		n.loops.Resume(n.failedAt, c.now)
+	}
 	n.down = false
 	n.failures++
 	if n.failed == model.FailCrash {
 		c.reboot(id)
 	}
 	for _, d := range n.deferred {
-		c.step(d.id, d.event)
+		if d.event.Kind == kubelet.Relisted {
+			c.relist(d.id, n.loops.NextRelist(c.now), relistAll)
+		} else {
+			c.step(d.id, d.event)
+		}
 	}
 	n.deferred = n.deferred[:0]
 	c.resumeEvictions(id)

@@ -86,6 +86,11 @@ func (l *Loops) Relist(t model.Time) model.Time {
 	return l.known.end
 }
 
+// Resume lets the PLEG look at all pods at t, for the first time since the kubelet was stopped.
+func (l *Loops) Resume(stopped, t model.Time) {
+	l.known, l.some = look{t, t + relistTime, l.at(stopped).begin}, true
+}
+
 // RelistPodAt is when an on-demand look at one pod, asked for at t, sees the pod: the PLEG does one
 // thing after the other (pleg/generic.go workerLoopIteration).
 func (l *Loops) RelistPodAt(t model.Time) model.Time { return max(t, l.at(t).end) + relistTime }
