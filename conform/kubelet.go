@@ -90,7 +90,7 @@ func Kubelet(r *Recording) (Result, error) {
 	case r.Lines != nil:
 		return compareDraws(r.Name, r.Pod, r.Lines, RealNode())
 	}
-	lines, err := Simulate(VirtualKubelet().Scenario(r.Pod, 1))
+	lines, err := Simulate(VirtualKubelet().of(r.Exact).Scenario(r.Pod, 1))
 	if err != nil {
 		return Result{}, err
 	}
@@ -117,6 +117,7 @@ func KubeletJittered(r *Recording) ([]Result, error) {
 // workers wake, and with it which states of a pod are ever published.
 func compareDraws(name string, pod *v1.Pod, recorded []Line, s Settings) (Result, error) {
 	c := newComparison(name, recorded, loose)
+	s = s.of(recorded)
 	for seed := range uint64(MaxDraws) {
 		if seed >= DefaultDraws && seed%DefaultDraws == 0 && c.result().Agrees {
 			break

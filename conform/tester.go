@@ -15,7 +15,7 @@ import (
 // The image "tester" of the recordings runs its arguments in order: sleep=DUR, exit=N, forever,
 // alloc=MiB (5 ms each), write=PATH:MiB (2 ms each). Anywhere in the list: ignoreterm and
 // term-exit=N. Its probes are "probe after N", "until N" and "flap ON OFF", in seconds since the
-// start, as a command or as a path of its HTTP server.
+// start, as a command, as a path of its HTTP server or as a gRPC service.
 
 // The images of the recordings.
 const (
@@ -46,6 +46,10 @@ type Settings struct {
 	// errors are the runtime's words for the pulls that fail, by image, where they are not those
 	// of containerd 2.4.2.
 	errors map[string]string
+
+	// deleted is when the pod was deleted, in seconds after its creation, where a recording has that
+	// moment: it is some milliseconds after the annotation's.
+	deleted float64
 
 	controlPlane model.ControlPlane
 	latencies    model.Latencies
@@ -107,6 +111,17 @@ func virtualErrors() map[string]string {
 	return words
 }
 
+// of is the settings of one recording.
+func (s Settings) of(lines []Line) Settings {
+	for i := range lines {
+		if lines[i].Type == "request" {
+			s.deleted = float64(lines[i].Ms) / 1000
+			break
+		}
+	}
+	return s
+}
+
 // Scenario is the pod on one node, with a seed for what is drawn. The pod is deleted as its
 // annotation says.
 func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
@@ -124,7 +139,11 @@ func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 		Images:       s.images(pod),
 		Steps:        []model.Step{{At: s.created, Objects: []model.Object{{Object: pod}}}},
 	}
-	if at := annotation(pod, "trace/delete-after", -1); at >= 0 {
+	at := annotation(pod, "trace/delete-after", -1)
+	if s.deleted > 0 {
+		at = s.deleted
+	}
+	if at >= 0 {
 		sc.Steps = append(sc.Steps, model.Step{At: s.created + duration(at), Verb: model.StepDelete,
 			Kind: model.KindPod, Namespace: pod.Namespace, Name: pod.Name, GraceSeconds: -1})
 	}
@@ -219,7 +238,7 @@ func (s Settings) behavior(c *v1.Container) model.Behavior {
 		}
 	}
 	if h := c.Lifecycle; h != nil {
-		b.PostStart, b.PreStop = hookRun(h.PostStart), hookRun(h.PreStop)
+		b.PostStart, b.PreStop = s.hookRun(h.PostStart, true), s.hookRun(h.PreStop, false)
 	}
 	return b
 }
@@ -300,9 +319,12 @@ func number(s string) int {
 
 // probePoints is the tester's judgement over time.
 func (s Settings) probePoints(p *v1.Probe) []model.ProbePoint {
+	if p.Exec != nil && p.Exec.Command[1] != "probe" {
+		return []model.ProbePoint{commandPoint(p.Exec.Command)}
+	}
 	kind, n := probeWords(p)
 	at := func(n int) model.Time { return max(0, model.Time(n)*model.Second-s.early) }
-	// The HTTP server listens once the process runs its arguments.
+	// The server listens once the process runs its arguments.
 	closed := p.Exec == nil && s.early < testerStart
 	start := model.ProbePoint{OK: p.Exec != nil, Refused: closed}
 	points := []model.ProbePoint{start, {At: testerStart, OK: true}}
@@ -325,22 +347,34 @@ func (s Settings) probePoints(p *v1.Probe) []model.ProbePoint {
 	return points
 }
 
+// commandPoint is the answer of a command that is no judgement, such as "/tester sleep=2s exit=1".
+func commandPoint(command []string) model.ProbePoint {
+	run := commandRun(command)
+	return model.ProbePoint{OK: !run.Fail, Output: run.Output, Takes: run.Takes}
+}
+
 // judgedBad is what the tester says when a probe fails.
 func judgedBad(p *v1.Probe) string {
-	if p.Exec != nil {
+	switch {
+	case p.Exec != nil:
 		return "probe judged bad\n"
+	case p.GRPC != nil:
+		return "" // the usual words
 	}
 	return "HTTP probe failed with statuscode: 500"
 }
 
 // probeWords gives the kind of a probe and its numbers, from a command such as "/tester probe
-// flap 2 3" or a path such as "/flap?on=2&off=3".
+// flap 2 3", a path such as "/flap?on=2&off=3" or a gRPC service such as "flap-2-3".
 func probeWords(p *v1.Probe) (kind string, n []int) {
 	var words []string
-	if p.Exec != nil {
+	switch {
+	case p.Exec != nil:
 		words = p.Exec.Command[2:]
-	} else if p.HTTPGet != nil {
+	case p.HTTPGet != nil:
 		words = strings.FieldsFunc(p.HTTPGet.Path, func(c rune) bool { return strings.ContainsRune("/?&=", c) })
+	case p.GRPC != nil && p.GRPC.Service != nil:
+		words = strings.Split(*p.GRPC.Service, "-")
 	}
 	for _, w := range words {
 		if x, err := strconv.Atoi(w); err == nil {
@@ -353,13 +387,23 @@ func probeWords(p *v1.Probe) (kind string, n []int) {
 	return words[0], n
 }
 
-// hookRun is how a command of the tester goes as a hook.
-func hookRun(h *v1.LifecycleHandler) model.HookRun {
-	if h == nil || h.Exec == nil {
-		return model.HookRun{}
+// hookRun is how a hook of the tester goes. Its server does not listen yet when it has just been
+// started, so that a request after the start is refused.
+func (s Settings) hookRun(h *v1.LifecycleHandler, afterStart bool) model.HookRun {
+	switch {
+	case h == nil:
+	case h.Exec != nil:
+		return commandRun(h.Exec.Command)
+	case h.HTTPGet != nil && afterStart && s.early < testerStart:
+		return model.HookRun{Fail: true}
 	}
+	return model.HookRun{}
+}
+
+// commandRun is how a command of the tester goes, such as "/tester sleep=2s exit=1".
+func commandRun(command []string) model.HookRun {
 	var b model.Behavior
-	took := runArguments(&b, h.Exec.Command[1:], &v1.Container{})
+	took := runArguments(&b, command[1:], &v1.Container{})
 	run := model.HookRun{Takes: model.Dist{Value: float64(took)}}
 	if len(b.Run.Exit) > 0 {
 		run.Exit = b.Run.Exit[0]

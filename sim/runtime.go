@@ -313,7 +313,11 @@ func (r *simulatedRuntime) hook(id model.PodID, f *kubelet.Effect) {
 	if f.OK {
 		run, h = &b.PostStart, t.PostStart
 	}
-	d := c.delay(id, streamProbe, &c.scenario.Latencies.ExecProbe) + c.delay(id, streamHook, &run.Takes)
+	latency := &c.scenario.Latencies.ExecProbe
+	if h.Handler == model.HandlerHTTP {
+		latency = &c.scenario.Latencies.NetProbe
+	}
+	d := c.delay(id, streamProbe, latency) + c.delay(id, streamHook, &run.Takes)
 	failed := run.Fail
 	switch {
 	case h.Handler == model.HandlerSleep:
@@ -321,7 +325,7 @@ func (r *simulatedRuntime) hook(id model.PodID, f *kubelet.Effect) {
 	case h.Handler == model.HandlerTCP:
 		d, failed = 0, true
 	case !c.pods[id].containers[f.Container].running:
-		d, failed = c.delay(id, streamProbe, &c.scenario.Latencies.ExecProbe), true
+		d, failed = c.delay(id, streamProbe, latency), true
 	}
 	op := uint16(f.Instance) << 1
 	if failed {
