@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
@@ -168,8 +169,24 @@ func newComparison(name string, recorded []Line, r rule) *comparison {
 	return c
 }
 
+// watchedOn is how long a pod is watched after it is gone, in milliseconds.
+const watchedOn = 1500
+
+// watched is the part of a run that a recorder sees.
+func watched(lines []Line) []Line {
+	for i := range lines {
+		if lines[i].Type == "DELETED" {
+			end := lines[i].Ms + watchedOn
+			n := sort.Search(len(lines), func(k int) bool { return lines[k].Ms > end })
+			return lines[:n]
+		}
+	}
+	return lines
+}
+
 // add takes a run into the comparison.
 func (c *comparison) add(lines []Line) {
+	lines = watched(lines)
 	c.draws++
 	got, events := States(lines), kubeletEvents(lines)
 	pairs, ok := Align(c.want, got, c.short)

@@ -135,7 +135,7 @@ func (c *Cluster) kubeletSees(id model.PodID, change model.ChangeType) {
 		p.sawDeleting, p.sawGrace = o.Deleting, o.GraceSeconds
 		c.step(id, c.configured(id))
 	default:
-		c.step(id, kubelet.Event{Kind: kubelet.Reconciled, Phase: o.Status.Phase})
+		c.step(id, kubelet.Event{Kind: kubelet.Reconciled, Phase: o.Status.Phase, OK: kubelet.ReconcilesReady(o.Template, &o.Status)})
 	}
 }
 

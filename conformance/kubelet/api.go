@@ -181,20 +181,15 @@ func gracePeriod(p *v1.Pod, o metav1.DeleteOptions) int64 {
 	return *p.Spec.TerminationGracePeriodSeconds
 }
 
-// remove takes a pod away. A grace period that it had is set to 0 in an update before (apiserver's
+// remove takes a pod away, after an update that sets its grace period to 0 (apiserver's
 // pkg/registry/generic/registry/store.go, updateForGracefulDeletionAndFinalizers). mu is held.
 func (s *server) remove(p *v1.Pod) {
-	none := int64(0)
 	if p.DeletionTimestamp == nil {
 		now := metav1.Now()
 		p.DeletionTimestamp = &now
 	}
-	had := p.DeletionGracePeriodSeconds != nil && *p.DeletionGracePeriodSeconds > 0
-	p.DeletionGracePeriodSeconds = &none
-	if had {
-		p = s.store("MODIFIED", p)
-	}
-	s.store("DELETED", p)
+	p.DeletionGracePeriodSeconds = new(int64)
+	s.store("DELETED", s.store("MODIFIED", p))
 }
 
 // patchStatus is a PATCH of a pod's status.

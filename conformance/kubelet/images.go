@@ -77,8 +77,10 @@ func (f fakeImages) PullImage(
 		return "", status.Errorf(codes.NotFound,
 			"failed to pull and unpack image %q: failed to resolve image: %s: not found", name, name)
 	}
-	if err := r.wait(ctx, i.Pull, call); err != nil {
-		return "", err
+	if !i.Present {
+		if err := r.wait(ctx, i.Pull, call); err != nil {
+			return "", err
+		}
 	}
 	if i.Error != "" {
 		return "", status.Error(codes.Unknown, i.Error)

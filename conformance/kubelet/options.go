@@ -41,7 +41,7 @@ type Latencies struct {
 type Image struct {
 	// Present says that the node has it already.
 	Present bool
-	// Pull is how long a pull takes.
+	// Pull is how long a pull takes; when the image is present, it is not transferred again.
 	Pull time.Duration
 	// Error is what the registry answers instead.
 	Error string

@@ -257,7 +257,7 @@ const (
 	Rejected
 	// Removed: the object is gone (HandlePodRemoves).
 	Removed
-	// Reconciled: only the status in the API server changed (HandlePodReconcile).
+	// Reconciled: only the status in the API server changed (HandlePodReconcile); OK asks for a sync.
 	Reconciled
 	// Woken: the wake that was asked for is due, at a tick of the sync loop.
 	Woken

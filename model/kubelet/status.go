@@ -294,6 +294,15 @@ func (p *Pod) keepSending() {
 	p.sending.copied = true
 }
 
+// ReconcilesReady says whether a pod is synced because the Ready condition in the API server is not
+// the one that the kubelet makes for comparison (status_manager.go NeedToReconcilePodReadiness). That
+// is for readiness gates, and it is made without the statuses of init containers: those of sidecars
+// are unknown to it, so that the two differ as long as the pod has not failed.
+func ReconcilesReady(t *model.PodTemplate, s *model.PodStatus) bool {
+	return len(t.Spec.ReadinessGates) > 0 && t.HasSidecars && s.Phase != model.PodFailed &&
+		s.Conditions[model.PodReady].Status != model.ConditionAbsent
+}
+
 // Publish writes the status that was sent into the API server's copy (status_manager.go
 // mergePodStatus). It says whether the copy changed.
 func (p *Pod) Publish(api *model.PodStatus, now model.Time) bool {

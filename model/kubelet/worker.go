@@ -116,8 +116,11 @@ func (p *Pod) handle(e Event) {
 		p.update()
 	case Reconciled:
 		p.config.phase = e.Phase
-		if e.Phase.Terminal() && p.work.kind == syncPod {
+		terminal := e.Phase.Terminal() && p.work.kind == syncPod
+		if terminal {
 			p.terminate()
+		}
+		if terminal || e.OK {
 			p.update()
 		}
 	case Woken:
