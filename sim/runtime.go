@@ -68,7 +68,7 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 	case kubelet.SetUpVolume:
 		c.at(c.nodes[c.state.Pods[id].Node].loops.NextReconcile(f.At), evVolume, id, 0, int32(f.M))
 	case kubelet.UnmountVolumes:
-		later(kubelet.VolumesUnmounted, streamMount, &l.UnmountVolumes)
+		c.unmountVolumes(id)
 	case kubelet.RunSandbox:
 		later(kubelet.SandboxStarted, streamSandbox, &l.RunSandbox)
 	case kubelet.StopSandbox:

@@ -17,13 +17,22 @@ func (c *Cluster) mountVolumes(id model.PodID) {
 		if c.volumeError(o, i) == "" {
 			continue
 		}
-		// The populator's round sees the pod, the reconciler's next one its volumes.
+		// In one round the populator sees the pod and the reconciler takes its volumes as attached,
+		// in the next one it sets them up (reconciler_common.go mountOrAttachVolumes).
 		l := &c.nodes[o.Node].loops
 		c.at(l.NextReconcile(l.NextReconcile(c.now)), evVolume, id, 0, allVolumes)
 		return
 	}
 	took := c.delay(id, streamMount, &c.scenario.Latencies.MountVolumes)
 	c.at(c.now+kubelet.MountDelay(took), evRuntime, id, 0, answer(kubelet.VolumesMounted, -1))
+}
+
+// unmountVolumes takes down the volumes of a pod that has stopped, from the reconciler's next
+// round on.
+func (c *Cluster) unmountVolumes(id model.PodID) {
+	round := c.nodes[c.state.Pods[id].Node].loops.NextReconcile(c.now)
+	took := c.delay(id, streamMount, &c.scenario.Latencies.UnmountVolumes)
+	c.at(round+took, evRuntime, id, 0, answer(kubelet.VolumesUnmounted, -1))
 }
 
 // allVolumes says, as the Arg of an evVolume, that it is about all volumes, for the first time.

@@ -126,7 +126,7 @@ func (p *Pod) Takes(e *Event) bool {
 	switch e.Kind {
 	case TimerFired:
 		if e.Container < 0 {
-			return p.volumes.gen == e.Gen && p.sync.stage == mounting
+			return p.volumes.gen == e.Gen && (p.sync.stage == mounting || p.sync.stage == unmounting)
 		}
 		k := &p.containers[e.Container].kill
 		return k.gen == e.Gen && (k.stage == preStopping || k.stage == awaitingTurn)

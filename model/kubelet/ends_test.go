@@ -129,10 +129,181 @@ var waits = []life{
    3.900     FailedMount -
    8.000     FailedMount -
   16.100     FailedMount -
-  21.100 Failed initialized [c ContainerStatusUnknown(137)]
+  21.050 Failed initialized [c ContainerStatusUnknown(137)]
 `,
 	},
 }
+
+// deletions are pods that are deleted in each state in which they can wait.
+var deletions = []life{
+	{
+		name:     "before there is a sandbox",
+		spec:     v1.PodSpec{Containers: []v1.Container{app("c")}},
+		deleteAt: 50 * model.Millisecond,
+		want: `
+   0.006 Pending initialized [c ContainerCreating]
+   0.151     Pulled c
+   0.156 Pending sandbox initialized [c ContainerCreating]
+   0.191     Created c
+   0.251     Started c
+   0.256     Killing c
+   0.261 Running sandbox initialized ready [c running s r]
+   0.351 Succeeded initialized [c Completed(0)]
+`,
+	},
+	{
+		name:     "while an image is pulled",
+		spec:     v1.PodSpec{Containers: []v1.Container{app("c"), with(app("d"), pullAlways)}},
+		deleteAt: 400 * model.Millisecond,
+		want: `
+   0.006 Pending initialized [c ContainerCreating] [d ContainerCreating]
+   0.151     Pulled c
+   0.156 Pending sandbox initialized [c ContainerCreating] [d ContainerCreating]
+   0.191     Created c
+   0.251     Started c
+   0.251     Pulling d
+   0.751     Pulled d
+   0.791     Created d
+   0.851     Started d
+   0.856     Killing c
+   0.856     Killing d
+   0.861 Running sandbox initialized ready [c running s r] [d running s r]
+   0.951 Succeeded initialized [c Completed(0)] [d Completed(0)]
+`,
+	},
+	{
+		name:     "in the crash back-off",
+		spec:     v1.PodSpec{Containers: []v1.Container{app("c")}},
+		runs:     [][]run{{{model.Second, 1}}},
+		deleteAt: 8 * model.Second,
+		want: `
+   0.006 Pending initialized [c ContainerCreating]
+   0.151     Pulled c
+   0.156 Pending sandbox initialized [c ContainerCreating]
+   0.191     Created c
+   0.251     Started c
+   0.261 Running sandbox initialized ready [c running s r]
+   2.009     Pulled c
+   2.014 Running sandbox initialized [c Error(1)]
+   2.049     Created c
+   2.109     Started c
+   2.119 Running sandbox initialized ready [c running s r x1]
+   4.015     BackOff c
+   4.020 Running sandbox initialized [c Error(1) x1]
+   8.066 Failed initialized [c Error(1) x1]
+`,
+	},
+	{
+		name:     "while an init container runs",
+		spec:     v1.PodSpec{InitContainers: []v1.Container{app("i"), app("j")}, Containers: []v1.Container{app("c")}},
+		runs:     [][]run{{{model.Second, 0}}, nil, nil},
+		deleteAt: 8 * model.Second,
+		want: `
+   0.006 Pending [i PodInitializing] [j PodInitializing] [c PodInitializing]
+   0.151     Pulled i
+   0.156 Pending sandbox [i PodInitializing] [j PodInitializing] [c PodInitializing]
+   0.191     Created i
+   0.251     Started i
+   0.261 Pending sandbox [i running s] [j PodInitializing] [c PodInitializing]
+   2.009     Pulled j
+   2.014 Pending sandbox [i Completed(0) r] [j PodInitializing] [c PodInitializing]
+   2.049     Created j
+   2.109     Started j
+   2.119 Pending sandbox [i Completed(0) r] [j running s] [c PodInitializing]
+   8.001     Killing j
+   8.096 Pending initialized [i Completed(0) r] [j Completed(0) r] [c PodInitializing]
+   9.030 Failed initialized [i Completed(0) r] [j Completed(0) r] [c PodInitializing]
+`,
+	},
+	{
+		name:     "an init container backs off",
+		spec:     v1.PodSpec{InitContainers: []v1.Container{app("i")}, Containers: []v1.Container{app("c")}},
+		runs:     [][]run{{{model.Second, 1}}, nil},
+		deleteAt: 8 * model.Second,
+		want: `
+   0.006 Pending [i PodInitializing] [c PodInitializing]
+   0.151     Pulled i
+   0.156 Pending sandbox [i PodInitializing] [c PodInitializing]
+   0.191     Created i
+   0.251     Started i
+   0.261 Pending sandbox [i running s] [c PodInitializing]
+   2.009     Pulled i
+   2.014 Pending sandbox [i Error(1)] [c PodInitializing]
+   2.049     Created i
+   2.109     Started i
+   2.119 Pending sandbox [i running s x1] [c PodInitializing]
+   4.020 Pending sandbox [i Error(1) x1] [c PodInitializing]
+   4.065     BackOff i
+   8.066 Pending [i Error(1) x1] [c PodInitializing]
+   9.034 Failed [i Error(1) x1] [c PodInitializing]
+`,
+	},
+	{
+		name:     "by force, while it runs",
+		spec:     v1.PodSpec{Containers: []v1.Container{with(app("c"), preStop(3))}},
+		removeAt: 8 * model.Second,
+		until:    20 * model.Second,
+		want: `
+   0.006 Pending initialized [c ContainerCreating]
+   0.151     Pulled c
+   0.156 Pending sandbox initialized [c ContainerCreating]
+   0.191     Created c
+   0.251     Started c
+   0.261 Running sandbox initialized ready [c running s r]
+   8.001     Killing c
+   9.096 Succeeded initialized [c Completed(0)]
+`,
+	},
+	{
+		name:     "after its deadline, in the image back-off",
+		spec:     v1.PodSpec{ActiveDeadlineSeconds: seconds(6), Containers: []v1.Container{app("c")}},
+		pull:     "not found",
+		deleteAt: 8 * model.Second,
+		want: `
+   0.006 Pending initialized [c ContainerCreating]
+   0.151     Pulling c
+   0.156 Pending sandbox initialized [c ContainerCreating]
+   0.651     Failed c
+   0.651     Failed c
+   1.007     BackOff c
+   1.007     Failed c
+   1.012 Pending sandbox initialized [c ErrImagePull]
+   6.001     DeadlineExceeded -
+   6.006 Pending sandbox initialized [c ImagePullBackOff]
+   6.017     DeadlineExceeded -
+   6.077     DeadlineExceeded -
+   6.082 Failed/DeadlineExceeded initialized [c ImagePullBackOff]
+   7.021     DeadlineExceeded -
+   7.026 Failed/DeadlineExceeded initialized [c ContainerStatusUnknown(137)]
+`,
+	},
+	{
+		name:  "its deadline is over in an init container",
+		spec:  v1.PodSpec{ActiveDeadlineSeconds: seconds(6), InitContainers: []v1.Container{app("i")}, Containers: []v1.Container{app("c")}},
+		until: 20 * model.Second,
+		want: `
+   0.006 Pending [i PodInitializing] [c PodInitializing]
+   0.151     Pulled i
+   0.156 Pending sandbox [i PodInitializing] [c PodInitializing]
+   0.191     Created i
+   0.251     Started i
+   0.261 Pending sandbox [i running s] [c PodInitializing]
+   6.001     DeadlineExceeded -
+   6.006 Pending sandbox [i running s] [c PodInitializing]
+   6.015     DeadlineExceeded -
+   6.015     Killing i
+   6.105     DeadlineExceeded -
+   6.110 Failed/DeadlineExceeded initialized [i Completed(0) r] [c PodInitializing]
+   7.019     DeadlineExceeded -
+`,
+	},
+}
+
+func seconds(n int64) *int64 { return &n }
+
+func pullAlways(c *v1.Container) { c.ImagePullPolicy = v1.PullAlways }
+
+func TestDeletions(t *testing.T) { testLives(t, deletions) }
 
 // evictions are pods that the kubelet evicts. The driver's containers exit 0 on SIGTERM.
 var evictions = []life{

@@ -38,8 +38,8 @@ type life struct {
 	// The errors of pulls, configurations and creations.
 	pull, config, create string
 	configAt             model.Time
-	// evictAt is when the pod is evicted, 0 for never.
-	evictAt model.Time
+	// evictAt is when the pod is evicted, removeAt when its object is removed by force, 0 for never.
+	evictAt, removeAt model.Time
 	// deleteAt is when the pod is deleted with a grace period of 30 s, 0 for never; until is the end.
 	deleteAt, until model.Time
 	want            string
@@ -340,6 +340,11 @@ func testLives(t *testing.T, lives []life) {
 			if l.evictAt > 0 {
 				d.until(l.evictAt)
 				d.step(kubelet.Event{Kind: kubelet.Evict, Text: model.ReasonEvicted, GraceSeconds: 1})
+			}
+			if l.removeAt > 0 {
+				d.until(l.removeAt)
+				d.delete(0)
+				d.step(kubelet.Event{Kind: kubelet.Removed})
 			}
 			if l.deleteAt > 0 {
 				d.until(l.deleteAt)

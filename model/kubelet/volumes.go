@@ -16,8 +16,9 @@ const (
 // Differs from Kubernetes: a volume that is mounted is not set up again with each sync, so a
 // ConfigMap or Secret that goes away later goes unnoticed.
 type volumes struct {
-	// asked says that the volumes are being mounted, mounted that all are.
-	asked, mounted bool
+	// asked says that the volumes are being mounted, mounted that all are, unmounted that none is any
+	// more.
+	asked, mounted, unmounted bool
 	// backoff is the delay of each of the template's VolumeSources that could not be set up, 0 for
 	// the others; failing counts them.
 	backoff []model.Time
@@ -56,16 +57,29 @@ func (p *Pod) volumeTimer(d model.Time) {
 
 // allMounted notes that all volumes are mounted. A sync that waits for them goes on when it looks.
 func (p *Pod) allMounted() {
-	v := &p.volumes
-	v.mounted = true
-	if p.sync.stage != mounting {
-		return
+	p.volumes.mounted = true
+	if p.sync.stage == mounting {
+		p.lookAtVolumes()
 	}
+}
+
+// allUnmounted notes that none of the volumes is mounted any more; the last sync waits for that in
+// the same way (WaitForUnmount).
+func (p *Pod) allUnmounted() {
+	p.volumes.unmounted = true
+	if p.sync.stage == unmounting {
+		p.lookAtVolumes()
+	}
+}
+
+// lookAtVolumes lets the sync that waits go on at its next look at the volumes.
+func (p *Pod) lookAtVolumes() {
+	v := &p.volumes
 	if d := v.since + MountDelay(p.now-v.since) - p.now; d > 0 {
 		p.volumeTimer(d)
 		return
 	}
-	p.volumesMounted()
+	p.volumesLooked()
 }
 
 // volumeFailed is a volume that could not be set up. The reconciler tries again after a back-off,
@@ -104,8 +118,16 @@ func (p *Pod) volumeSetUp(i int) {
 // volumeTimerFired is the look that finds all volumes mounted, or the end of the wait: the sync
 // fails, without an Event of its own.
 func (p *Pod) volumeTimerFired(gen uint16) {
+	if p.volumes.gen == gen {
+		p.volumesLooked()
+	}
+}
+
+func (p *Pod) volumesLooked() {
 	switch {
-	case p.volumes.gen != gen || p.sync.stage != mounting:
+	case p.sync.stage == unmounting:
+		p.volumesUnmounted()
+	case p.sync.stage != mounting:
 	case p.volumes.mounted:
 		p.volumesMounted()
 	default:

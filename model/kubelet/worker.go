@@ -152,6 +152,8 @@ func (p *Pod) handle(e Event) {
 		}
 	case VolumesMounted:
 		p.allMounted()
+	case VolumesUnmounted:
+		p.allUnmounted()
 	case VolumeFailed:
 		p.volumeFailed(int(e.N), e.Text)
 	case VolumeSetUp:
@@ -190,8 +192,6 @@ func (p *Pod) answer(e Event) {
 		p.containerCreated(e)
 	case e.Kind == ContainerStarted && p.sync.stage == starting:
 		p.containerStarted(e)
-	case e.Kind == VolumesUnmounted && p.sync.stage == unmounting:
-		p.volumesUnmounted()
 	case e.Kind == ContainerRemoved && p.sync.stage == pruning:
 		p.pruned()
 	case e.Kind == ContainerRemoved && p.sync.stage == removing:
@@ -268,7 +268,12 @@ func (p *Pod) terminate() {
 }
 
 // update gives the worker work, with the object as it is now (UpdatePod).
-func (p *Pod) update() { p.work.pending, p.work.phase = true, p.config.phase }
+func (p *Pod) update() {
+	p.work.pending, p.work.phase = true, p.config.phase
+	if p.work.kind != terminatedPod {
+		p.work.initialized = p.hasInitialized()
+	}
+}
 
 // requeue gives the worker work with the object that it has (requeueLastPodUpdate).
 func (p *Pod) requeue() { p.work.pending = true }
@@ -281,9 +286,6 @@ func (p *Pod) runWorker() {
 		p.work.pending, p.work.busy = false, true
 		p.sync = syncState{kind: p.work.kind, deleting: p.config.deleting, deletionGrace: p.config.graceSeconds,
 			override: p.work.graceSeconds, phase: p.work.phase, generation: p.config.generation, current: -1, stage: awaitingRelist}
-		if p.work.kind != terminatedPod {
-			p.work.initialized = p.hasInitialized()
-		}
 	}
 	switch {
 	case p.sync.stage != awaitingRelist:
@@ -415,20 +417,26 @@ func (c *container) vanished() bool {
 }
 
 // discardAll lets go of all instances of an evicted pod that have ended, also of those whose end
-// nobody has read yet (pod_workers.go ShouldPodContentBeRemoved).
+// nobody has read yet (pod_workers.go ShouldPodContentBeRemoved), the newest first.
 func (p *Pod) discardAll() {
+	i, id := p.endedBefore(p.instances + 1)
+	for id != 0 {
+		p.askDiscard(i, id)
+		i, id = p.endedBefore(id)
+	}
+}
+
+// endedBefore is the newest instance that has ended, of those before an instance; 0 for none.
+func (p *Pod) endedBefore(limit int32) (container int, id int32) {
 	for i := range p.containers {
 		c := &p.containers[i]
-		if c.cur.state == exited {
-			p.askDiscard(i, c.cur.id)
-		}
-		if c.prev.state == exited {
-			p.askDiscard(i, c.prev.id)
-		}
-		if c.old != 0 {
-			p.askDiscard(i, c.old)
+		for _, x := range [...]instance{c.cur, c.prev, {id: c.old, state: exited}} {
+			if x.state == exited && x.id < limit && x.id > id {
+				container, id = i, x.id
+			}
 		}
 	}
+	return container, id
 }
 
 func (p *Pod) askDiscard(i int, id int32) {
@@ -585,6 +593,9 @@ func (p *Pod) terminatingDone() {
 	p.generateStatus(fromRuntime, true)
 	p.setStatus(p.sync.deleting)
 	p.work.kind = terminatedPod
+	if p.volumes.asked {
+		p.ask(UnmountVolumes, -1)
+	}
 	p.endPhase()
 }
 
@@ -592,9 +603,8 @@ func (p *Pod) terminatingDone() {
 func (p *Pod) syncTerminatedPod() {
 	p.generateStatus(fromCache, true)
 	p.setStatus(p.sync.deleting)
-	if p.template.Volumes > 0 {
-		p.sync.stage = unmounting
-		p.ask(UnmountVolumes, -1)
+	if p.volumes.asked && !p.volumes.unmounted {
+		p.sync.stage, p.volumes.since = unmounting, p.now
 		return
 	}
 	p.volumesUnmounted()
