@@ -1,5 +1,7 @@
 package conform
 
+import "slices"
+
 // Pair says that state Want of a recording is state Got of the simulation.
 type Pair struct{ Want, Got int }
 
@@ -19,7 +21,7 @@ const missing = 1 << 30
 
 // Align pairs the states of a recording with those of a simulation so that their times differ as
 // little as can be. What is not paired lasted less than short, in milliseconds. Where that cannot
-// be, ok is false and the only pair is the first difference.
+// be, ok is false, and after the pairs that agree the last one is the first difference.
 func Align(want, got []State, short int64) (pairs []Pair, ok bool) {
 	a := alignment{want: want, got: got, skipWant: skippable(want, short), skipGot: skippable(got, short)}
 	for range len(want) + 1 {
@@ -34,18 +36,18 @@ func Align(want, got []State, short int64) (pairs []Pair, ok bool) {
 		}
 	}
 	end := Pair{len(want), len(got)}
-	if a.cost[end.Want][end.Got] == ForGood {
-		return []Pair{a.far}, false
+	ok = a.cost[end.Want][end.Got] != ForGood
+	if !ok {
+		end = a.far
+		pairs = append(pairs, end)
 	}
 	for at := end; at != (Pair{}); at = a.from[at.Want][at.Got] {
 		if back := a.from[at.Want][at.Got]; back.Want < at.Want && back.Got < at.Got {
 			pairs = append(pairs, back)
 		}
 	}
-	for i, j := 0, len(pairs)-1; i < j; i, j = i+1, j-1 {
-		pairs[i], pairs[j] = pairs[j], pairs[i]
-	}
-	return pairs, true
+	slices.Reverse(pairs)
+	return pairs, ok
 }
 
 // extend goes on from an agreement of the first i and j states.

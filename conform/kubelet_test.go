@@ -2,6 +2,7 @@ package conform_test
 
 import (
 	"flag"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -15,7 +16,6 @@ import (
 // notYet are the recordings of a real node that podsim does not agree with, for want of what it
 // does not have yet. They are logged with the first difference.
 var notYet = []string{
-
 	"nodefail-default300", "nodefail-default300-fulldisruption", "nodefail-tol10",
 }
 
@@ -41,6 +41,23 @@ func randomPods(t *testing.T) []conform.Recording {
 	return list
 }
 
+// The recordings of a real node and the exact ones are compared once for all tests.
+var recorded, random []conform.Result
+
+func recordedResults(t *testing.T) []conform.Result {
+	if recorded == nil {
+		recorded = compareAll(t, recordings(t))
+	}
+	return recorded
+}
+
+func randomResults(t *testing.T) []conform.Result {
+	if random == nil {
+		random = compareAll(t, randomPods(t))
+	}
+	return random
+}
+
 func compareAll(t *testing.T, list []conform.Recording) []conform.Result {
 	var out []conform.Result
 	for i := range list {
@@ -52,7 +69,7 @@ func compareAll(t *testing.T, list []conform.Recording) []conform.Result {
 }
 
 func TestRecordedKubelet(t *testing.T) {
-	for _, r := range compareAll(t, recordings(t)) {
+	for _, r := range recordedResults(t) {
 		switch {
 		case r.NotCompared != "":
 			t.Logf("%s is not compared: %s", r.Name, r.NotCompared)
@@ -66,37 +83,31 @@ func TestRecordedKubelet(t *testing.T) {
 	}
 }
 
-// randomAgree is the number of the 300 random pods for which podsim gives what the real kubelet
-// gives without randomness.
-const randomAgree = 299
+// explained are the random pods for which podsim does not give what the real kubelet gives without
+// randomness. docs/fidelity.md has the reasons.
+var explained = []string{"rnd-1000120"}
 
 func TestRandomKubelet(t *testing.T) {
-	agree := 0
-	for _, r := range compareAll(t, randomPods(t)) {
-		if r.Agrees {
-			agree++
-		} else {
-			t.Logf("%s: %s", r.Name, r.Difference)
+	page, err := os.ReadFile(fidelityPage)
+	require.NoError(t, err)
+	for _, r := range randomResults(t) {
+		if !slices.Contains(explained, r.Name) {
+			assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
+			continue
 		}
+		assert.False(t, r.Agrees, "%s agrees: take it off the list", r.Name)
+		assert.Contains(t, string(page), "\n- "+r.Name+": ", "docs/fidelity.md says why")
 	}
-	assert.GreaterOrEqual(t, agree, randomAgree)
 }
 
 var jittered = flag.Int("jittered", 10, "compare this many random pods with jitter")
 
 func TestJitteredKubelet(t *testing.T) {
-	agree, total := 0, 0
 	for _, recording := range randomPods(t)[:*jittered] {
 		results, err := conform.KubeletJittered(&recording)
 		require.NoError(t, err)
 		for _, r := range results {
-			total++
-			if r.Agrees {
-				agree++
-			} else {
-				t.Logf("%s: %s", r.Name, r.Difference)
-			}
+			assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
 		}
 	}
-	assert.GreaterOrEqual(t, 100*agree, 95*total)
 }

@@ -81,6 +81,13 @@ func VirtualKubelet() Settings {
 	return s
 }
 
+// anyOrder lets the probe workers come up to 1 µs late to their ticks, so that what is due at one
+// moment happens in an order by chance, as goroutines of the kubelet do.
+func (s Settings) anyOrder() Settings {
+	s.controlPlane.KubeletTick = model.Dist{Kind: model.DistUniform, Max: float64(model.Microsecond)}
+	return s
+}
+
 // steadyJitter is the jitter of the exact recordings: not quite none.
 const steadyJitter = 8e-6
 

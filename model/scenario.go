@@ -212,9 +212,12 @@ const (
 	// StepFail makes a node fail as Failure says; StepRecover brings it back.
 	StepFail
 	StepRecover
+	// StepReseed takes another seed for all draws from now on: the run goes on as another run
+	// might have from here.
+	StepReseed
 )
 
-var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover"}
+var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "reseed"}
 
 // String is the verb as a scenario file writes it.
 func (v StepVerb) String() string { return stepVerbNames[v] }
@@ -256,6 +259,7 @@ type Step struct {
 	Force        bool
 	Taint        v1.Taint
 	Failure      Failure
+	Seed         uint64
 
 	Where Position
 }
@@ -283,6 +287,9 @@ type ControlPlane struct {
 	// KubeletJitter is the largest part of a pod worker's delay that is added to it at random
 	// (pod_workers.go workerResyncIntervalJitterFactor, workerBackOffPeriodJitterFactor).
 	KubeletJitter float64
+	// KubeletTick is how late a probe worker of the kubelet comes to a tick, in nanoseconds: of two
+	// things that are due at one moment it decides which comes first.
+	KubeletTick Dist
 	// NoCgroupsPerQOS says that the kubelets are configured with cgroupsPerQOS: false.
 	NoCgroupsPerQOS bool
 

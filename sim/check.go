@@ -34,7 +34,7 @@ func (c *Cluster) Sound() bool {
 }
 
 func (c *Cluster) contradiction(format string, args ...any) {
-	panic(fmt.Sprintf("sim: seed %d, at %s: %s", c.seed, c.now, fmt.Sprintf(format, args...)))
+	panic(fmt.Sprintf("sim: seed %d, at %s: %s", c.scenario.Seed, c.now, fmt.Sprintf(format, args...)))
 }
 
 func (c *Cluster) checkPod(id model.PodID) {

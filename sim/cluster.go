@@ -341,7 +341,7 @@ func (c *Cluster) podEvent(e *Event) {
 	case evEvict:
 		c.taintEvict(id, op)
 	default:
-		panic(fmt.Sprintf("sim: seed %d: no one takes event %+v", c.seed, *e))
+		panic(fmt.Sprintf("sim: seed %d: no one takes event %+v", c.scenario.Seed, *e))
 	}
 }
 

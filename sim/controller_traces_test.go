@@ -300,7 +300,7 @@ func deploymentDifference(t *testing.T, file string, limited bool) string {
 	for _, name := range names {
 		pairs, ok := conform.Align(want[name], got[name], 30)
 		if !ok {
-			return name + " " + conform.Differ(want[name], got[name], pairs[0]).String()
+			return name + " " + conform.Differ(want[name], got[name], pairs[len(pairs)-1]).String()
 		}
 		for _, p := range pairs {
 			w, g := want[name][p.Want], got[name][p.Got]

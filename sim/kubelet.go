@@ -210,7 +210,11 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 	case kubelet.Timer:
 		c.at(c.now+f.Delay, evTimer, id, f.Gen, int32(f.Container))
 	case kubelet.ProbeAt:
-		c.at(f.At, evProbeDue, id, f.Gen, int32(f.Probe)<<8|int32(f.Container))
+		at := f.At
+		if at > c.now {
+			at += c.delay(id, streamTick, &c.scenario.ControlPlane.KubeletTick)
+		}
+		c.at(at, evProbeDue, id, f.Gen, int32(f.Probe)<<8|int32(f.Container))
 	case kubelet.AskImage:
 		c.step(id, kubelet.Event{Kind: kubelet.ImageStatus, OK: c.usableImage(id, f.Container)})
 	case kubelet.GenerateConfig:

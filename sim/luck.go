@@ -34,6 +34,7 @@ const (
 	streamVolumeStats
 	streamLayer
 	streamEvent
+	streamTick
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

@@ -31,6 +31,8 @@ func (c *Cluster) scenarioStep(i int) {
 		c.stepScale(s)
 	case model.StepSetImage:
 		c.stepSetImage(s)
+	case model.StepReseed:
+		c.seed = s.Seed
 	default:
 		c.nodeStep(s)
 	}
