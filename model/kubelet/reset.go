@@ -1,6 +1,10 @@
 package kubelet
 
-import "podsim/model"
+import (
+	"math/bits"
+
+	"podsim/model"
+)
 
 // reset is what a sync removes to restart all containers, as sets of containers: those whose
 // latest instance goes, and those whose instance before goes (kuberuntime ContainersToReset).
@@ -41,6 +45,13 @@ func (p *Pod) resetActions() reset {
 // containers that are only concerned, then those that asked for it.
 func (p *Pod) resetNext() {
 	r, n := &p.sync.reset, p.template.NumInit
+	for rest := r.prev; rest != 0; rest &= rest - 1 {
+		// What the deletor has removed meanwhile takes no time.
+		if i := bits.TrailingZeros64(rest); p.containers[i].prev.state == absent {
+			r.prev &^= bit(i)
+			r.removed = true
+		}
+	}
 	for _, source := range [...]bool{false, true} {
 		for _, list := range [...][2]int{{n, len(p.containers)}, {0, n}} {
 			for i := list[0]; i < list[1]; i++ {
