@@ -133,7 +133,7 @@ func (c *Cluster) comingTo(x *coming, e *Event) {
 func answersSync(k kubelet.EventKind) bool {
 	switch k {
 	case kubelet.SandboxStarted, kubelet.SandboxStopped, kubelet.ContainerCreated, kubelet.ContainerStarted,
-		kubelet.ContainerRemoved, kubelet.VolumesUnmounted:
+		kubelet.ContainerRemoved:
 		return true
 	}
 	return false

@@ -105,6 +105,7 @@ const (
 	evWake
 	// evSync: the pod's worker begins a sync.
 	evSync
+	// evDeadline: the pod's deadline is over, or with the Arg housekept a round of housekeeping.
 	evDeadline
 	evRelist
 	// evInspected: the PLEG has looked closer at a pod that has changed.
@@ -307,7 +308,11 @@ func (c *Cluster) podEvent(e *Event) {
 			c.step(id, kubelet.Event{Kind: kubelet.Woken})
 		}
 	case evDeadline:
-		c.step(id, kubelet.Event{Kind: kubelet.DeadlineReached})
+		kind := kubelet.DeadlineReached
+		if e.Arg == housekept {
+			kind = kubelet.Housekept
+		}
+		c.step(id, kubelet.Event{Kind: kind})
 	case evRelist:
 		if p.relistGen == op {
 			c.relisted(id, e.Arg)

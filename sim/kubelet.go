@@ -197,6 +197,8 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 		}
 	case kubelet.DeadlineAt:
 		c.at(n.loops.NextTick(max(f.At, c.now)), evDeadline, id, 0, 0)
+	case kubelet.Housekeep:
+		c.at(n.loops.NextHousekeeping(c.now), evDeadline, id, 0, housekept)
 	case kubelet.RelistSoon:
 		c.relist(id, n.loops.RelistPodAt(c.now), 0)
 	case kubelet.RelistNext:
@@ -252,6 +254,9 @@ func (c *Cluster) resynced(id model.PodID) model.Time {
 	}
 	return last
 }
+
+// housekept says, as the Arg of an evDeadline, that it is a round of housekeeping.
+const housekept = 1
 
 // relistAll says, as the Arg of an evRelist, that the PLEG looks at all pods.
 const relistAll = 1

@@ -231,6 +231,8 @@ func (d *driver) carryOut(f *kubelet.Effect) {
 	case kubelet.DeadlineAt:
 		e.Kind = kubelet.DeadlineReached
 		d.in(d.loops.NextTick(f.At)-d.now, e)
+	case kubelet.Housekeep:
+		d.in(d.loops.NextHousekeeping(d.now)-d.now, kubelet.Event{Kind: kubelet.Housekept})
 	case kubelet.RelistSoon:
 		d.relist(d.loops.RelistPodAt(d.now)-d.now, true)
 	case kubelet.RelistNext:

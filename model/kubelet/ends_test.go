@@ -403,19 +403,31 @@ func TestEvictions(t *testing.T) { testLives(t, evictions) }
 
 func TestWaits(t *testing.T) { testLives(t, waits) }
 
-// TestRejected lets the kubelet refuse a pod: it has failed and never has a worker, unless it is
-// deleted before the API server knows of it.
+// TestRejected lets the kubelet refuse a pod: it has failed and has no worker, until housekeeping
+// finds that it was deleted before the API server knew, or its deadline is over.
 func TestRejected(t *testing.T) {
-	reject := func(deleting bool) *driver {
-		d := newDriver(&v1.PodSpec{InitContainers: []v1.Container{app("i")}, Containers: []v1.Container{app("c")}})
+	reject := func(spec v1.PodSpec, deleting bool) *driver {
+		d := newDriver(&spec)
 		d.log = &strings.Builder{}
 		d.start()
+		d.until(500 * model.Millisecond)
 		d.step(kubelet.Event{Kind: kubelet.Rejected, Reason: model.ReasonOutOfCPU, Text: model.ReasonOutOfCPU, Deleting: deleting})
+		d.until(model.Second)
+		d.step(kubelet.Event{Kind: kubelet.Reconciled, Phase: d.api.Phase})
 		d.until(10 * model.Second)
 		return d
 	}
-	assert.Equal(t, "   0.005 Failed/OutOfcpu\n", reject(false).log.String())
-	d := reject(true)
-	assert.Contains(t, d.log.String(), "Failed/OutOfcpu [i ContainerStatusUnknown(137)] [c PodInitializing]\n")
+	plain := v1.PodSpec{Containers: []v1.Container{app("c")}}
+	d := reject(plain, false)
+	assert.Equal(t, "   0.505 Failed/OutOfcpu\n", d.log.String())
+	assert.False(t, d.done)
+
+	d = reject(plain, true)
+	assert.Equal(t, "   0.505 Failed/OutOfcpu\n   2.006 Failed/OutOfcpu initialized [c ContainerStatusUnknown(137)]\n", d.log.String())
 	assert.True(t, d.done)
+
+	plain.ActiveDeadlineSeconds = seconds(5)
+	plain.InitContainers = []v1.Container{app("i")}
+	assert.Equal(t, "   0.505 Failed/OutOfcpu\n   5.001     DeadlineExceeded -\n"+
+		"   5.006 Failed/DeadlineExceeded [i ContainerStatusUnknown(137)] [c PodInitializing]\n", reject(plain, false).log.String())
 }

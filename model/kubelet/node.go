@@ -115,6 +115,14 @@ func (l *Loops) NextTick(t model.Time) model.Time {
 	return l.Origin + floor(t-l.Origin+syncTick-1, syncTick)
 }
 
+// housekeepingPeriod is that of the sync loop's other ticker (kubelet.go housekeepingPeriod).
+const housekeepingPeriod = 2 * model.Second
+
+// NextHousekeeping is the first round of housekeeping after t.
+func (l *Loops) NextHousekeeping(t model.Time) model.Time {
+	return l.Origin + floor(t-l.Origin, housekeepingPeriod) + housekeepingPeriod
+}
+
 // floor is the largest multiple of period up to t, for t of either sign.
 func floor(t, period model.Time) model.Time {
 	m := t % period

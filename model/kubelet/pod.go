@@ -85,6 +85,8 @@ type work struct {
 	// initialized says that the pod had run containers when the worker took its object last
 	// (hasPodInitialized).
 	initialized bool
+	// rejected says that the kubelet did not admit the pod and that housekeeping has not taken it.
+	rejected bool
 	// podFinished says that SyncTerminatedPod is done (versionedPodStatus.podIsFinished).
 	podFinished bool
 }
@@ -263,6 +265,8 @@ const (
 	Woken
 	// DeadlineReached is the tick of the sync loop that DeadlineAt asked for.
 	DeadlineReached
+	// Housekept is the round of housekeeping that Housekeep asked for.
+	Housekept
 	// Relisted: the PLEG has listed the pod; what it saw is the state at this moment. OK says
 	// that it was asked to, and did not look at all pods. If Unseen was true before, Inspected
 	// follows: the PLEG has looked closer, and its cache has the state at that moment.
@@ -318,7 +322,7 @@ const (
 	Probed
 )
 
-var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Relisted", "Inspected", "Evict", "SyncBegun", "SandboxStarted",
+var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "SyncBegun", "SandboxStarted",
 	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
 
@@ -364,6 +368,8 @@ const (
 	Wake EffectKind = iota
 	// DeadlineAt asks for DeadlineReached at the first tick of the sync loop from At on.
 	DeadlineAt
+	// Housekeep asks for Housekept at the next round of housekeeping.
+	Housekeep
 	// RelistSoon asks the PLEG to look at the pod at once, RelistNext to report at its next
 	// look at all pods.
 	RelistSoon
@@ -407,7 +413,7 @@ const (
 	Done
 )
 
-var effectNames = [...]string{"Wake", "DeadlineAt", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "Emit", "MountVolumes", "SetUpVolume", "UnmountVolumes",
+var effectNames = [...]string{"Wake", "DeadlineAt", "Housekeep", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "Emit", "MountVolumes", "SetUpVolume", "UnmountVolumes",
 	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "Discard", "RunHook", "Timer", "ProbeAt",
 	"RunProbe", "Done"}
 

@@ -198,7 +198,7 @@ func convertStatus(c *instance, old *model.ContainerStatus) model.ContainerStatu
 func (p *Pod) setStatus(force bool) {
 	if p.next.StartTime == model.Never {
 		p.next.StartTime = p.now.TruncateSecond()
-		if d := p.template.ActiveDeadlineSeconds; d >= 0 && p.work.kind < terminatedPod {
+		if d := p.template.ActiveDeadlineSeconds; d >= 0 {
 			p.out = append(p.out, Effect{Kind: DeadlineAt, At: p.next.StartTime + model.Time(d)*model.Second})
 		}
 	}

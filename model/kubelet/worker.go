@@ -116,6 +116,10 @@ func (p *Pod) handle(e Event) {
 		p.update()
 	case Reconciled:
 		p.config.phase = e.Phase
+		if p.work.rejected {
+			p.housekeep()
+			return
+		}
 		terminal := e.Phase.Terminal() && p.work.kind == syncPod
 		if terminal {
 			p.terminate()
@@ -125,7 +129,7 @@ func (p *Pod) handle(e Event) {
 		}
 	case Woken:
 		p.update()
-	case DeadlineReached:
+	case DeadlineReached, Housekept:
 		p.update()
 	case Relisted:
 		p.relisted(e)
@@ -221,27 +225,35 @@ func (p *Pod) instanceOf(i int) int32 {
 func (p *Pod) configured(e Event) {
 	p.config.phase = e.Phase
 	p.config.deleting, p.config.graceSeconds, p.config.generation = e.Deleting, e.GraceSeconds, e.N
+	if p.work.rejected {
+		p.housekeep()
+		return
+	}
 	if e.Deleting || e.Phase.Terminal() {
 		p.terminate()
 	}
 	p.update()
 }
 
-// rejected follows rejectPod of kubelet.go: the pod has failed before it had a worker. Housekeeping
-// gives it one, which finishes the deletion, if it is deleted before the API server knows that
-// it has failed (kubelet_pods.go filterTerminalPodsToDelete).
-// Differs from Kubernetes: that worker begins at once, not at the next of housekeeping's rounds
-// of 2 s.
+// rejected follows rejectPod of kubelet.go: the pod has failed and has no worker.
 func (p *Pod) rejected(e Event) {
 	p.out = append(p.out, Effect{Kind: Emit, Container: -1, Warning: true, Reason: model.EventRejected,
 		Message: model.TextMessage(e.Text), M: int64(e.Reason)})
 	p.next = model.PodStatus{Phase: model.PodFailed, Reason: e.Reason, Message: e.Message, StartTime: model.Never,
 		ObservedGeneration: e.N}
-	p.work.kind = terminatedPod
+	p.work.kind, p.work.rejected = terminatedPod, true
+	p.work.initialized = p.template.NumInit == 0
 	p.setStatus(e.Deleting)
 	p.config = config{deleting: e.Deleting, graceSeconds: e.GraceSeconds, phase: e.Phase, generation: e.N}
-	if e.Deleting {
-		p.update()
+}
+
+// housekeep lets housekeeping give a rejected pod a worker, which finishes its deletion, when it was
+// deleted before the API server knew that it has failed (kubelet_pods.go
+// filterTerminalPodsToDelete).
+func (p *Pod) housekeep() {
+	if p.config.deleting && p.config.phase.Terminal() {
+		p.work.rejected = false
+		p.ask(Housekeep, -1)
 	}
 }
 
