@@ -100,6 +100,17 @@ func TestRandomKubelet(t *testing.T) {
 	}
 }
 
+// TestKubeletEnds compares the pods that are refused, wait for what is not there, are evicted, or are
+// deleted while they wait.
+func TestKubeletEnds(t *testing.T) {
+	list, err := conform.ReadFile("testdata/kubelet-ends.jsonl.gz")
+	require.NoError(t, err)
+	require.Len(t, list, 239)
+	for _, r := range compareAll(t, list) {
+		assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
+	}
+}
+
 var jittered = flag.Int("jittered", 10, "compare this many random pods with jitter")
 
 func TestJitteredKubelet(t *testing.T) {
