@@ -207,14 +207,19 @@ func (w *Writer) container(r *transitionRow, p *model.Pod, i int) {
 		LastState: k.Last.Kind.String(), LastReason: s.Texts.String(k.Last.Reason), LastMessage: s.Message(p, i, k.Last.Message),
 		LastExitCode: k.Last.ExitCode, LastSignal: k.Last.Signal, LastInstance: k.Last.ContainerID,
 	}
-	c.StartedAt, c.FinishedAt = stateTimes(&k.State)
-	c.LastStarted, c.LastFinished = stateTimes(&k.Last)
+	c.StartedAt, c.FinishedAt = w.stateTimes(&k.State)
+	c.LastStarted, c.LastFinished = w.stateTimes(&k.Last)
 	r.States = append(r.States, c)
 }
 
-func stateTimes(s *model.ContainerState) (started, finished int64) {
+func (w *Writer) stateTimes(s *model.ContainerState) (started, finished int64) {
 	known := s.Kind == model.StateTerminated && s.TimesKnown()
-	return timeOr(s.StartedAt, known || s.Kind == model.StateRunning), timeOr(s.FinishedAt, known)
+	began := s.StartedAt
+	if s.Reason == model.ReasonStartError {
+		// The runtime knows of no start, which the kubelet takes for the beginning of Unix time.
+		began = -model.Time(w.state.Start.UnixNano())
+	}
+	return timeOr(began, known || s.Kind == model.StateRunning), timeOr(s.FinishedAt, known)
 }
 
 func (w *Writer) node(r *transitionRow, n *model.Node) {
