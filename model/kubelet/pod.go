@@ -71,8 +71,9 @@ const (
 // work is the state of the pod worker.
 type work struct {
 	kind workType
-	// pending says that an update waits for the worker, busy that the worker is in a sync.
-	pending, busy bool
+	// pending says that an update waits for the worker, busy that the worker is in a sync, stale
+	// that the update has the pod's object as the sync before had it.
+	pending, busy, stale bool
 	// lastSync is when the last sync ended; the next one waits for a PLEG newer than that.
 	lastSync model.Time
 	// evicted is the reason why the kubelet itself ends the pod, NoText otherwise.

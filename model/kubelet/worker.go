@@ -281,7 +281,7 @@ func (p *Pod) terminate() {
 
 // update gives the worker work, with the object as it is now (UpdatePod).
 func (p *Pod) update() {
-	p.work.pending, p.work.phase = true, p.config.phase
+	p.work.pending, p.work.stale, p.work.phase = true, false, p.config.phase
 	if p.work.kind != terminatedPod {
 		p.work.initialized = p.hasInitialized()
 	}
@@ -295,9 +295,13 @@ func (p *Pod) requeue() { p.work.pending = true }
 // at the pod since the last sync (podWorkerLoop: startPodSync, podCache.GetNewerThan).
 func (p *Pod) runWorker() {
 	if p.work.pending && !p.work.busy {
-		p.work.pending, p.work.busy = false, true
-		p.sync = syncState{kind: p.work.kind, deleting: p.config.deleting, deletionGrace: p.config.graceSeconds,
-			override: p.work.graceSeconds, phase: p.work.phase, generation: p.config.generation, current: -1, stage: awaitingRelist}
+		seen := p.config
+		if p.work.stale {
+			seen = config{deleting: p.sync.deleting, graceSeconds: p.sync.deletionGrace, generation: p.sync.generation}
+		}
+		p.work.pending, p.work.busy, p.work.stale = false, true, false
+		p.sync = syncState{kind: p.work.kind, deleting: seen.deleting, deletionGrace: seen.graceSeconds,
+			override: p.work.graceSeconds, phase: p.work.phase, generation: seen.generation, current: -1, stage: awaitingRelist}
 	}
 	switch {
 	case p.sync.stage != awaitingRelist:
@@ -545,7 +549,8 @@ func (p *Pod) endSync() {
 		return
 	}
 	if p.sync.reset.removed {
-		p.update()
+		p.requeue()
+		p.work.stale = true
 	}
 	if p.sync.acted {
 		p.ask(RelistSoon, -1)
