@@ -65,18 +65,18 @@ func (r *ConfigRef) missing() string {
 	return fmt.Sprintf("%s %q not found", r.kind(), r.Name)
 }
 
-// EnvError is why a variable cannot be made of source, which is nil when there is none: "" when
-// it can (pkg/kubelet/kubelet_pods.go makeEnvironmentVariables).
-func (r *ConfigRef) EnvError(source *ConfigSource) string {
+// EnvError is why a variable of a pod in the namespace cannot be made of source, which is nil when
+// there is none: "" when it can (pkg/kubelet/kubelet_pods.go makeEnvironmentVariables).
+func (r *ConfigRef) EnvError(namespace string, source *ConfigSource) string {
 	switch {
 	case source == nil:
 		return r.missing()
 	case r.Key == "" || r.Optional || slices.Contains(source.Keys, r.Key):
 		return ""
 	case r.Secret:
-		return fmt.Sprintf("couldn't find key %v in Secret %v/%v", r.Key, source.Namespace, source.Name)
+		return fmt.Sprintf("couldn't find key %v in Secret %v/%v", r.Key, namespace, r.Name)
 	}
-	return fmt.Sprintf("couldn't find key %v in ConfigMap %v/%v", r.Key, source.Namespace, source.Name)
+	return fmt.Sprintf("couldn't find key %v in ConfigMap %v/%v", r.Key, namespace, r.Name)
 }
 
 // FileError is why a volume's file cannot be made of source, which is nil when there is none: ""

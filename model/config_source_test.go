@@ -14,9 +14,7 @@ func ptr[T any](v T) *T { return &v }
 // TestConfigErrors asks for ConfigMaps, Secrets and their keys, as variables and as files.
 func TestConfigErrors(t *testing.T) {
 	configMap := model.ConfigMapSource(&v1.ConfigMap{Data: map[string]string{"a": ""}, BinaryData: map[string][]byte{"b": nil}})
-	configMap.Namespace, configMap.Name = "ns", "cm"
 	secret := model.SecretSource(&v1.Secret{Data: map[string][]byte{"a": nil}, StringData: map[string]string{"a": "", "s": ""}})
-	secret.Namespace, secret.Name = "ns", "se"
 	assert.Equal(t, []string{"a", "s"}, secret.Keys)
 	for _, x := range []struct {
 		ref       model.ConfigRef
@@ -33,7 +31,7 @@ func TestConfigErrors(t *testing.T) {
 		{model.ConfigRef{Name: "cm", Key: "z", Optional: true}, &configMap, "", ""},
 		{model.ConfigRef{Name: "se", Secret: true, Key: "z"}, &secret, "couldn't find key z in Secret ns/se", "references non-existent secret key: z"},
 	} {
-		assert.Equal(t, x.env, x.ref.EnvError(x.source))
+		assert.Equal(t, x.env, x.ref.EnvError("ns", x.source))
 		assert.Equal(t, x.file, x.ref.FileError(x.source))
 	}
 }

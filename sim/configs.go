@@ -56,7 +56,7 @@ func (c *Cluster) configError(id model.PodID, i int) string {
 	t := &o.Template.Containers[i]
 	for j := range t.EnvRefs {
 		r := &t.EnvRefs[j]
-		if why := r.EnvError(c.configSource(o.Template.Namespace, r)); why != "" {
+		if why := r.EnvError(o.Template.Namespace, c.configSource(o.Template.Namespace, r)); why != "" {
 			return why
 		}
 	}

@@ -398,7 +398,9 @@ func (c *Cluster) recover(id model.NodeID) {
 		}
 	}
 	n.deferred = n.deferred[:0]
-	c.resumeEvictions(id)
+	if n.failed != model.FailNetwork {
+		c.resumeEvictions(id)
+	}
 	missed := append([]model.PodID(nil), n.missed...)
 	n.missed = n.missed[:0]
 	for _, p := range missed {
