@@ -13,7 +13,9 @@ import (
 // canAdmit says whether a kubelet takes a pod that it has just seen; if not, its machine is told
 // why (kubelet.go HandlePodAdditions; lifecycle/predicate.go Admit). A pod that has ended is not
 // looked at.
-// Differs from Kubernetes: no pod is preempted for a critical one; that is rejected like others.
+//
+// Differs from Kubernetes: no pod is preempted for a critical one; that is rejected like others. There
+// are no device plugins, which would reject a pod before its requests are compared.
 func (c *Cluster) canAdmit(id model.PodID) bool {
 	o := &c.state.Pods[id]
 	if o.Status.Phase.Terminal() {
