@@ -174,7 +174,7 @@ type container struct {
 	// ended says that the list showed that an instance has ended.
 	ended bool
 	// old is the instance before prev, when it is in the runtime still; 0 otherwise.
-	old int32
+	old, seenOld, viewOld int32
 
 	// failure is the reason cache's entry: why the container could not be started
 	// (reason_cache.go).

@@ -16,23 +16,39 @@ func (p *Pod) prune() {
 		if c.viewCur.state == exited && c.viewPrev.state == exited && c.prev.id == c.viewPrev.id {
 			p.sync.toPrune |= bit(i)
 		}
+		if c.viewOld != 0 && c.old == c.viewOld {
+			p.sync.toPruneOld |= bit(i)
+		}
 	}
 	p.pruneNext()
 }
 
 func (p *Pod) pruneNext() {
-	if p.sync.toPrune == 0 {
+	rest := p.sync.toPrune | p.sync.toPruneOld
+	if rest == 0 {
 		p.runSandbox()
 		return
 	}
-	p.ask(Remove, bits.TrailingZeros64(p.sync.toPrune))
+	i := bits.TrailingZeros64(rest)
+	id := p.containers[i].viewOld
+	if p.sync.toPrune&bit(i) != 0 {
+		id = p.containers[i].viewPrev.id
+	}
+	p.out = append(p.out, Effect{Kind: Remove, Container: int8(i), Instance: id})
 }
 
 func (p *Pod) pruned() {
-	c := &p.containers[bits.TrailingZeros64(p.sync.toPrune)]
-	c.prev = instance{}
+	i := bits.TrailingZeros64(p.sync.toPrune | p.sync.toPruneOld)
+	c := &p.containers[i]
+	switch {
+	case p.sync.toPrune&bit(i) == 0:
+		p.sync.toPruneOld &^= bit(i)
+		c.old = 0
+	default:
+		p.sync.toPrune &^= bit(i)
+		c.prev = instance{}
+	}
 	p.changed()
-	p.sync.toPrune &= p.sync.toPrune - 1
 	p.pruneNext()
 }
 

@@ -54,7 +54,7 @@ type syncState struct {
 	toStart, toKill uint64
 	// killing are the containers whose kill is under way, toPrune those whose older instance
 	// is to be removed.
-	killing, toPrune uint64
+	killing, toPrune, toPruneOld uint64
 	// current is the container being started or killed.
 	current int8
 	// createSandbox says that a new sandbox is made after the old one is stopped.
@@ -341,7 +341,7 @@ func (p *Pod) look() {
 	p.view = p.seen.status
 	for i := range p.containers {
 		c := &p.containers[i]
-		c.viewCur, c.viewPrev = c.seenCur, c.seenPrev
+		c.viewCur, c.viewPrev, c.viewOld = c.seenCur, c.seenPrev, c.seenOld
 	}
 }
 
@@ -397,7 +397,7 @@ func (p *Pod) cacheStatus() {
 	p.seen.hasIP = p.seen.hasIP || p.sandbox.ready
 	for i := range p.containers {
 		c := &p.containers[i]
-		c.seenCur, c.seenPrev = c.cur, c.prev
+		c.seenCur, c.seenPrev, c.seenOld = c.cur, c.prev, c.old
 	}
 }
 
