@@ -148,7 +148,8 @@ func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 	}
 	at := annotation(pod, "trace/delete-after", -1)
 	if s.deleted > 0 {
-		at = s.deleted
+		// The recording has whole milliseconds.
+		at = s.deleted + float64(seed%10)/1e4
 	}
 	if at >= 0 {
 		sc.Steps = append(sc.Steps, model.Step{At: s.created + duration(at), Verb: model.StepDelete,
@@ -217,7 +218,7 @@ func testerNode() model.NodeSpec {
 	return model.NodeSpec{Name: "real0", Object: node, Images: []string{testerImage}}
 }
 
-func duration(s float64) model.Time { return model.Time(s*1000) * model.Millisecond }
+func duration(s float64) model.Time { return model.Time(s*1e4) * (model.Millisecond / 10) }
 
 func annotation(pod *v1.Pod, key string, absent float64) float64 {
 	x, err := strconv.ParseFloat(pod.Annotations[key], 64)

@@ -110,6 +110,8 @@ const (
 	evRelist
 	// evInspected: the PLEG has looked closer at a pod that has changed.
 	evInspected
+	// evStatusSync: the status manager looks at all statuses.
+	evStatusSync
 	// evRuntime: the runtime answers; Arg is the container and the answer's kind.
 	evRuntime
 	evExit
@@ -316,6 +318,10 @@ func (c *Cluster) podEvent(e *Event) {
 	case evRelist:
 		if p.relistGen == op {
 			c.relisted(id, e.Arg)
+		}
+	case evStatusSync:
+		if c.kubeletHas(id) && !p.done {
+			c.statusChanged(id)
 		}
 	case evInspected:
 		c.step(id, kubelet.Event{Kind: kubelet.Inspected})

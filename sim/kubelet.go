@@ -207,6 +207,10 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 		c.at(c.now+f.Delay+c.delay(id, streamSync, &c.scenario.ControlPlane.KubeletSync), evSync, id, 0, 0)
 	case kubelet.PublishStatus:
 		c.statusChanged(id)
+	case kubelet.PublishHeld:
+		if at := n.loops.NextStatusSync(c.now); at < n.loops.NextRelist(c.now) {
+			c.at(at, evStatusSync, id, 0, 0)
+		}
 	case kubelet.Emit:
 		c.emit(id, f)
 	case kubelet.Timer:

@@ -88,6 +88,13 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 		n := &c.nodes[c.state.Pods[id].Node]
 		n.deletor = max(n.deletor, c.now) + c.delay(id, streamRemove, &l.Remove)
 		c.at(n.deletor, evRuntime, id, uint16(f.Instance), answer(kubelet.ContainerDiscarded, f.Container))
+	case kubelet.Collect:
+		loops := &c.nodes[c.state.Pods[id].Node].loops
+		if at := loops.NextCollect(c.now); at < loops.NextRelist(c.now) {
+			took := c.delay(id, streamRemove, &l.Remove)
+			loops.Collect(took)
+			c.at(at+took, evRuntime, id, uint16(f.Instance), answer(kubelet.ContainerDiscarded, f.Container))
+		}
 	case kubelet.Stop:
 		r.stop(id, f)
 	case kubelet.RunHook:

@@ -237,6 +237,8 @@ func (d *driver) carryOut(f *kubelet.Effect) {
 		d.relist(d.loops.RelistPodAt(d.now)-d.now, true)
 	case kubelet.RelistNext:
 		d.relist(d.loops.NextRelist(d.now)-d.now, false)
+	case kubelet.PublishHeld, kubelet.Collect:
+		// Their moments come after what the worker and the deletor do.
 	case kubelet.PublishStatus:
 		if d.manager.Changed(1) {
 			d.send(1)

@@ -20,6 +20,13 @@ const (
 // reconcilerLoopSleepPeriod); the populator of the desired state has the same.
 const reconcilePeriod = 100 * model.Millisecond
 
+// statusPeriod is that of the status manager's looks at all statuses (status/status_manager.go
+// syncPeriod), collectPeriod that of the container GC (kubelet.go ContainerGCPeriod).
+const (
+	statusPeriod  = 10 * model.Second
+	collectPeriod = model.Minute
+)
+
 // NextReconcile is the first round of the volume manager's reconciler after t.
 func (l *Loops) NextReconcile(t model.Time) model.Time {
 	return l.Origin + floor(t-l.Origin, reconcilePeriod) + reconcilePeriod
@@ -33,6 +40,8 @@ type Loops struct {
 	// known is a look at all pods after which none was other than usual, if some is set.
 	known look
 	some  bool
+	// collecting is how much later the rounds of the container GC come for the time they took.
+	collecting model.Time
 }
 
 // look is one of the PLEG's looks at all pods: when it begins and is over, and when the one before
@@ -109,6 +118,21 @@ func (l *Loops) RelistPod(t model.Time, changed bool) model.Time {
 	}
 	return end
 }
+
+// NextStatusSync is the status manager's first look at all statuses after t
+// (status/status_manager.go Start).
+func (l *Loops) NextStatusSync(t model.Time) model.Time {
+	return l.Origin + floor(t-l.Origin, statusPeriod) + statusPeriod
+}
+
+// NextCollect is the container GC's first round after t (kubelet.go StartGarbageCollection).
+func (l *Loops) NextCollect(t model.Time) model.Time {
+	return l.Origin + l.collecting + floor(t-l.Origin-l.collecting, collectPeriod) + collectPeriod
+}
+
+// Collect takes into account how long a round of the container GC takes: the next one comes a
+// period after its end.
+func (l *Loops) Collect(took model.Time) { l.collecting += took }
 
 // NextTick is the sync loop's first tick at or after t: a pod's wake is seen there.
 func (l *Loops) NextTick(t model.Time) model.Time {

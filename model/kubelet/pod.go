@@ -379,6 +379,9 @@ const (
 	BeginSync
 	// PublishStatus says that Status changed.
 	PublishStatus
+	// PublishHeld says that Status did not change, but that what was held back of it while
+	// containers could run may go with the status manager's next look at all statuses.
+	PublishHeld
 	// Emit writes a Kubernetes Event: Reason, Warning, Container, Message, M, S.
 	Emit
 
@@ -402,6 +405,9 @@ const (
 	// Discard lets the kubelet's deletor remove an instance that has ended, after those of all the
 	// node's pods that it was given before (pod_container_deletor.go).
 	Discard
+	// Collect lets the container GC remove such an instance, if its next round comes before the
+	// PLEG's next list: then the deletor takes care of it. ContainerDiscarded answers it too.
+	Collect
 	// RunHook runs the container's hook: PostStart or PreStop by OK (true is postStart).
 	RunHook
 	// Timer asks for TimerFired after Delay.
@@ -414,8 +420,8 @@ const (
 	Done
 )
 
-var effectNames = [...]string{"Wake", "DeadlineAt", "Housekeep", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "Emit", "MountVolumes", "SetUpVolume", "UnmountVolumes",
-	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "Discard", "RunHook", "Timer", "ProbeAt",
+var effectNames = [...]string{"Wake", "DeadlineAt", "Housekeep", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "PublishHeld", "Emit", "MountVolumes", "SetUpVolume", "UnmountVolumes",
+	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "Discard", "Collect", "RunHook", "Timer", "ProbeAt",
 	"RunProbe", "Done"}
 
 // String is the effect's name.

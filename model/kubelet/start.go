@@ -349,6 +349,9 @@ func (p *Pod) exited(e Event) {
 	}
 	p.changed()
 	if x == &c.cur {
+		if c.prev.state == exited {
+			p.out = append(p.out, Effect{Kind: Collect, Container: e.Container, Instance: c.prev.id})
+		}
 		p.hookInterrupted(int(e.Container))
 	}
 }

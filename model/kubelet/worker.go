@@ -608,7 +608,11 @@ func (p *Pod) terminatingDone() {
 		p.stopProbes(t, 0)
 	}
 	p.generateStatus(fromRuntime, true)
+	version := p.Version
 	p.setStatus(p.sync.deleting)
+	if p.Version == version {
+		p.ask(PublishHeld, -1)
+	}
 	p.work.kind = terminatedPod
 	if p.volumes.asked {
 		p.ask(UnmountVolumes, -1)
