@@ -46,6 +46,9 @@ type driver struct {
 	pull, config, create string
 	// configAt is when the ConfigMaps come that the volumes need.
 	configAt model.Time
+	// script is what the machine was asked in this life, when writes says to note it.
+	script []call
+	writes bool
 	// log, where it is not nil, gets the transitions and Events.
 	log *strings.Builder
 }
@@ -84,7 +87,7 @@ func (d *driver) start() {
 	d.pod.Reset(d.template)
 	containers := d.api.Containers[:0]
 	*d = driver{state: d.state, template: d.template, pod: d.pod, coming: d.coming[:0], fx: d.fx, runs: d.runs, probe: d.probe,
-		pull: d.pull, config: d.config, create: d.create, configAt: d.configAt, log: d.log, manager: d.manager, starts: d.starts, started: d.started, ending: d.ending, code: d.code, relistAt: model.Never}
+		pull: d.pull, config: d.config, create: d.create, configAt: d.configAt, log: d.log, manager: d.manager, starts: d.starts, started: d.started, ending: d.ending, code: d.code, relistAt: model.Never, script: d.script[:0], writes: d.writes}
 	d.api = model.PodStatus{StartTime: model.Never, Containers: containers}
 	clear(d.starts)
 	for i := range d.ending {
@@ -176,6 +179,7 @@ func (d *driver) exitIn(i int8, instance int32, after model.Time) {
 func (d *driver) step(e kubelet.Event) {
 	e.Now, e.Global = d.now, d.loops.LastRelist(d.now)
 	d.steps++
+	d.note(call{kind: stepped, event: e})
 	d.fx = d.pod.Step(e, d.fx[:0])
 	for i := 0; i < len(d.fx); i++ {
 		d.carryOut(&d.fx[i])
@@ -307,11 +311,13 @@ func (d *driver) relist(after model.Time, asked bool) {
 
 // send lets the status manager take the status; Reconciled stands for the write's arrival.
 func (d *driver) send(model.PodID) {
+	d.note(call{kind: sent})
 	d.pod.Send()
 	d.in(5*model.Millisecond, kubelet.Event{Kind: kubelet.Reconciled})
 }
 
 func (d *driver) publish() {
+	d.note(call{kind: published, event: kubelet.Event{Now: d.now}})
 	if d.pod.Publish(&d.api, d.now) {
 		d.transitions++
 		if d.log != nil {
@@ -377,4 +383,42 @@ func (d *driver) stateWords(s *model.ContainerState) string {
 		return d.state.Texts.String(s.Reason)
 	}
 	return s.Kind.String()
+}
+
+// call is a call of a pod's machine.
+type call struct {
+	kind  callKind
+	event kubelet.Event
+}
+
+type callKind uint8
+
+const (
+	stepped callKind = iota
+	sent
+	published
+)
+
+// note adds a call to the life's script, if it is written down.
+func (d *driver) note(c call) {
+	if d.writes {
+		d.script = append(d.script, c)
+	}
+}
+
+// replay lets the machine alone live a life that was written down.
+func (d *driver) replay() {
+	d.pod.Reset(d.template)
+	containers := d.api.Containers[:0]
+	d.api = model.PodStatus{StartTime: model.Never, Containers: containers}
+	for i := range d.script {
+		switch c := &d.script[i]; c.kind {
+		case stepped:
+			d.fx = d.pod.Step(c.event, d.fx[:0])
+		case sent:
+			d.pod.Send()
+		case published:
+			d.pod.Publish(&d.api, c.event.Now)
+		}
+	}
 }
