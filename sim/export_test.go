@@ -76,7 +76,7 @@ func (c *Cluster) Worker(id model.PodID) (busy, terminating bool) {
 
 // Started says that the kubelet takes a container as started.
 func (c *Cluster) Started(id model.PodID, i int) bool {
-	s := &c.pods[id].machine.Status
+	s := c.pods[id].machine.Status
 	return s.Containers != nil && s.Containers[i].Started
 }
 

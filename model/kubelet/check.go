@@ -50,7 +50,7 @@ func (p *Pod) checkContainer(i int) string {
 // unprobed says that a container runs, its startup or readiness probe has not succeeded, and no
 // run is under way or to come.
 func (p *Pod) unprobed(i int) bool {
-	c, s := &p.containers[i], &p.Status
+	c, s := &p.containers[i], p.Status
 	if p.work.kind != syncPod || s.Phase.Terminal() || s.Containers == nil || s.Containers[i].State.Kind != model.StateRunning {
 		return false
 	}

@@ -30,14 +30,15 @@ type Pod struct {
 
 	// Status is the status manager's entry for the pod (status/status_manager.go podStatuses);
 	// version counts its changes, 0 means that there is none yet. The driver publishes it.
-	Status  model.PodStatus
+	Status  *model.PodStatus
 	Version int64
 	// sending is the status on its way to the API server.
 	sending sending
-	// next is the status being generated; its memory is used again. spare is memory for the
-	// containers of the entry before the first, which has none.
-	next  model.PodStatus
-	spare []model.ContainerStatus
+	// next is the status being generated: it and Status change places when it becomes the entry.
+	// spare is memory for the containers of the entry before the first, which has none.
+	next     *model.PodStatus
+	statuses [2]model.PodStatus
+	spare    []model.ContainerStatus
 
 	// The step under way: the moment, the PLEG's last look at all pods, the effects so far.
 	now, global model.Time
@@ -231,7 +232,7 @@ func NewPod(t *model.PodTemplate) *Pod {
 // Reset makes p the machine of a new pod, using its memory again.
 func (p *Pod) Reset(t *model.PodTemplate) {
 	containers := p.containers[:0]
-	status, next, sent := p.Status, p.next, p.sending.status
+	status, next, sent := p.statuses[0].Containers, p.statuses[1].Containers, p.sending.status
 	backoff := p.volumes.backoff[:0]
 	*p = Pod{template: t}
 	p.volumes.backoff = backoff
@@ -242,9 +243,10 @@ func (p *Pod) Reset(t *model.PodTemplate) {
 		containers = append(containers, container{})
 	}
 	p.containers = containers
-	p.Status = model.PodStatus{StartTime: model.Never}
-	p.next = model.PodStatus{Containers: next.Containers[:0]}
-	p.spare = status.Containers[:0]
+	p.Status, p.next = &p.statuses[0], &p.statuses[1]
+	p.Status.StartTime = model.Never
+	p.next.Containers = next[:0]
+	p.spare = status[:0]
 }
 
 // EventKind is what happened to a pod.

@@ -273,7 +273,7 @@ func (p *Pod) setContainerReadiness(i int, instance int32, ready bool) {
 	if c.ContainerID != instance || c.Ready == ready {
 		return
 	}
-	p.next.CopyFrom(&p.Status)
+	p.next.CopyFrom(p.Status)
 	p.next.Containers[i].Ready = ready
 	p.next.SetReady(p.template, p.now)
 	p.setStatus(false)
@@ -285,7 +285,7 @@ func (p *Pod) setContainerStartup(i int, instance int32, started bool) {
 	if c.ContainerID != instance || c.Started == started {
 		return
 	}
-	p.next.CopyFrom(&p.Status)
+	p.next.CopyFrom(p.Status)
 	p.next.Containers[i].Started = started
 	p.setStatus(false)
 }

@@ -78,7 +78,7 @@ func (p *Pod) sandboxStarted(e Event) {
 
 // onSandboxReady publishes PodReadyToStartContainers at once (kubelet.go OnPodSandboxReady).
 func (p *Pod) onSandboxReady() {
-	p.next.CopyFrom(&p.Status)
+	p.next.CopyFrom(p.Status)
 	p.next.SetCondition(model.PodReadyToStartContainers, model.ConditionTrue, model.NoText, model.Message{}, p.now)
 	p.setStatus(p.sync.deleting)
 }

@@ -35,7 +35,7 @@ func (p *Pod) sandboxOf(from source) *sandbox {
 // generateStatus makes the pod's status in p.next (kubelet_pods.go generateAPIPodStatus).
 // terminal says that no container of the pod will be started again.
 func (p *Pod) generateStatus(from source, terminal bool) {
-	t, old, s := p.template, &p.Status, &p.next
+	t, old, s := p.template, p.Status, p.next
 	containers := s.Containers[:0]
 	*s = model.PodStatus{Conditions: old.Conditions, StartTime: old.StartTime, ObservedGeneration: p.sync.generation}
 	restarting := p.restartsAll(from)
@@ -202,7 +202,7 @@ func (p *Pod) setStatus(force bool) {
 			p.out = append(p.out, Effect{Kind: DeadlineAt, At: p.next.StartTime + model.Time(d)*model.Second})
 		}
 	}
-	if p.Version > 0 && !force && p.next.Equal(&p.Status) {
+	if p.Version > 0 && !force && p.next.Equal(p.Status) {
 		return
 	}
 	p.keepSending()
@@ -217,8 +217,8 @@ func (p *Pod) setStatus(force bool) {
 // terminatePod follows status_manager.go TerminatePod: every container that could be started
 // has a terminated state in the end.
 func (p *Pod) terminatePod() {
-	s := &p.next
-	s.CopyFrom(&p.Status)
+	s := p.next
+	s.CopyFrom(p.Status)
 	if p.work.initialized {
 		for i := p.template.NumInit; i < len(s.Containers); i++ {
 			markTerminated(&s.Containers[i])
@@ -290,7 +290,7 @@ func (p *Pod) keepSending() {
 	if p.sending.status == nil {
 		p.sending.status = new(model.PodStatus)
 	}
-	p.sending.status.CopyFrom(&p.Status)
+	p.sending.status.CopyFrom(p.Status)
 	p.sending.copied = true
 }
 
@@ -306,11 +306,11 @@ func ReconcilesReady(t *model.PodTemplate, s *model.PodStatus) bool {
 // Publish writes the status that was sent into the API server's copy (status_manager.go
 // mergePodStatus). It says whether the copy changed.
 func (p *Pod) Publish(api *model.PodStatus, now model.Time) bool {
-	s := &p.next
+	s := p.next
 	if p.sending.copied {
 		s.CopyFrom(p.sending.status)
 	} else {
-		s.CopyFrom(&p.Status)
+		s.CopyFrom(p.Status)
 	}
 	p.sending.taken = false
 	ending := !api.Phase.Terminal() && s.Phase.Terminal()

@@ -239,7 +239,7 @@ func (p *Pod) configured(e Event) {
 func (p *Pod) rejected(e Event) {
 	p.out = append(p.out, Effect{Kind: Emit, Container: -1, Warning: true, Reason: model.EventRejected,
 		Message: model.TextMessage(e.Text), M: int64(e.Reason)})
-	p.next = model.PodStatus{Phase: model.PodFailed, Reason: e.Reason, Message: e.Message, StartTime: model.Never,
+	*p.next = model.PodStatus{Phase: model.PodFailed, Reason: e.Reason, Message: e.Message, StartTime: model.Never,
 		ObservedGeneration: e.N}
 	p.work.kind, p.work.rejected = terminatedPod, true
 	p.work.initialized = p.template.NumInit == 0
