@@ -40,7 +40,8 @@ func (p *Pod) generateStatus(from source, terminal bool) {
 	*s = model.PodStatus{Conditions: old.Conditions, StartTime: old.StartTime, ObservedGeneration: p.sync.generation}
 	restarting := p.restartsAll(from)
 	for i := range t.Containers {
-		containers = append(containers, p.containerStatus(i, from, restarting))
+		containers = append(containers, model.ContainerStatus{})
+		p.containerStatus(&containers[i], i, from, restarting)
 	}
 	s.Containers = containers
 	s.HasIP = p.view.hasIP || t.HostNetwork
@@ -99,50 +100,47 @@ func (p *Pod) deadlineExceeded() bool {
 
 // containerStatus follows convertToAPIContainerStatuses for one container; restarting says that
 // all containers of the pod are restarted.
-func (p *Pod) containerStatus(i int, from source, restarting bool) model.ContainerStatus {
+func (p *Pod) containerStatus(s *model.ContainerStatus, i int, from source, restarting bool) {
 	t := p.template
 	var old *model.ContainerStatus
 	if p.Status.Containers != nil {
 		old = &p.Status.Containers[i]
 	}
-	s := p.defaultStatus(i, old)
 	cur, prev := p.instance(i, from), p.previous(i, from)
 	if cur.state == absent {
-		p.missingStatus(&s, old, restarting)
+		p.defaultStatus(s, old)
+		p.missingStatus(s, old, restarting)
 	} else {
-		s = convertStatus(cur, old)
+		convertStatus(s, cur, old)
 		if prev.state != absent {
-			last := convertStatus(prev, old)
-			s.Last = last.State
+			s.Last = prev.containerState()
 		}
 	}
 	if i < t.NumInit && cur.state == exited && cur.exitCode == 0 {
-		return s
+		return
 	}
 	if !p.shouldStart(i, from) || p.containers[i].failure == model.NoText {
-		return s
+		return
 	}
 	if s.State.Kind == model.StateTerminated {
 		s.Last = s.State
 	}
 	s.State = model.ContainerState{Kind: model.StateWaiting, Reason: p.containers[i].failure, Message: p.containers[i].failureMessage}
-	return s
 }
 
 // defaultStatus is the status of a container that the runtime does not know.
-func (p *Pod) defaultStatus(i int, old *model.ContainerStatus) model.ContainerStatus {
-	s := model.ContainerStatus{State: model.ContainerState{Kind: model.StateWaiting, Reason: model.ReasonContainerCreating}}
+func (p *Pod) defaultStatus(s, old *model.ContainerStatus) {
+	s.State = model.ContainerState{Kind: model.StateWaiting, Reason: model.ReasonContainerCreating}
 	if p.template.NumInit > 0 {
 		s.State.Reason = model.ReasonPodInitializing
 	}
 	switch {
 	case old == nil:
 	case old.State.Kind == model.StateTerminated:
-		s = *old
+		*s = *old
 	default:
 		s.Restarts, s.Last = old.Restarts, old.Last
 	}
-	return s
 }
 
 // missingStatus is for a container that ran once and is gone from the runtime.
@@ -165,32 +163,35 @@ func (p *Pod) missingStatus(s, old *model.ContainerStatus, restarting bool) {
 }
 
 // convertStatus follows convertContainerStatus.
-func convertStatus(c *instance, old *model.ContainerStatus) model.ContainerStatus {
-	s := model.ContainerStatus{Restarts: c.restarts, ContainerID: c.id}
-	if old != nil {
-		s.Restarts = max(s.Restarts, old.Restarts)
-		if old.ContainerID != c.id && old.State.Kind == model.StateTerminated {
-			s.Last = old.State
-		} else if old.Last.Kind == model.StateTerminated {
-			s.Last = old.Last
-		}
+func convertStatus(s *model.ContainerStatus, c *instance, old *model.ContainerStatus) {
+	s.Restarts, s.ContainerID, s.State = c.restarts, c.id, c.containerState()
+	if old == nil {
+		return
 	}
-	switch c.state {
-	case running:
-		s.State = model.ContainerState{Kind: model.StateRunning, StartedAt: c.started.TruncateSecond(), ContainerID: c.id}
-		if old != nil && old.State.Kind == model.StateTerminated && old.Restarts >= c.restarts {
+	s.Restarts = max(s.Restarts, old.Restarts)
+	if old.ContainerID != c.id && old.State.Kind == model.StateTerminated {
+		s.Last = old.State
+	} else if old.Last.Kind == model.StateTerminated {
+		s.Last = old.Last
+	}
+	if c.state == running {
+		if old.State.Kind == model.StateTerminated && old.Restarts >= c.restarts {
 			s.Restarts = old.Restarts + 1
 		}
-		if old != nil {
-			s.Started = old.Started
-		}
-	case exited:
-		s.State = model.ContainerState{Kind: model.StateTerminated, ExitCode: c.exitCode, Reason: c.reason, Message: c.message,
-			StartedAt: c.started.TruncateSecond(), FinishedAt: c.finished.TruncateSecond(), ContainerID: c.id}
-	default:
-		s.State = model.ContainerState{Kind: model.StateWaiting}
+		s.Started = old.Started
 	}
-	return s
+}
+
+// containerState is an instance's state as the API shows it.
+func (c *instance) containerState() model.ContainerState {
+	switch c.state {
+	case running:
+		return model.ContainerState{Kind: model.StateRunning, StartedAt: c.started.TruncateSecond(), ContainerID: c.id}
+	case exited:
+		return model.ContainerState{Kind: model.StateTerminated, ExitCode: c.exitCode, Reason: c.reason, Message: c.message,
+			StartedAt: c.started.TruncateSecond(), FinishedAt: c.finished.TruncateSecond(), ContainerID: c.id}
+	}
+	return model.ContainerState{Kind: model.StateWaiting}
 }
 
 // setStatus makes p.next the pod's status when it differs or force is set
