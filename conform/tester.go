@@ -55,16 +55,30 @@ type Settings struct {
 	latencies    model.Latencies
 	// spread is the largest part by which each latency is longer at random.
 	spread float64
+	// load is by how much other work on the machine lengthens the longest latencies, in the runs
+	// whose seed gives the most of it.
+	load float64
 }
 
 // RealNode is how the recordings of the real node were made: kubelet and containerd on a machine
-// with other work. The tester counts from its process's start, 40 ms before the container's,
+// with other work, up to 15 pods on two processors. The tester counts from its process's start, 40 ms before the container's,
 // which came some 60 ms sooner than with podsim's latencies.
 func RealNode() Settings {
 	s := Settings{created: 20300 * model.Millisecond, big: 480 * time.Millisecond, slow: 6700 * time.Millisecond,
 		early: 100 * model.Millisecond, controlPlane: model.DefaultControlPlane(), latencies: model.DefaultLatencies()}
 	s.latencies.PullPerByte = model.Dist{}
+	s.load = 3
 	return s
+}
+
+// loaded are the latencies on a machine with other work: as short as ever, but up to f times as
+// long.
+func loaded(l model.Latencies, f float64) model.Latencies {
+	for _, d := range []*model.Dist{&l.RunSandbox, &l.StopSandbox, &l.Create, &l.Start, &l.Remove, &l.StopTerm, &l.Kill,
+		&l.ExecProbe, &l.NetProbe, &l.PullLookup, &l.MountVolumes, &l.UnmountVolumes} {
+		d.Max *= f
+	}
+	return l
 }
 
 // VirtualKubelet is how the recordings of the real kubelet in virtual time without randomness
@@ -157,6 +171,10 @@ func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 	}
 	for _, c := range containersOf(pod) {
 		sc.Behaviors = append(sc.Behaviors, s.behavior(c))
+	}
+	if s.load > 1 {
+		const loads = 4
+		sc.Latencies = loaded(sc.Latencies, 1+(s.load-1)*float64(seed%loads)/(loads-1))
 	}
 	return sc
 }
