@@ -37,7 +37,16 @@ func (r *simulatedRuntime) probe(id model.PodID, f *kubelet.Effect) {
 		return
 	}
 	takes, instead := c.delay(id, streamProbe, d), int32(0)
-	if point, _ := c.probeAnswer(id, i, f.Probe); !point.Refused {
+	point, _ := c.probeAnswer(id, i, f.Probe)
+	if spec.Handler == model.HandlerExec {
+		// containerd's clock starts with the command (internal/cri/server container_execsync.go).
+		runs := c.delay(id, streamProbe, &point.Takes)
+		if runs > spec.Timeout {
+			runs, instead = spec.Timeout, probeTimedOut
+		}
+		c.pods[id].containers[i].commands[f.Probe] = command{instance: f.Instance, from: c.now + takes, to: c.now + takes + runs}
+		takes += runs
+	} else if !point.Refused {
 		takes += c.delay(id, streamProbe, &point.Takes)
 		if takes > spec.Timeout {
 			takes, instead = spec.Timeout, probeTimedOut
@@ -52,6 +61,9 @@ func (r *simulatedRuntime) probe(id model.PodID, f *kubelet.Effect) {
 // probed is a probe's answer, by the behavior's points.
 func (c *Cluster) probed(id model.PodID, i int, probe model.ProbeType, instead int32, instance uint16) {
 	k := &c.pods[id].containers[i]
+	if m := &k.commands[probe]; m.killed && uint16(m.instance) == instance {
+		return
+	}
 	e := kubelet.Event{Kind: kubelet.Probed, Container: int8(i), Probe: probe, Instance: k.instance, At: c.now}
 	if uint16(k.instance) != instance {
 		e.Instance = -1
@@ -66,6 +78,27 @@ func (c *Cluster) probed(id model.PodID, i int, probe model.ProbeType, instead i
 		c.answerProbe(&e, &point, until, c.state.Pods[id].Template.Containers[i].Probes[probe])
 	}
 	c.step(id, e)
+}
+
+// command is a probe's command that runs in a container, from and to when.
+type command struct {
+	instance int32
+	from, to model.Time
+	// killed says that it ended with its container.
+	killed bool
+}
+
+// killCommands ends the probes' commands in a container that has ended: with exit code 137 and
+// without a word.
+func (c *Cluster) killCommands(id model.PodID, i int) {
+	k := &c.pods[id].containers[i]
+	for t := range k.commands {
+		m := &k.commands[t]
+		if m.instance == k.instance && m.from <= c.now && c.now < m.to && !m.killed {
+			m.killed = true
+			c.step(id, kubelet.Event{Kind: kubelet.Probed, Container: int8(i), Probe: model.ProbeType(t), Instance: k.instance, At: c.now})
+		}
+	}
 }
 
 // answerProbe puts the answer of a probe into the event. It stays the same until then, unless

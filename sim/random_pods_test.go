@@ -419,14 +419,15 @@ func (w *watcher) lookAtRuntime(h *podHistory, o *model.Pod, i int) {
 
 // checkTurn is the moment at which a container of a pod that ends is told to stop: a sidecar waits
 // for the containers and for the next sidecar, as long as the grace period lasts
-// (kuberuntime_termination_order.go).
+// (kuberuntime_termination_order.go). Without one they do not wait; a deleted pod has 1 s at least.
 func (w *watcher) checkTurn(h *podHistory, o *model.Pod, i int) {
 	grace := o.Template.GraceSeconds
 	if o.Deleting {
 		grace = min(grace, o.GraceSeconds)
 	}
 	over := h.since + model.Time(max(1, grace))*model.Second
-	if o.Template.Containers[i].Kind != model.Sidecar || h.crashed || w.cluster.Now() >= over {
+	waits := o.Deleting || grace > 0
+	if o.Template.Containers[i].Kind != model.Sidecar || h.crashed || !waits || w.cluster.Now() >= over {
 		return
 	}
 	next := true

@@ -43,6 +43,8 @@ type container struct {
 	grace    int64
 	// pull is the result of the container's last pull.
 	pull pullEnd
+	// commands are the probes' last ones.
+	commands [model.NumProbes]command
 }
 
 // pullEnd is how a pull ended: the error or none, how long it took without and with waiting, and
@@ -254,6 +256,7 @@ func (c *Cluster) exit(id model.PodID, i int, gen uint16) {
 	}
 	stopping := k.stopping
 	k.stopping = false
+	c.killCommands(id, i)
 	c.step(id, kubelet.Event{Kind: kubelet.ContainerExited, Container: int8(i), Instance: k.instance, N: int64(k.exitCode), Reason: reason,
 		Message: c.terminationMessage(id, i, k.exitCode)})
 	if stopping {

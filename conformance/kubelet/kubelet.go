@@ -60,7 +60,7 @@ func start(ctx context.Context, o *Options, l *luck, s *server, root string) (re
 		RemoteRuntimeService:      runtime,
 		RemoteImageService:        fakeImages{runtime},
 		CAdvisorInterface:         &machine{},
-		ContainerManager:          containerManager{cm.NewStubContainerManager()},
+		ContainerManager:          cm.NewStubContainerManager(), // no cgroups
 		OSInterface:               files{root: root},
 		OOMAdjuster:               oom.NewFakeOOMAdjuster(),
 		Mounter:                   mount.NewFakeMounter(nil),

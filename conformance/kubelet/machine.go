@@ -5,10 +5,8 @@ import (
 	"time"
 
 	cadvisorapi "github.com/google/cadvisor/lib/model"
-	v1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	cadvisortest "k8s.io/kubernetes/pkg/kubelet/cadvisor/testing"
-	"k8s.io/kubernetes/pkg/kubelet/cm"
 	"k8s.io/kubernetes/pkg/kubelet/config"
 	"k8s.io/kubernetes/pkg/kubelet/pluginmanager"
 	plugincache "k8s.io/kubernetes/pkg/kubelet/pluginmanager/cache"
@@ -39,32 +37,6 @@ func disk() cadvisorapi.FsInfo {
 	return cadvisorapi.FsInfo{Timestamp: time.Now(), Device: "/dev/vda", Mountpoint: "/", Capacity: 250 << 30,
 		Available: 150 << 30, Usage: 100 << 30, Inodes: &inodes, InodesFree: &inodes}
 }
-
-// containerManager is upstream's stub, but pods have a cgroup: with the stub alone the kubelet
-// cannot read a pod's limits back, and tries to resize pods that nobody changed.
-type containerManager struct{ cm.ContainerManager }
-
-func (m containerManager) NewPodContainerManager() cm.PodContainerManager {
-	return podCgroups{m.ContainerManager.NewPodContainerManager()}
-}
-
-// podCgroups are the pods' cgroups, which hold what the pod's spec asks for.
-type podCgroups struct{ cm.PodContainerManager }
-
-// GetPodCgroupConfig is what one reads in a cgroup: where there is no limit, the kernel says so.
-func (podCgroups) GetPodCgroupConfig(pod *v1.Pod, _ v1.ResourceName) (*cm.ResourceConfig, error) {
-	period, unlimited := uint64(100_000), int64(-1)
-	c := cm.ResourceConfigForPod(pod, true, period, false, "None")
-	if c.CPUPeriod == nil {
-		c.CPUPeriod, c.CPUQuota = &period, &unlimited
-	}
-	if c.Memory == nil {
-		c.Memory = &unlimited
-	}
-	return c, nil
-}
-
-func (podCgroups) SetPodCgroupConfig(klog.Logger, *v1.Pod, *cm.ResourceConfig) error { return nil }
 
 // noPlugins is a plugin manager without inotify, whose file descriptor would block for real.
 type noPlugins struct{ pluginmanager.PluginManager }

@@ -84,7 +84,7 @@ type work struct {
 	graceSeconds int64
 	// phase is the phase of the object that the pending update came with.
 	phase model.Phase
-	// initialized says that the pod had run containers when the worker took its object last
+	// initialized says that the object that the pending update came with had run containers
 	// (hasPodInitialized).
 	initialized bool
 	// rejected says that the kubelet did not admit the pod and that housekeeping has not taken it.

@@ -146,8 +146,7 @@ func (p *Pod) wanted(i int, k model.ProbeType, w *probe) model.Time {
 	c := &p.Status.Containers[i]
 	switch {
 	case p.Status.Phase.Terminal():
-		w.end()
-		return model.Never
+		return 0
 	case c.ContainerID == 0:
 		return model.Never
 	case w.instance != c.ContainerID:
@@ -174,6 +173,10 @@ func (p *Pod) probeDue(i int, k model.ProbeType, gen uint16) {
 	}
 	w.due = model.Never
 	w.tick = p.now
+	if p.Status.Phase.Terminal() {
+		w.end()
+		return
+	}
 	// What the first result of a new container changes is not seen before the next tick.
 	c := p.Status.Containers[i]
 	if w.instance != c.ContainerID {

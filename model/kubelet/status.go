@@ -220,7 +220,7 @@ func (p *Pod) setStatus(force bool) {
 func (p *Pod) terminatePod() {
 	s := p.next
 	s.CopyFrom(p.Status)
-	if p.work.initialized {
+	if p.sync.initialized {
 		for i := p.template.NumInit; i < len(s.Containers); i++ {
 			markTerminated(&s.Containers[i])
 		}

@@ -48,8 +48,10 @@ type syncState struct {
 	deletionGrace, override int64
 	// waits says that the sync has begun to wait for the PLEG.
 	waits bool
-	// phase is the phase of the object that this sync was given.
-	phase model.Phase
+	// phase is the phase of the object that this sync was given, initialized that it had run
+	// containers.
+	phase       model.Phase
+	initialized bool
 	// toStart and toKill are the containers of computePodActions, as bits.
 	toStart, toKill uint64
 	// killing are the containers whose kill is under way, toPrune those whose older instance
@@ -260,15 +262,29 @@ func (p *Pod) housekeep() {
 // Terminated says that the pod has stopped for good (pod_workers.go IsPodKnownTerminated).
 func (p *Pod) Terminated() bool { return p.work.kind >= terminatedPod }
 
-// terminate marks the pod as terminating; the grace period can only become shorter
-// (calculateEffectiveGracePeriod).
+// terminate marks the pod as terminating.
 func (p *Pod) terminate() {
-	if p.work.kind == syncPod {
-		p.work.kind = terminatingPod
-		if p.sync.stage == mounting {
-			p.cancelSync()
-		}
+	if p.work.kind != syncPod {
+		return
 	}
+	p.work.kind = terminatingPod
+	if p.sync.stage == mounting {
+		p.cancelSync()
+	}
+}
+
+// update gives the worker work, with the object as it is now (UpdatePod). To a terminating pod it
+// gives a grace period.
+func (p *Pod) update() {
+	p.work.pending, p.work.stale, p.work.phase, p.work.initialized = true, false, p.config.phase, p.hasInitialized()
+	if p.work.kind == terminatingPod {
+		p.work.graceSeconds = p.effectiveGrace()
+	}
+}
+
+// effectiveGrace is the grace period of a terminating pod, which can only become shorter
+// (calculateEffectiveGracePeriod).
+func (p *Pod) effectiveGrace() int64 {
 	grace := p.work.graceSeconds
 	switch {
 	case p.config.deleting && (grace == 0 || p.config.graceSeconds < grace):
@@ -276,15 +292,16 @@ func (p *Pod) terminate() {
 	case grace == 0:
 		grace = p.template.GraceSeconds
 	}
-	p.work.graceSeconds = max(1, grace)
+	return max(1, grace)
 }
 
-// update gives the worker work, with the object as it is now (UpdatePod).
-func (p *Pod) update() {
-	p.work.pending, p.work.stale, p.work.phase = true, false, p.config.phase
-	if p.work.kind != terminatedPod {
-		p.work.initialized = p.hasInitialized()
+// override is the grace period that the worker gives to the containers: -1 for their own, when the
+// pod terminates by itself and nobody asked for it (completeSync, podWorkerLoop).
+func (w *work) override() int64 {
+	if w.graceSeconds == 0 {
+		return -1
 	}
+	return w.graceSeconds
 }
 
 // requeue gives the worker work with the object that it has (requeueLastPodUpdate).
@@ -301,7 +318,8 @@ func (p *Pod) runWorker() {
 		}
 		p.work.pending, p.work.busy, p.work.stale = false, true, false
 		p.sync = syncState{kind: p.work.kind, deleting: seen.deleting, deletionGrace: seen.graceSeconds,
-			override: p.work.graceSeconds, phase: p.work.phase, generation: seen.generation, current: -1, stage: awaitingRelist}
+			override: p.work.override(), phase: p.work.phase, initialized: p.work.initialized,
+			generation: seen.generation, current: -1, stage: awaitingRelist}
 	}
 	switch {
 	case p.sync.stage != awaitingRelist:
