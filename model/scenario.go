@@ -336,7 +336,7 @@ func DefaultControlPlane() ControlPlane {
 		Schedule:          Dist{Kind: DistConstant},
 		KubeletAdmit:      around(25 * Millisecond),
 		KubeletSync:       around(1 * Millisecond),
-		KubeletAge:        Dist{Kind: DistUniform, Max: float64(Minute)},
+		KubeletAge:        Dist{Kind: DistUniform, Min: float64(10 * Minute), Max: float64(11 * Minute)},
 		KubeletJitter:     0.5,
 		ControllerManager: ClientLimit{QPS: 20, Burst: 30},
 		Scheduler:         ClientLimit{QPS: 50, Burst: 100},

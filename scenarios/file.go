@@ -182,7 +182,7 @@ type controlPlaneFile struct {
 	Reconcile             *distribution `json:"reconcile" doc:"What a controller takes for one key."`
 	Schedule              *distribution `json:"schedule" doc:"What one scheduling attempt takes."`
 	KubeletAdmit          *distribution `json:"kubeletAdmit" doc:"From when the kubelet sees a pod to its first sync."`
-	KubeletAge            *distribution `json:"kubeletAge" doc:"How long before the start of the run each kubelet began, which sets the phase of its loops; 0s to 1m when left out."`
+	KubeletAge            *distribution `json:"kubeletAge" doc:"How long before the start of the run each kubelet began, which sets the phase of its loops; 10m to 11m when left out. A kubelet puts off the first run of a probe whose period is longer than its age."`
 	KubeletJitter         *float64      `json:"kubeletJitter" doc:"The largest part of a pod worker's delay that is added to it at random, from 0 to 0.5, which is upstream's and the default. With 0, back-offs are exact."`
 	KubeControllerManager *limitFile    `json:"kubeControllerManager" doc:"The request limit of the controllers; 20 and 30 when left out."`
 	KubeScheduler         *limitFile    `json:"kubeScheduler" doc:"The request limit of the scheduler; 50 and 100 when left out."`

@@ -166,6 +166,7 @@ func (c *Cluster) admit(id model.PodID) {
 		p.machine.Reset(o.Template)
 	}
 	p.machine.NoCgroupsPerQOS = c.scenario.ControlPlane.NoCgroupsPerQOS
+	p.machine.KubeletStart = c.nodes[o.Node].loops.Origin
 	// The status manager's first status of a pod keeps the object's transition times
 	// (status_manager.go updateStatusInternal).
 	p.machine.Status.Conditions = o.Status.Conditions
@@ -217,7 +218,9 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 		c.at(c.now+f.Delay, evTimer, id, f.Gen, int32(f.Container))
 	case kubelet.ProbeAt:
 		at := f.At
-		if at > c.now {
+		if f.Delay > 0 {
+			at += c.delay(id, streamProbeStart, &model.Dist{Kind: model.DistUniform, Max: float64(f.Delay)})
+		} else if at > c.now {
 			at += c.delay(id, streamTick, &c.scenario.ControlPlane.KubeletTick)
 		}
 		c.at(at, evProbeDue, id, f.Gen, int32(f.Probe)<<8|int32(f.Container))

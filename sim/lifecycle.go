@@ -417,6 +417,7 @@ const nodeStatusDelay = 300 * model.Millisecond
 // and containers dead, and has no memory of back-offs and probes.
 func (c *Cluster) reboot(id model.NodeID) {
 	n := &c.nodes[id]
+	n.loops = kubelet.Loops{Origin: c.now}
 	n.puller.Reset()
 	n.pulled.Reset()
 	n.status = kubelet.StatusManager{}

@@ -35,6 +35,7 @@ const (
 	streamLayer
 	streamEvent
 	streamTick
+	streamProbeStart
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

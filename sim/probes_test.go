@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"podsim/model"
+	"podsim/sim"
 )
 
 func TestProbeWords(t *testing.T) {
@@ -65,4 +67,45 @@ func TestProbeWords(t *testing.T) {
 			assert.Equal(t, c.point.OK && c.point.Status > 0, pod.Status.Ready())
 		})
 	}
+}
+
+// firstReady runs pods on a kubelet of this age and gives when each became Ready, which takes one
+// probe of a period of 20 s.
+func firstReady(t *testing.T, age model.Time) []model.Time {
+	const pods = 50
+	var list []*v1.Pod
+	for i := range pods {
+		p := imagePod(fmt.Sprintf("p%d", i), "a:1", "")
+		p.Spec.NodeName = "n0"
+		p.Spec.Containers[0].ReadinessProbe = &v1.Probe{PeriodSeconds: 20, ProbeHandler: v1.ProbeHandler{TCPSocket: &v1.TCPSocketAction{Port: intstr.FromInt32(80)}}}
+		model.DefaultPod(p)
+		list = append(list, p)
+	}
+	sc := podsScenario(1, 1, list...)
+	sc.ControlPlane.KubeletAge = model.Dist{Value: float64(age)}
+	sc.ControlPlane.Kubelet.QPS = -1
+	c, err := sim.NewCluster(sc)
+	require.NoError(t, err)
+	var ready []model.Time
+	seen := map[int32]bool{}
+	c.Observe(func(tr model.Transition) {
+		if tr.Kind == model.KindPod && !seen[tr.ID] && c.State().Pods[tr.ID].Status.Ready() {
+			seen[tr.ID] = true
+			ready = append(ready, tr.At)
+		}
+	}, nil)
+	c.Begin()
+	c.Run(model.Minute, nil)
+	require.Len(t, ready, pods)
+	return ready
+}
+
+// A kubelet that has just begun spreads the first runs of probes over their period, an old one
+// does not.
+func TestYoungKubeletSpreadsProbes(t *testing.T) {
+	old := firstReady(t, 10*model.Minute)
+	assert.Less(t, old[len(old)-1], 5*model.Second)
+	young := firstReady(t, model.Second)
+	assert.Less(t, young[0], 5*model.Second)
+	assert.Greater(t, young[len(young)-1], 15*model.Second)
 }

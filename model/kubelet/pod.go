@@ -8,6 +8,8 @@ type Pod struct {
 	// NoCgroupsPerQOS says that the kubelet runs with cgroupsPerQOS: false: then it cannot read the
 	// pod's cgroup. It is set after NewPod or Reset.
 	NoCgroupsPerQOS bool
+	// KubeletStart is when the kubelet began. It is set with it.
+	KubeletStart model.Time
 
 	// The pod as the API server last told it (kubelet/config, pod_manager.go).
 	config config
@@ -414,7 +416,7 @@ const (
 	RunHook
 	// Timer asks for TimerFired after Delay.
 	Timer
-	// ProbeAt asks for ProbeDue at At.
+	// ProbeAt asks for ProbeDue at At, put off by a random part of Delay.
 	ProbeAt
 	// RunProbe runs the probe once.
 	RunProbe

@@ -17,6 +17,9 @@ const (
 type probe struct {
 	// active says that the worker exists.
 	active, onHold, busy bool
+	// asleep says that the worker waits before its first run: of a kubelet that has just begun, not
+	// all workers are to probe at once (worker.go run).
+	asleep bool
 	// manual says that a run was asked for at once, owed that a tick passed while the worker
 	// was busy (the ticker's channel holds one).
 	manual, owed bool
@@ -47,8 +50,6 @@ var workerOrder = [...]model.ProbeType{model.Startup, model.Readiness, model.Liv
 
 // startProbes follows prober_manager.go AddPod: a worker for each probe of the containers
 // and sidecars, which probes for the first time at once.
-// Differs from Kubernetes: the random delay of probes in the first period after the
-// kubelet's own start is left out, as a run begins with kubelets that are up.
 func (p *Pod) startProbes() {
 	for i := range p.containers {
 		if p.template.Containers[i].Kind != model.InitContainer {
@@ -69,7 +70,8 @@ func (p *Pod) startProbesOf(i int) {
 		if w.active {
 			return
 		}
-		*w = probe{active: true, base: p.now, tick: p.now - 1, due: model.Never, gen: w.gen}
+		*w = probe{active: true, base: p.now, tick: p.now - 1, due: model.Never, gen: w.gen,
+			asleep: p.template.Containers[i].Probes[k].Period > p.now-p.KubeletStart}
 	}
 }
 
@@ -106,6 +108,14 @@ func (p *Pod) scheduleProbes() {
 
 func (p *Pod) scheduleProbe(i int, k model.ProbeType, w *probe) {
 	period := p.template.Containers[i].Probes[k].Period
+	if w.asleep {
+		if w.due == model.Never {
+			w.due = p.now
+			w.gen++
+			p.out = append(p.out, Effect{Kind: ProbeAt, Container: int8(i), Probe: k, At: p.now, Delay: period, Gen: w.gen})
+		}
+		return
+	}
 	want := p.wanted(i, k, w)
 	atOnce := w.owed
 	if w.manual {
@@ -173,6 +183,9 @@ func (p *Pod) probeDue(i int, k model.ProbeType, gen uint16) {
 	}
 	w.due = model.Never
 	w.tick = p.now
+	if w.asleep {
+		w.asleep, w.base = false, p.now
+	}
 	if p.Status.Phase.Terminal() {
 		w.end()
 		return

@@ -9,7 +9,9 @@ func (p *Pod) Restart(api *model.PodStatus, reason model.Text, now model.Time) {
 	containers, sandbox, instances := append([]container(nil), p.containers...), p.sandbox, p.instances
 	status := append([]model.ContainerStatus(nil), api.Containers...)
 	seen := p.seen.hasIP
+	noCgroups := p.NoCgroupsPerQOS
 	p.Reset(p.template)
+	p.NoCgroupsPerQOS, p.KubeletStart = noCgroups, now
 	p.instances = instances
 	sandbox.ready = false
 	p.sandbox = sandbox
