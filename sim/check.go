@@ -212,8 +212,10 @@ func (c *Cluster) forgotten(id model.PodID) bool {
 
 func (c *Cluster) checkContainer(o *model.Pod, i int) {
 	k := &o.Status.Containers[i]
+	// An init container that starts over with all others stays ready.
+	again := o.Template.CanRestartAll && o.Template.Containers[i].Kind == model.InitContainer
 	switch {
-	case k.Ready && k.State.Kind == model.StateWaiting:
+	case k.Ready && k.State.Kind == model.StateWaiting && !again:
 		c.contradiction("container %s of %s waits and is ready", o.Template.Containers[i].Name, o.Name)
 	case k.Started && k.State.Kind != model.StateRunning:
 		c.contradiction("container %s of %s is started and does not run", o.Template.Containers[i].Name, o.Name)

@@ -66,6 +66,11 @@ func (c *Cluster) Admitted(id model.PodID) bool { return c.pods[id].admitted == 
 // NodeFailed says that the pod's node is down.
 func (c *Cluster) NodeFailed(id model.PodID) bool { return c.nodes[c.state.Pods[id].Node].down }
 
+// Evicted says that the pod's kubelet evicts it.
+func (c *Cluster) Evicted(id model.PodID) bool {
+	return c.Admitted(id) && c.pods[id].machine.Evicted()
+}
+
 // Worker gives the state of the pod's worker.
 func (c *Cluster) Worker(id model.PodID) (busy, terminating bool) {
 	if !c.Admitted(id) {

@@ -139,13 +139,14 @@ func (s *seenWords) checkAll(t *testing.T) {
 		model.ReasonErrImagePull, model.ReasonImagePullBackOff, model.ReasonInvalidImageName, model.ReasonErrImageNeverPull,
 		model.ReasonRunContainerError, model.ReasonCompleted, model.ReasonError, model.ReasonOOMKilled, model.ReasonStartError,
 		model.ReasonContainerStatusUnknown,
-		model.ReasonCreateContainerConfigError, model.ReasonCreateContainerError, model.ReasonDeadlineExceeded} {
+		model.ReasonCreateContainerConfigError, model.ReasonCreateContainerError, model.ReasonDeadlineExceeded,
+		model.ReasonRestartingAllContainers, model.ReasonEvicted} {
 		assert.True(t, s.reasons[r], "no random pod came to reason %d", r)
 	}
 	for _, r := range []model.EventReason{model.EventScheduled, model.EventFailedScheduling, model.EventPulling, model.EventPulled,
 		model.EventCreated, model.EventStarted, model.EventFailed, model.EventBackOff, model.EventKilling, model.EventUnhealthy,
 		model.EventInspectFailed, model.EventErrImageNeverPull, model.EventFailedPostStartHook, model.EventFailedPreStopHook,
-		model.EventDeadlineExceeded, model.EventRejected, model.EventFailedMount, model.EventNodeNotReady, model.EventTaintManagerEviction} {
+		model.EventDeadlineExceeded, model.EventRejected, model.EventFailedMount, model.EventEvicted, model.EventNodeNotReady, model.EventTaintManagerEviction} {
 		assert.True(t, s.events[r], "no random pod has an Event %s", r)
 	}
 	for _, p := range []model.Phase{model.PodPending, model.PodRunning, model.PodSucceeded, model.PodFailed} {
@@ -173,6 +174,8 @@ type podHistory struct {
 	// crashed says that the pod's node has failed: its kubelet then begins anew, and nobody may say
 	// when it ends.
 	crashed bool
+	// evicted says that its kubelet evicts it.
+	evicted bool
 	// busy and terminating are the pod worker after the event before, since is when the latter began.
 	busy, terminating bool
 	since             model.Time
@@ -323,6 +326,8 @@ func (w *watcher) checkState(h *podHistory, o *model.Pod, i int) {
 	// A readiness probe may answer when the status says that the container has ended
 	// (status_manager.go SetContainerReadiness).
 	late := s.State.Kind == model.StateTerminated && s.State == old.State
+	// An init container that starts over with all others stays ready (prober_manager.go UpdatePodStatus).
+	late = late || o.Template.CanRestartAll && o.Template.Containers[i].Kind == model.InitContainer
 	switch {
 	case s.Restarts < old.Restarts:
 		w.wrong(o, "container %s: restartCount falls from %d to %d", name, old.Restarts, s.Restarts)
@@ -362,7 +367,9 @@ func (w *watcher) checkRestart(h *podHistory, o *model.Pod, i int) {
 	s, old := &o.Status.Containers[i], &h.containers[i].status
 	name, another := o.Template.Containers[i].Name, old.ContainerID != 0 && s.ContainerID != old.ContainerID
 	switch {
-	case h.crashed:
+	case h.crashed, h.evicted, o.Template.CanRestartAll:
+		// A container that starts over with all others is first removed, and counted then. Those of an
+		// evicted pod are removed when they have ended, though the status may not yet say so.
 	case another && s.ContainerID < old.ContainerID:
 		w.wrong(o, "container %s: instance %d comes after %d", name, s.ContainerID, old.ContainerID)
 	case another && s.Restarts == old.Restarts:
@@ -384,6 +391,7 @@ func (w *watcher) look() {
 			continue
 		}
 		h.crashed = h.crashed || w.cluster.NodeFailed(h.id)
+		h.evicted = h.evicted || w.cluster.Evicted(h.id)
 		for i := range h.containers {
 			w.lookAtRuntime(h, o, i)
 		}
@@ -424,6 +432,9 @@ func (w *watcher) checkTurn(h *podHistory, o *model.Pod, i int) {
 	grace := o.Template.GraceSeconds
 	if o.Deleting {
 		grace = min(grace, o.GraceSeconds)
+	}
+	if h.evicted {
+		grace = 1
 	}
 	over := h.since + model.Time(max(1, grace))*model.Second
 	waits := o.Deleting || grace > 0
@@ -574,7 +585,8 @@ func randomPodsScenario(seed int64) ([]*v1.Pod, *model.Scenario) {
 		}
 	}
 	sc := podsScenario(uint64(seed), 1+r.Intn(2), pods...)
-	room := v1.ResourceList{"cpu": resource.MustParse("4"), "memory": resource.MustParse("8Gi"), "pods": resource.MustParse("4")}
+	room := v1.ResourceList{"cpu": resource.MustParse("4"), "memory": resource.MustParse("8Gi"),
+		"ephemeral-storage": resource.MustParse("100Gi"), "pods": resource.MustParse("4")}
 	for i := range sc.Nodes {
 		sc.Nodes[i].Object = &v1.Node{Status: v1.NodeStatus{Capacity: room, Allocatable: room}}
 	}
@@ -674,6 +686,9 @@ func randomContainer(r *rand.Rand, name string) v1.Container {
 	}
 	if r.Intn(3) == 0 {
 		k.Resources.Limits = v1.ResourceList{"memory": *resource.NewQuantity(64<<20, resource.BinarySI)}
+		if r.Intn(3) == 0 {
+			k.Resources.Limits["ephemeral-storage"] = resource.MustParse("1Gi")
+		}
 	}
 	k.LivenessProbe, k.ReadinessProbe, k.StartupProbe = randomProbe(r), randomProbe(r), randomProbe(r)
 	if k.ReadinessProbe != nil {
@@ -686,7 +701,8 @@ func randomContainer(r *rand.Rand, name string) v1.Container {
 	if r.Intn(4) == 0 {
 		k.RestartPolicy = one(r, pointer(v1.ContainerRestartPolicyAlways), pointer(v1.ContainerRestartPolicyOnFailure), pointer(v1.ContainerRestartPolicyNever))
 		for range r.Intn(3) {
-			k.RestartPolicyRules = append(k.RestartPolicyRules, v1.ContainerRestartRule{Action: v1.ContainerRestartRuleActionRestart,
+			action := one(r, v1.ContainerRestartRuleActionRestart, v1.ContainerRestartRuleActionRestart, v1.ContainerRestartRuleActionRestartAllContainers)
+			k.RestartPolicyRules = append(k.RestartPolicyRules, v1.ContainerRestartRule{Action: action,
 				ExitCodes: &v1.ContainerRestartRuleOnExitCodes{Operator: one(r, v1.ContainerRestartRuleOnExitCodesOpIn, v1.ContainerRestartRuleOnExitCodesOpNotIn),
 					Values: []int32{one[int32](r, 0, 1, 42, 137, 143)}}})
 		}
@@ -736,6 +752,9 @@ func randomBehavior(r *rand.Rand) model.Behavior {
 		return model.HookRun{Fail: r.Intn(4) == 0, Takes: model.Dist{Kind: model.DistUniform, Min: 0, Max: one(r, 1e8, 6e9)}}
 	}
 	b.PostStart, b.PreStop = hook(), hook()
+	if r.Intn(20) == 0 {
+		b.Disk = []model.DiskPoint{{At: model.Time(r.Int63n(int64(60 * model.Second))), Use: 2 << 30}}
+	}
 	switch r.Intn(16) {
 	case 0:
 		b.StartError = "no such file"

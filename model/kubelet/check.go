@@ -31,7 +31,7 @@ func (p *Pod) checkContainer(i int) string {
 	switch {
 	case c.prev.state == running || c.prev.state == created:
 		return "an older instance has not ended"
-	case c.prev.state != absent && c.prev.id >= c.cur.id:
+	case c.prev.state != absent && c.cur.state != absent && c.prev.id >= c.cur.id:
 		return fmt.Sprintf("instance %d is not newer than %d", c.cur.id, c.prev.id)
 	case c.cur.state == exited && c.cur.finished < c.cur.started:
 		return "it ended before it began"
@@ -67,7 +67,7 @@ func (p *Pod) unprobed(i int) bool {
 // kills says that the sync under way waits for containers to stop.
 func (p *Pod) kills() bool {
 	switch p.sync.stage {
-	case killingPod, killingContainers, killingPostStart:
+	case killingPod, killingContainers, killingPostStart, resetting:
 		return true
 	}
 	return false
@@ -84,6 +84,9 @@ func (p *Pod) Terminating() bool {
 	}
 	return p.work.kind != syncPod
 }
+
+// Evicted says that the kubelet ends the pod itself.
+func (p *Pod) Evicted() bool { return p.work.evicted != model.NoText }
 
 // awaitsProbe says that a run of a probe is under way or to come.
 func (c *container) awaitsProbe() bool {
