@@ -302,6 +302,10 @@ func (p *Pod) started(i int) {
 // hookDone is the end of a postStart or preStop hook.
 func (p *Pod) hookDone(e Event) {
 	i := int(e.Container)
+	if p.sync.stage == postStarting && int(p.sync.current) == i && e.Instance == p.instances {
+		p.postStartDone(i, e)
+		return
+	}
 	if p.containers[i].cur.id != e.Instance {
 		return
 	}
@@ -313,11 +317,12 @@ func (p *Pod) hookDone(e Event) {
 		if k.stage == preStopping {
 			p.preStopDone(i)
 		}
-		return
 	}
-	if p.sync.stage != postStarting || int(p.sync.current) != i {
-		return
-	}
+}
+
+// postStartDone is the end of the hook of the instance that the sync has started last. It may have
+// ended meanwhile, and may even be removed: the pod is being evicted.
+func (p *Pod) postStartDone(i int, e Event) {
 	if e.OK {
 		p.started(i)
 		return
