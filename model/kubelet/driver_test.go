@@ -318,13 +318,17 @@ func (d *driver) send(model.PodID) {
 
 func (d *driver) publish() {
 	d.note(call{kind: published, event: kubelet.Event{Now: d.now}})
-	if d.pod.Publish(&d.api, d.now) {
+	changed := d.pod.Publish(&d.api, d.now)
+	if changed {
 		d.transitions++
 		if d.log != nil {
 			fmt.Fprintf(d.log, "%8.3f %s\n", d.now.Seconds(), d.words())
 		}
 	}
 	d.manager.Done(d.send)
+	if changed {
+		d.step(kubelet.Event{Kind: kubelet.Reconciled, Phase: d.api.Phase})
+	}
 }
 
 func (d *driver) event(f *kubelet.Effect) {

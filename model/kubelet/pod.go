@@ -34,8 +34,10 @@ type Pod struct {
 	// version counts its changes, 0 means that there is none yet. The driver publishes it.
 	Status  *model.PodStatus
 	Version int64
-	// sending is the status on its way to the API server.
-	sending sending
+	// sending is the status on its way to the API server; published says that by the one that came
+	// there last the pod has run containers.
+	sending   sending
+	published bool
 	// next is the status being generated: it and Status change places when it becomes the entry.
 	// spare is memory for the containers of the entry before the first, which has none.
 	next     *model.PodStatus
@@ -54,8 +56,10 @@ type config struct {
 	removed bool
 	// graceSeconds is metadata.deletionGracePeriodSeconds, valid when deleting.
 	graceSeconds int64
-	// phase is the phase in the API server's copy.
-	phase model.Phase
+	// phase is the phase in the API server's copy, initialized says that by it the pod has run
+	// containers.
+	phase       model.Phase
+	initialized bool
 	// generation is metadata.generation.
 	generation int64
 }

@@ -27,6 +27,7 @@ func (p *Pod) Restart(api *model.PodStatus, reason model.Text, now model.Time) {
 	p.cacheStatus()
 	p.seen.listed, p.seen.hasIP = p.sandbox, seen
 	p.Status.CopyFrom(api)
+	p.published = p.hasInitialized(api)
 	p.Status.Containers = status
 	if api.Containers == nil {
 		p.Status.Containers = nil

@@ -242,22 +242,22 @@ func markTerminated(c *model.ContainerStatus) {
 	}
 }
 
-// hasInitialized follows hasPodInitialized.
-func (p *Pod) hasInitialized() bool {
+// hasInitialized follows hasPodInitialized: it says that the pod has run containers by this status.
+func (p *Pod) hasInitialized(s *model.PodStatus) bool {
 	n := p.template.NumInit
 	if n == 0 {
 		return true
 	}
-	if p.Status.Containers == nil {
+	if s.Containers == nil {
 		return false
 	}
-	for i := n; i < len(p.Status.Containers); i++ {
-		c := &p.Status.Containers[i]
+	for i := n; i < len(s.Containers); i++ {
+		c := &s.Containers[i]
 		if c.Last.Kind == model.StateTerminated || c.State.Kind != model.StateWaiting {
 			return true
 		}
 	}
-	last := &p.Status.Containers[n-1]
+	last := &s.Containers[n-1]
 	if p.template.Containers[n-1].Kind == model.Sidecar {
 		return last.State.Kind == model.StateRunning && last.Started
 	}
@@ -332,6 +332,7 @@ func (p *Pod) Publish(api *model.PodStatus, now model.Time) bool {
 		return false
 	}
 	api.CopyFrom(s)
+	p.published = p.hasInitialized(api)
 	return true
 }
 

@@ -117,7 +117,7 @@ func (p *Pod) handle(e Event) {
 		p.terminate()
 		p.update()
 	case Reconciled:
-		p.config.phase = e.Phase
+		p.config.phase, p.config.initialized = e.Phase, p.published || p.template.NumInit == 0
 		if p.work.rejected {
 			p.housekeep()
 			return
@@ -225,7 +225,7 @@ func (p *Pod) instanceOf(i int) int32 {
 
 // configured follows UpdatePod of pod_workers.go for a pod that the API server changed.
 func (p *Pod) configured(e Event) {
-	p.config.phase = e.Phase
+	p.config.phase, p.config.initialized = e.Phase, p.published || p.template.NumInit == 0
 	p.config.deleting, p.config.graceSeconds, p.config.generation = e.Deleting, e.GraceSeconds, e.N
 	if p.work.rejected {
 		p.housekeep()
@@ -276,7 +276,7 @@ func (p *Pod) terminate() {
 // update gives the worker work, with the object as it is now (UpdatePod). To a terminating pod it
 // gives a grace period.
 func (p *Pod) update() {
-	p.work.pending, p.work.stale, p.work.phase, p.work.initialized = true, false, p.config.phase, p.hasInitialized()
+	p.work.pending, p.work.stale, p.work.phase, p.work.initialized = true, false, p.config.phase, p.config.initialized
 	if p.work.kind == terminatingPod {
 		p.work.graceSeconds = p.effectiveGrace()
 	}
@@ -339,7 +339,11 @@ func (p *Pod) runWorker() {
 // observed says that the PLEG has looked at the pod since the last sync: for a sync that waits for
 // it already, at the moment of its end also counts (container/cache.go getIfNewerThan, notify).
 func (p *Pod) observed() bool {
-	at := max(p.global, p.seen.at)
+	at := p.seen.at
+	// A look at all pods that inspects this one is not over before that.
+	if !p.seen.inspecting || p.global < p.seen.listedAt-relistTime {
+		at = max(at, p.global)
+	}
 	return at > p.work.lastSync || p.sync.waits && at == p.work.lastSync
 }
 
