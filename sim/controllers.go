@@ -9,7 +9,6 @@ import (
 type controllerManager struct {
 	deployments []deploymentKey
 	replicaSets []replicaSetKey
-	active      []model.PodID
 }
 
 // key is a key of a controller's work queue: it is queued, being synced, or both.
