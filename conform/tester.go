@@ -255,7 +255,7 @@ func (s Settings) behavior(c *v1.Container) model.Behavior {
 	}
 	args := append(c.Command[min(1, len(c.Command)):len(c.Command):len(c.Command)], c.Args...)
 	runSignals(&b, args)
-	b.Port = s.port(args)
+	b.Port, b.Listens = s.port(args), max(0, testerStart-s.early)
 	took := runArguments(&b, args, c)
 	b.Run.For = model.Dist{Value: float64(testerStart + took)}
 	for k, p := range []*v1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
@@ -264,7 +264,7 @@ func (s Settings) behavior(c *v1.Container) model.Behavior {
 		}
 	}
 	if h := c.Lifecycle; h != nil {
-		b.PostStart, b.PreStop = s.hookRun(h.PostStart, true), s.hookRun(h.PreStop, false)
+		b.PostStart, b.PreStop = hookRun(h.PostStart), hookRun(h.PreStop)
 	}
 	return b
 }
@@ -413,17 +413,12 @@ func probeWords(p *v1.Probe) (kind string, n []int) {
 	return words[0], n
 }
 
-// hookRun is how a hook of the tester goes. Its server does not listen yet when it has just been
-// started, so that a request after the start is refused.
-func (s Settings) hookRun(h *v1.LifecycleHandler, afterStart bool) model.HookRun {
-	switch {
-	case h == nil:
-	case h.Exec != nil:
-		return commandRun(h.Exec.Command)
-	case h.HTTPGet != nil && afterStart && s.early < testerStart:
-		return model.HookRun{Fail: true}
+// hookRun is how a hook of the tester goes: its server answers each request well.
+func hookRun(h *v1.LifecycleHandler) model.HookRun {
+	if h == nil || h.Exec == nil {
+		return model.HookRun{}
 	}
-	return model.HookRun{}
+	return commandRun(h.Exec.Command)
 }
 
 // commandRun is how a command of the tester goes, such as "/tester sleep=2s exit=1".

@@ -115,8 +115,10 @@ type Behavior struct {
 	PostStart, PreStop HookRun
 	// Port is what the process's server listens on, 0 when only the container's own probes reach it.
 	// Of a pod's containers with the same port, the one that was started first answers them all.
-	Port  int32
-	Where Position
+	// Listens is how long after its start the process listens there.
+	Port    int32
+	Listens Time
+	Where   Position
 }
 
 // Run is the life of a container's main process.

@@ -337,6 +337,9 @@ func (r *simulatedRuntime) hook(id model.PodID, f *kubelet.Effect) {
 	case !c.pods[id].containers[f.Container].running:
 		d, failed = c.delay(id, streamProbe, latency), true
 	}
+	if h.Handler == model.HandlerHTTP && c.now+d < c.pods[id].containers[f.Container].startedAt+b.Listens {
+		failed = true
+	}
 	op := uint16(f.Instance) << 1
 	if failed {
 		op |= 1

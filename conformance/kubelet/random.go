@@ -51,6 +51,7 @@ func WildPod(seed int64) *v1.Pod {
 	}
 	p := newPod(seed)
 	p.Name = fmt.Sprintf("wild-%d", seed)
+	p.Annotations[secondsAnnotation] = "300"
 	policies := []v1.RestartPolicy{v1.RestartPolicyAlways, v1.RestartPolicyOnFailure, v1.RestartPolicyNever}
 	p.Spec.RestartPolicy = policies[w.weighted(50, 25, 25)]
 	w.graceSeconds = w.grace()
