@@ -94,7 +94,7 @@ func (c *Cluster) killCommands(id model.PodID, i int) {
 	k := &c.pods[id].containers[i]
 	for t := range k.commands {
 		m := &k.commands[t]
-		if m.instance == k.instance && m.from <= c.now && c.now < m.to && !m.killed {
+		if m.instance == k.instance && m.from < m.to && c.now < m.to && !m.killed {
 			m.killed = true
 			c.step(id, kubelet.Event{Kind: kubelet.Probed, Container: int8(i), Probe: model.ProbeType(t), Instance: k.instance, At: c.now})
 		}

@@ -3,6 +3,7 @@ package kubelet
 import (
 	"context"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -102,6 +103,9 @@ func (r *fakeRuntime) StartContainer(ctx context.Context, id string) error {
 	if err := r.wait(ctx, r.latencies.Start, "start/"+c.name()); err != nil {
 		return err
 	}
+	if err := os.WriteFile(c.logPath(), nil, 0o640); err != nil {
+		return status.Error(codes.Unknown, err.Error())
+	}
 	if words := c.config.Command; len(words) > 0 && words[0] != tester {
 		message := startError(words[0])
 		r.finish(c, exit{code: 128, reason: "StartError", message: message})
@@ -112,6 +116,14 @@ func (r *fakeRuntime) StartContainer(ctx context.Context, id string) error {
 	r.mu.Unlock()
 	go r.run(c)
 	return nil
+}
+
+// logPath is the container's log, which containerd opens before it makes the task. It is empty
+// here, but its name tells the kubelet how often the container was started before, when the
+// container itself is gone (kuberuntime_container.go, calcRestartCountByLogDir). The kubelet removes
+// what begins with this: it must never be empty.
+func (c *container) logPath() string {
+	return path.Join(c.sandbox.config.LogDirectory, c.config.LogPath)
 }
 
 // startError is what containerd and runc say of a command that is not in the image.
@@ -227,8 +239,7 @@ func (r *fakeRuntime) ContainerStatus(
 		ExitCode: c.exitCode, Reason: c.reason, Message: c.message,
 		Image: &runtimeapi.ImageSpec{Image: image}, ImageRef: c.config.Image.Image, ImageId: c.config.Image.Image,
 		Labels: c.config.Labels, Annotations: c.config.Annotations, Mounts: c.config.Mounts,
-		// The kubelet's log manager removes what begins with this: it must never be empty.
-		LogPath: path.Join(c.sandbox.config.LogDirectory, c.config.LogPath),
+		LogPath: c.logPath(),
 	}}, nil
 }
 

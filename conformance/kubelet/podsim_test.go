@@ -79,7 +79,7 @@ func (d *differences) add(r *conform.Recording, result *conform.Result) {
 		return
 	}
 	d.recorded = append(d.recorded, r)
-	if e := explanationOf(r, result); e != nil {
+	if e := explanationOf(r); e != nil {
 		d.explained[e.why]++
 		return
 	}

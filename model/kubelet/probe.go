@@ -223,23 +223,25 @@ func (p *Pod) endedForGood(i int) bool {
 func (p *Pod) probed(e Event) {
 	i := int(e.Container)
 	w := &p.containers[i].probes[e.Probe]
+	busy := w.busy
 	w.busy = false
+	if busy && !w.active {
+		// The worker was told to stop, and sees it after this run.
+		p.reportProbe(e)
+	}
 	if !w.active || w.instance != e.Instance {
 		return
 	}
 	spec := p.template.Containers[i].Probes[e.Probe]
 	w.owed = w.tickFrom(w.tick+1, spec.Period) <= p.now
 	w.steady = 0
+	p.reportProbe(e)
 	if e.Errored {
-		p.emit(i, true, model.EventUnhealthy, model.Message{Kind: model.MessageProbeErrored, Text: e.Text, N: int64(e.Probe)})
 		return
 	}
 	r := success
 	if !e.OK {
 		r = failure
-		p.emit(i, true, model.EventUnhealthy, model.ProbeFailed(e.Probe, model.ProbeEnd(e.N), e.Text))
-	} else if e.Text != model.NoText {
-		p.emit(i, true, model.EventProbeWarning, model.Message{Kind: model.MessageProbeWarning, Text: e.Text, N: int64(e.Probe)})
 	}
 	if w.last == r {
 		w.run++
@@ -280,6 +282,19 @@ func (p *Pod) setResult(i int, k model.ProbeType, r result) {
 	case model.Startup:
 		p.setContainerStartup(i, w.instance, r == success)
 		p.update()
+	}
+}
+
+// reportProbe writes the Event of a probe's run (prober.go probe).
+func (p *Pod) reportProbe(e Event) {
+	i := int(e.Container)
+	switch {
+	case e.Errored:
+		p.emit(i, true, model.EventUnhealthy, model.Message{Kind: model.MessageProbeErrored, Text: e.Text, N: int64(e.Probe)})
+	case !e.OK:
+		p.emit(i, true, model.EventUnhealthy, model.ProbeFailed(e.Probe, model.ProbeEnd(e.N), e.Text))
+	case e.Text != model.NoText:
+		p.emit(i, true, model.EventProbeWarning, model.Message{Kind: model.MessageProbeWarning, Text: e.Text, N: int64(e.Probe)})
 	}
 }
 
