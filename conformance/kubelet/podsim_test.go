@@ -23,14 +23,38 @@ var (
 	dump         = flag.String("dump", "", "file.jsonl.gz for the pods that differ, for podsim conform kubelet")
 )
 
-// TestExact compares podsim with the real kubelet where neither draws anything: the same states
-// within 50 ms, the same Events.
+// again is how often a pod that differs is given to the real kubelet once more.
+const again = 8
+
+// TestExact compares podsim with the real kubelet where neither draws anything but the time of a
+// call to the API server, 3 to 6 ms: the same states within 50 ms, the same Events. Where these
+// milliseconds decide what comes first, the real kubelet gives one sequence or the other: a pod
+// that differs is tried with other draws of the real one, as conform.Kubelet does with podsim's.
 func TestExact(t *testing.T) {
+	races := 0
 	compare(t, *exactPods, false, func(r *conform.Recording) []conform.Result {
 		result, err := conform.Kubelet(r)
 		require.NoError(t, err)
+		if !result.Agrees && agreesAgain(t, r) {
+			t.Logf("%s is a race in the real kubelet: %s", r.Name, result.Difference)
+			result.Agrees = true
+			races++
+		}
 		return []conform.Result{result}
 	})
+	t.Logf("%d of these are races in the real kubelet", races)
+}
+
+func agreesAgain(t *testing.T, r *conform.Recording) bool {
+	for seed := range int64(again) {
+		other := conform.Recording{Name: r.Name, Pod: r.Pod, Exact: Run(t, r.Pod, Exact(seed))}
+		result, err := conform.Kubelet(&other)
+		require.NoError(t, err)
+		if result.Agrees {
+			return true
+		}
+	}
+	return false
 }
 
 // TestJittered compares podsim with the real kubelet where both draw: what the kubelet did must be
