@@ -48,6 +48,9 @@ const (
 	// (pkg/kubelet/status/generate.go), N the containers as bits.
 	MessageUnready
 	MessageIncomplete
+	// `corresponding condition of pod readiness gate "g" does not exist.`, and what else is wrong with
+	// the gates, N the Gates.
+	MessageGates
 	// "no pod sandbox exists" and "pod sandbox is not ready".
 	MessageNoSandbox
 	MessageSandboxNotReady
@@ -155,6 +158,8 @@ func (s *State) Message(p *Pod, i int, m Message) string {
 		return "Pod was active on the node longer than the specified deadline"
 	case MessageUnready:
 		return containersWith(p, "unready status", uint64(m.N))
+	case MessageGates:
+		return gateMessage(p, Gates(m.N))
 	case MessageIncomplete:
 		return containersWith(p, "incomplete status", uint64(m.N))
 	case MessageNoSandbox:
@@ -353,10 +358,7 @@ func (s *State) sandboxIP(p *Pod) string {
 func (s *State) ConditionMessage(p *Pod, t ConditionType) string {
 	st := &p.Status
 	c := &st.Conditions[t]
-	switch c.Reason {
-	case ReasonReadinessGatesNotReady:
-		return gateMessage(p)
-	case ReasonRestartAllContainersStarted:
+	if c.Reason == ReasonRestartAllContainersStarted {
 		return "container exited with restart policy rule"
 	}
 	return s.Message(p, -1, c.Message)
@@ -373,10 +375,11 @@ func containersWith(p *Pod, what string, bits uint64) string {
 	return fmt.Sprintf("containers with %s: %s", what, names)
 }
 
-func gateMessage(p *Pod) string {
+// gateMessage says which readiness gates are not met.
+func gateMessage(p *Pod, gates Gates) string {
 	var parts []string
 	for i, g := range p.Template.Spec.ReadinessGates {
-		switch c := p.Status.gate(i); c {
+		switch c := gates.At(i); c {
 		case ConditionTrue:
 		case ConditionAbsent:
 			parts = append(parts, fmt.Sprintf("corresponding condition of pod readiness gate %q does not exist.", g.ConditionType))
@@ -385,12 +388,4 @@ func gateMessage(p *Pod) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// gate is the status of readiness gate i, absent while nobody has set it.
-func (s *PodStatus) gate(i int) ConditionStatus {
-	if i >= len(s.Gates) {
-		return ConditionAbsent
-	}
-	return s.Gates[i].Status
 }

@@ -69,7 +69,8 @@ type PodStatus struct {
 	StartTime Time
 
 	Conditions [NumConditions]Condition
-	// Gates are the conditions of the template's readiness gates, in its order.
+	// Gates are the conditions of the template's readiness gates, in its order; those at the end that
+	// nobody has set may be left out. Controllers set them, never the kubelet.
 	Gates []Condition
 
 	// Containers holds one status per container of the template, in its order: init
@@ -113,6 +114,38 @@ var conditionStatusNames = [...]string{"", "True", "False", "Unknown"}
 
 // String is the status as the API writes it, empty for an absent condition.
 func (s ConditionStatus) String() string { return conditionStatusNames[s] }
+
+// Gates are the statuses of a pod's readiness gates, in the template's order: two bits each, the
+// first in the lowest.
+//
+// Differs from Kubernetes: a pod's readiness gates after the 32nd are never met.
+type Gates uint64
+
+// At is the status of gate i, absent while nobody has set it.
+func (g Gates) At(i int) ConditionStatus { return ConditionStatus(g >> (2 * i) & 3) }
+
+// GateStatuses are the statuses of Gates.
+func (s *PodStatus) GateStatuses() Gates {
+	var g Gates
+	for i := range s.Gates {
+		g |= Gates(s.Gates[i].Status) << (2 * i)
+	}
+	return g
+}
+
+// SetGate sets the condition of readiness gate i, as a controller does. It says whether that changes
+// anything.
+func (s *PodStatus) SetGate(i int, status ConditionStatus, now Time) bool {
+	for len(s.Gates) <= i {
+		s.Gates = append(s.Gates, Condition{})
+	}
+	c := &s.Gates[i]
+	if c.Status == status {
+		return false
+	}
+	c.Status, c.Transition = status, now.TruncateSecond()
+	return true
+}
 
 // Condition is one condition of an object. Its message is State.ConditionMessage.
 type Condition struct {

@@ -214,12 +214,15 @@ const (
 	// StepFail makes a node fail as Failure says; StepRecover brings it back.
 	StepFail
 	StepRecover
+	// StepSetCondition sets the condition of a readiness gate, Condition, to Status, in all pods there
+	// are whose names match the pattern Name.
+	StepSetCondition
 	// StepReseed takes another seed for all draws from now on: the run goes on as another run
 	// might have from here.
 	StepReseed
 )
 
-var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "reseed"}
+var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "setCondition", "reseed"}
 
 // String is the verb as a scenario file writes it.
 func (v StepVerb) String() string { return stepVerbNames[v] }
@@ -261,6 +264,8 @@ type Step struct {
 	Force        bool
 	Taint        v1.Taint
 	Failure      Failure
+	Condition    string
+	Status       ConditionStatus
 	Seed         uint64
 
 	Where Position

@@ -244,19 +244,49 @@ func (s *PodStatus) anyAppStarted(t *PodTemplate) bool {
 	return false
 }
 
-// SetReady derives ContainersReady and Ready (GenerateContainersReadyCondition and
-// GeneratePodReadyCondition).
+// SetReady derives ContainersReady and Ready.
 func (s *PodStatus) SetReady(t *PodTemplate, now Time) {
 	status, reason, message := s.containersReady(t)
 	s.set(ContainersReady, status, reason, now)
 	s.Conditions[ContainersReady].Message = message
-	if status == ConditionTrue && !s.gatesReady(t) {
-		status, reason = ConditionFalse, ReasonReadinessGatesNotReady
-	}
+	status, reason, message = s.ready(t)
 	s.set(PodReady, status, reason, now)
 	s.Conditions[PodReady].Message = message
 }
 
+// ready follows GeneratePodReadyCondition. The message keeps what the gates were, as they may change
+// before the kubelet looks at the pod again.
+//
+// Differs from Kubernetes: a readiness gate that names a condition of Kubernetes' own, such as
+// Initialized, is never met, as nobody sets it as a gate.
+func (s *PodStatus) ready(t *PodTemplate) (ConditionStatus, Text, Message) {
+	status, reason, message := s.containersReady(t)
+	gates := s.GateStatuses()
+	for i := range t.Spec.ReadinessGates {
+		if status == ConditionTrue && gates.At(i) != ConditionTrue {
+			return ConditionFalse, ReasonReadinessGatesNotReady, Message{Kind: MessageGates, N: int64(gates)}
+		}
+	}
+	return status, reason, message
+}
+
+// ReconcilesReady says whether the kubelet that sees this status syncs the pod because Ready is not
+// what it would make it: that is for readiness gates (pkg/kubelet/status/status_manager.go
+// NeedToReconcilePodReadiness). It compares without the statuses of init containers, so that those of
+// sidecars are unknown to it, and the two differ as long as the pod has not failed.
+func (s *PodStatus) ReconcilesReady(t *PodTemplate) bool {
+	c := &s.Conditions[PodReady]
+	if len(t.Spec.ReadinessGates) == 0 || c.Status == ConditionAbsent || s.Containers == nil {
+		return false
+	}
+	if t.HasSidecars && s.Phase != PodFailed {
+		return true
+	}
+	status, _, message := s.ready(t)
+	return c.Status != status || c.Message != message
+}
+
+// containersReady follows GenerateContainersReadyCondition.
 func (s *PodStatus) containersReady(t *PodTemplate) (ConditionStatus, Text, Message) {
 	switch s.Phase {
 	case PodSucceeded:
@@ -274,15 +304,6 @@ func (s *PodStatus) containersReady(t *PodTemplate) (ConditionStatus, Text, Mess
 		return ConditionFalse, ReasonContainersNotReady, Message{Kind: MessageUnready, N: int64(unready)}
 	}
 	return ConditionTrue, NoText, Message{}
-}
-
-func (s *PodStatus) gatesReady(t *PodTemplate) bool {
-	for i := range t.Spec.ReadinessGates {
-		if s.gate(i) != ConditionTrue {
-			return false
-		}
-	}
-	return true
 }
 
 // Equal says whether two statuses show the same to a reader of the API; the kubelet

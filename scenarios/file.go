@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"podsim/model"
 )
 
 // The types of this file are the shape of a scenario file: the decoder reads into them, and
@@ -164,6 +166,8 @@ type stepFile struct {
 	Fail     string    `json:"fail" doc:"The node fails: its name, with mode and for."`
 	Recover  string    `json:"recover" doc:"A node that failed comes back: its name."`
 
+	SetCondition string `json:"setCondition" doc:"What the controller of a readiness gate does: pod/NAME, or a pattern with * for all such pods there are, with type and status."`
+
 	Namespace   string   `json:"namespace" doc:"The target's namespace; default when left out."`
 	Replicas    *int32   `json:"replicas" doc:"With scale: how many replicas."`
 	Container   string   `json:"container" doc:"With setImage: the container's name, or * for all, which is the default."`
@@ -171,6 +175,8 @@ type stepFile struct {
 	GracePeriod *span    `json:"gracePeriod" doc:"With delete and drain: the grace period, in whole seconds; the pod's own when left out."`
 	Force       *bool    `json:"force" doc:"With delete: remove the object at once, as kubectl delete --force does."`
 	Value       string   `json:"value" doc:"With taint: KEY=VALUE:EFFECT as kubectl writes it; with a - at its end the taint is removed. With untaint: KEY or KEY:EFFECT."`
+	Type        string   `json:"type" doc:"With setCondition: the condition's type, which is a readiness gate of the pod."`
+	Status      truth    `json:"status" doc:"With setCondition: \"True\", \"False\" or \"Unknown\", in quotes."`
 	Mode        nodeMode `json:"mode" doc:"With fail: crash (loss of power, the default), network (cut off, containers run on) or kubelet (the kubelet stops, containers run on)."`
 	For         *span    `json:"for" doc:"With fail: when the node comes back."`
 }
@@ -264,6 +270,26 @@ func (m *nodeMode) decodeNode(d *decoder, n *yaml.Node, path string) {
 	if ok {
 		d.errorf(n, "%s is %s, want %s%s", path, quoted(s), either(nodeModes), didYouMean(s, nodeModes))
 	}
+}
+
+// truth is the status of a condition.
+type truth model.ConditionStatus
+
+var truths = []string{model.ConditionTrue.String(), model.ConditionFalse.String(), model.ConditionUnknown.String()}
+
+func (t *truth) decodeNode(d *decoder, n *yaml.Node, path string) {
+	if isNull(n) {
+		return
+	}
+	s, ok := d.decodeString(n, path)
+	if !ok {
+		return
+	}
+	i := slices.Index(truths, s)
+	if i < 0 {
+		d.errorf(n, "%s is %s, want %s%s", path, quoted(s), either(truths), didYouMean(s, truths))
+	}
+	*t = truth(model.ConditionTrue) + truth(max(i, 0))
 }
 
 // check refuses a file that is not a scenario at all.

@@ -55,7 +55,7 @@ func TestLibrary(t *testing.T) {
 }
 
 // tableRow is what the table shows of a pod. A row is printed when it changes.
-type tableRow struct{ ready, status, restarts, node string }
+type tableRow struct{ ready, status, restarts, node, condition string }
 
 // runTable runs a scenario. It gives the table of its pods in comments, and the run's hash.
 func runTable(t *testing.T, path string) (table string, hash uint64) {
@@ -64,20 +64,25 @@ func runTable(t *testing.T, path string) (table string, hash uint64) {
 	c, err := sim.NewCluster(sc)
 	require.NoError(t, err)
 	last := map[int64]tableRow{}
-	rows := [][]string{{"TIME", "POD", "READY", "STATUS", "RESTARTS", "NODE"}}
+	rows := [][]string{{"TIME", "POD", "READY", "STATUS", "RESTARTS", "NODE", ""}}
 	c.Observe(func(tr model.Transition) {
 		if tr.Kind != model.KindPod {
 			return
 		}
 		p := &c.State().Pods[tr.ID]
 		k := c.State().PodColumns(p, c.Now())
-		row := tableRow{k.Ready, k.Status, fmt.Sprint(p.RestartCount()), k.Node}
+		row := tableRow{k.Ready, k.Status, fmt.Sprint(p.RestartCount()), k.Node, ""}
+		if len(p.Template.Spec.ReadinessGates) > 0 {
+			rows[0][6] = "READY CONDITION"
+			ready := &p.Status.Conditions[model.PodReady]
+			row.condition = strings.TrimSpace(ready.Status.String() + " " + c.State().Texts.String(ready.Reason))
+		}
 		if tr.Type == model.Deleted {
 			row.status = "(gone)"
 		}
 		if last[p.Serial] != row {
 			last[p.Serial] = row
-			rows = append(rows, []string{tr.At.String(), p.Name, row.ready, row.status, row.restarts, row.node})
+			rows = append(rows, []string{tr.At.String(), p.Name, row.ready, row.status, row.restarts, row.node, row.condition})
 		}
 	}, nil)
 	c.Begin()

@@ -66,6 +66,7 @@ spec:
         image: nginx:1
         resources:
           limits: {cpu: 1}
+      readinessGates: [{conditionType: example.com/ready}]
 `
 
 // edited is text with one replacement, which must apply.

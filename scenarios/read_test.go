@@ -161,7 +161,7 @@ func TestBadScenarios(t *testing.T) {
 		{"distribution weights", "for: 90s", "for: {empirical: {values: [1s, 2s], weights: [1]}}", "s.yaml:16: spec.behaviors[0].run.for: empirical: 1 weights for 2 values: give one each, or none"},
 
 		{"step without verb", "scale: deployment/d, replicas: 5", "namespace: x",
-			"s.yaml:18: the step has no verb, want one of apply, delete, scale, setImage, cordon, uncordon, drain, taint, untaint, fail or recover"},
+			"s.yaml:18: the step has no verb, want one of apply, delete, scale, setImage, cordon, uncordon, drain, taint, untaint, fail, recover or setCondition"},
 		{"step with two verbs", "replicas: 5", "cordon: worker-0", "s.yaml:18: the step has the verbs scale and cordon, want one: make two steps of it"},
 		{"step without time", "at: 1m, ", "", "s.yaml:18: spec.steps[0].at is missing"},
 		{"step with a foreign key", "replicas: 5", "replicas: 5, force: true", "s.yaml:18: force says nothing in a step with scale: leave it out"},
@@ -179,6 +179,15 @@ func TestBadScenarios(t *testing.T) {
 		{"step on unknown node", "scale: deployment/d, replicas: 5", "cordon: worker-2", "s.yaml:18: there is no node worker-2, did you mean worker-0?"},
 		{"step container", "scale: deployment/d, replicas: 5", "setImage: deploy/d, container: cc, image: x", `s.yaml:18: Deployment default/d has no container "cc", it has c, did you mean c?`},
 		{"step image", "scale: deployment/d, replicas: 5", "setImage: deploy/d", "s.yaml:18: setImage needs image, the new image"},
+		{"step condition", "scale: deployment/d, replicas: 5", "setCondition: pod/d-*, type: example.com/reedy, status: 'True'",
+			`s.yaml:18: Pod default/d-* has no readiness gate "example.com/reedy", it has example.com/ready, did you mean example.com/ready?`},
+		{"step condition without gates", "scale: deployment/d, replicas: 5", "setCondition: pod/d-*, namespace: x, type: a, status: 'True'", "s.yaml:18: there is no Pod x/d-* at 60s"},
+		{"step condition of the kubelet", "scale: deployment/d, replicas: 5", "setCondition: pod/d-*, type: Ready, status: 'True'",
+			"s.yaml:18: type is Ready, a condition that Kubernetes sets itself: want a readiness gate of the pod"},
+		{"step condition without type", "scale: deployment/d, replicas: 5", "setCondition: pod/d-*, status: 'True'", "s.yaml:18: setCondition needs type, a readiness gate of the pod"},
+		{"step condition without status", "scale: deployment/d, replicas: 5", "setCondition: pod/d-*, type: example.com/ready", "s.yaml:18: setCondition needs status, True, False or Unknown"},
+		{"step condition status", "scale: deployment/d, replicas: 5", "setCondition: pod/d-*, type: example.com/ready, status: Tru", `s.yaml:18: spec.steps[0].status is "Tru", want True, False or Unknown, did you mean True?`},
+		{"step condition boolean", "scale: deployment/d, replicas: 5", "setCondition: pod/d-*, type: example.com/ready, status: True", `s.yaml:18: spec.steps[0].status is the boolean True, want text: write "True" in quotes`},
 		{"step grace", "scale: deployment/d, replicas: 5", "delete: deploy/d, gracePeriod: 1s, force: true", "s.yaml:18: gracePeriod is 1s, must be 0s or left out with force"},
 		{"step taint", "scale: deployment/d, replicas: 5", "taint: worker-0, value: 'a=b:NoExec'",
 			`s.yaml:18: the taint "a=b:NoExec" has the effect "NoExec", want NoSchedule, PreferNoSchedule or NoExecute, did you mean NoExecute?`},
@@ -240,6 +249,9 @@ func TestFullScenario(t *testing.T) {
 	i := slices.IndexFunc(s.Steps, func(x model.Step) bool { return x.Verb == model.StepRecover })
 	assert.Equal(t, 8*model.Minute, s.Steps[i].At)
 	assert.Equal(t, "worker-1", s.Steps[i].Name)
+	i = slices.IndexFunc(s.Steps, func(x model.Step) bool { return x.Verb == model.StepSetCondition })
+	assert.Equal(t, []string{"default", "l*", "example.com/ready", "Unknown"},
+		[]string{s.Steps[i].Namespace, s.Steps[i].Name, s.Steps[i].Condition, s.Steps[i].Status.String()})
 }
 
 func TestOptions(t *testing.T) {

@@ -44,6 +44,7 @@ var named = map[reflect.Type]string{
 	reflect.TypeFor[clock]():        "time",
 	reflect.TypeFor[pullError]():    "pullError",
 	reflect.TypeFor[nodeMode]():     "nodeFailure",
+	reflect.TypeFor[truth]():        "conditionStatus",
 }
 
 func (g *schemaMaker) typeSchema(t reflect.Type) map[string]any {
@@ -141,6 +142,8 @@ func (g *schemaMaker) definition(t reflect.Type) map[string]any {
 		}
 	case reflect.TypeFor[nodeMode]():
 		return map[string]any{"enum": nodeModes, "description": "How a node fails."}
+	case reflect.TypeFor[truth]():
+		return map[string]any{"enum": truths, "description": "The status of a condition."}
 	case reflect.TypeFor[distribution]():
 		kinds := g.structSchema(reflect.TypeFor[distributionFile]())
 		kinds["minProperties"], kinds["maxProperties"] = 1, 1

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	v1 "k8s.io/api/core/v1"
+
 	"podsim/model"
 )
 
@@ -33,6 +35,7 @@ var verbs = []verb{
 	{"untaint", model.StepUntaint, []string{"value"}, nil},
 	{"fail", model.StepFail, []string{"mode", "for"}, nil},
 	{"recover", model.StepRecover, nil, nil},
+	{"setCondition", model.StepSetCondition, []string{"namespace", "type", "status"}, []model.ObjectKind{model.KindPod}},
 }
 
 // kindAliases are the kinds as kubectl lets one write them.
@@ -174,7 +177,11 @@ func (s *stepReader) target(f *stepFile, v verb, step *model.Step) {
 	} else if step.Namespace == "" {
 		step.Namespace = "default"
 	}
-	if why := s.world.missing(step); why != "" {
+	missing := s.world.missing
+	if step.Verb == model.StepSetCondition && strings.Contains(name, "*") {
+		missing = s.world.missingPods
+	}
+	if why := missing(step); why != "" {
 		s.errorAt(where, "%s", why)
 	}
 }
@@ -204,6 +211,8 @@ func (s *stepReader) fill(f *stepFile, step model.Step) []model.Step {
 		s.fillSetImage(f, &step)
 	case model.StepTaint, model.StepUntaint:
 		s.fillTaint(f, &step)
+	case model.StepSetCondition:
+		s.fillSetCondition(f, &step)
 	case model.StepFail:
 		return s.fillFail(f, step)
 	}
@@ -259,6 +268,28 @@ func (s *stepReader) fillTaint(f *stepFile, step *model.Step) {
 		step.Verb = model.StepUntaint
 	}
 }
+
+func (s *stepReader) fillSetCondition(f *stepFile, step *model.Step) {
+	step.Condition, step.Status = f.Type, model.ConditionStatus(f.Status)
+	switch {
+	case f.Type == "":
+		s.errorAt(f.Where.at("type"), "setCondition needs type, a readiness gate of the pod")
+	case slices.Contains(ownConditions, v1.PodConditionType(f.Type)):
+		s.errorAt(f.Where.at("type"), "type is %s, a condition that Kubernetes sets itself: want a readiness gate of the pod", f.Type)
+	case step.Status == model.ConditionAbsent:
+		s.errorAt(f.Where.at("status"), "setCondition needs status, %s", either(truths))
+	default:
+		if why := s.world.setCondition(step); why != "" {
+			s.errorAt(f.Where.at("type"), "%s", why)
+		}
+	}
+}
+
+// ownConditions are those of the kubelet (pkg/kubelet/types/pod_status.go PodConditionByKubelet), and
+// the one that it shares with other components of Kubernetes.
+var ownConditions = []v1.PodConditionType{v1.PodScheduled, v1.PodReady, v1.PodInitialized, v1.ContainersReady,
+	v1.PodResizeInProgress, v1.PodResizePending, v1.PodReadyToStartContainers, v1.AllContainersRestarting,
+	v1.DisruptionTarget}
 
 // fillFail makes a failure and, when it has an end, the recovery.
 func (s *stepReader) fillFail(f *stepFile, step model.Step) []model.Step {

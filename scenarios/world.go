@@ -22,7 +22,9 @@ type world struct {
 	gone map[object]model.Time
 	// containers has every container that can come to be.
 	containers []container
-	images     map[string]bool
+	// gates has every readiness gate that a pod can have.
+	gates  []gate
+	images map[string]bool
 }
 
 type object struct {
@@ -39,6 +41,9 @@ type container struct {
 	// emptyDirs are those that it mounts.
 	emptyDirs []string
 }
+
+// gate is a readiness gate of an object's pods, whose names are a pattern.
+type gate struct{ namespace, pods, condition string }
 
 func newWorld(nodes []model.NodeSpec) *world {
 	w := &world{
@@ -86,6 +91,9 @@ func (w *world) apply(a *apply) {
 		w.objects[id] = m
 		if spec, _ := podSpec(m); spec != nil {
 			w.addContainers(id, pods, spec)
+			for _, g := range spec.ReadinessGates {
+				w.gates = append(w.gates, gate{id.namespace, pods, string(g.ConditionType)})
+			}
 		}
 	}
 }
@@ -141,6 +149,16 @@ func (w *world) missing(step *model.Step) string {
 		hint = ", it is in the namespace " + either(elsewhere)
 	}
 	return fmt.Sprintf("there is no %v %s at %v%s", id.kind, objectName(id.namespace, id.name), step.At, hint)
+}
+
+// missingPods is missing for a pattern of pods' names.
+func (w *world) missingPods(step *model.Step) string {
+	for _, c := range w.containers {
+		if c.namespace == step.Namespace && overlap(step.Name, c.pods) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("there is no Pod %s at %v", objectName(step.Namespace, step.Name), step.At)
 }
 
 // mayOwn says whether a workload that was ever there could have made the object, whose name
@@ -200,6 +218,25 @@ func (w *world) setImage(step *model.Step) string {
 	}
 	w.addImage(step.Image)
 	return ""
+}
+
+// setCondition says why no pod of a step can have its readiness gate.
+func (w *world) setCondition(step *model.Step) string {
+	known := map[string]bool{}
+	for _, g := range w.gates {
+		if g.namespace == step.Namespace && overlap(step.Name, g.pods) {
+			known[g.condition] = true
+		}
+	}
+	if known[step.Condition] {
+		return ""
+	}
+	has := "it has none"
+	if names := sortedKeys(known); len(names) > 0 {
+		has = "it has " + strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("Pod %s has no readiness gate %s, %s%s", objectName(step.Namespace, step.Name), quoted(step.Condition), has,
+		didYouMean(step.Condition, sortedKeys(known)))
 }
 
 // checkUse refuses behaviors, images and registries that nothing in the run can ever meet.

@@ -135,13 +135,14 @@ func (c *Cluster) kubeletSees(id model.PodID, change model.ChangeType) {
 		p.sawDeleting, p.sawGrace = o.Deleting, o.GraceSeconds
 		c.step(id, c.configured(id))
 	default:
-		c.step(id, kubelet.Event{Kind: kubelet.Reconciled, Phase: o.Status.Phase, OK: kubelet.ReconcilesReady(o.Template, &o.Status)})
+		c.step(id, kubelet.Event{Kind: kubelet.Reconciled, Phase: o.Status.Phase, Gates: o.Status.GateStatuses(), OK: o.Status.ReconcilesReady(o.Template)})
 	}
 }
 
 func (c *Cluster) configured(id model.PodID) kubelet.Event {
 	o := &c.state.Pods[id]
-	return kubelet.Event{Kind: kubelet.Configured, Deleting: o.Deleting, GraceSeconds: o.GraceSeconds, Phase: o.Status.Phase, N: o.Generation}
+	return kubelet.Event{Kind: kubelet.Configured, Deleting: o.Deleting, GraceSeconds: o.GraceSeconds, Phase: o.Status.Phase,
+		Gates: o.Status.GateStatuses(), N: o.Generation}
 }
 
 // kubeletHas says whether the pod's kubelet works on the pod.

@@ -109,6 +109,9 @@ func (r *record) hashPod(p *model.Pod, luck uint64) {
 	for i := range s.Conditions {
 		r.mix(uint64(s.Conditions[i].Status)<<32 | uint64(s.Conditions[i].Reason))
 	}
+	if len(s.Gates) > 0 {
+		r.mix(uint64(s.GateStatuses()))
+	}
 	for i := range s.Containers {
 		k := &s.Containers[i]
 		r.hashState(&k.State)

@@ -31,6 +31,8 @@ func (c *Cluster) scenarioStep(i int) {
 		c.stepScale(s)
 	case model.StepSetImage:
 		c.stepSetImage(s)
+	case model.StepSetCondition:
+		c.stepSetCondition(s)
 	case model.StepReseed:
 		c.seed = s.Seed
 	default:
@@ -342,4 +344,31 @@ func (c *Cluster) stepSetImage(s *model.Step) {
 	c.setTemplate(d)
 	d.Generation++
 	c.changed(model.KindDeployment, int32(d.ID), model.Modified)
+}
+
+// stepSetCondition patches the status of pods as the controller of a readiness gate does.
+func (c *Cluster) stepSetCondition(s *model.Step) {
+	there, found := false, false
+	for id := range c.pods {
+		o := &c.state.Pods[id]
+		if !c.pods[id].exists || o.Template.Namespace != s.Namespace || !model.Matches(s.Name, o.Name) {
+			continue
+		}
+		there = true
+		for i, g := range o.Template.Spec.ReadinessGates {
+			if string(g.ConditionType) != s.Condition {
+				continue
+			}
+			found = true
+			if o.Status.SetGate(i, s.Status, c.now) {
+				c.changed(model.KindPod, int32(id), model.Modified)
+			}
+		}
+	}
+	switch {
+	case !there:
+		c.miss(s)
+	case !found:
+		c.warn("%s: setCondition at %s: pod %s/%s has no readiness gate %q", s.Where, s.At, s.Namespace, s.Name, s.Condition)
+	}
 }

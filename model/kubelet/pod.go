@@ -60,6 +60,8 @@ type config struct {
 	// containers.
 	phase       model.Phase
 	initialized bool
+	// gates are the readiness gates there.
+	gates model.Gates
 	// generation is metadata.generation.
 	generation int64
 }
@@ -91,8 +93,9 @@ type work struct {
 	// phase is the phase of the object that the pending update came with.
 	phase model.Phase
 	// initialized says that the object that the pending update came with had run containers
-	// (hasPodInitialized).
+	// (hasPodInitialized), gates are its readiness gates.
 	initialized bool
+	gates       model.Gates
 	// rejected says that the kubelet did not admit the pod and that housekeeping has not taken it.
 	rejected bool
 	// podFinished says that SyncTerminatedPod is done (versionedPodStatus.podIsFinished).
@@ -239,6 +242,7 @@ func NewPod(t *model.PodTemplate) *Pod {
 func (p *Pod) Reset(t *model.PodTemplate) {
 	containers := p.containers[:0]
 	status, next, sent := p.statuses[0].Containers, p.statuses[1].Containers, p.sending.status
+	gates := [2][]model.Condition{p.statuses[0].Gates[:0], p.statuses[1].Gates[:0]}
 	backoff := p.volumes.backoff[:0]
 	*p = Pod{template: t}
 	p.volumes.backoff = backoff
@@ -251,6 +255,7 @@ func (p *Pod) Reset(t *model.PodTemplate) {
 	p.containers = containers
 	p.Status, p.next = &p.statuses[0], &p.statuses[1]
 	p.Status.StartTime = model.Never
+	p.Status.Gates, p.next.Gates = gates[0], gates[1]
 	p.next.Containers = next[:0]
 	p.spare = status[:0]
 }
@@ -261,14 +266,15 @@ type EventKind uint8
 // The events of a pod.
 const (
 	// Configured: the API server's object was added or changed (kubelet.go HandlePodAdditions,
-	// HandlePodUpdates): Deleting, Grace and Phase are the object's, N is its generation.
+	// HandlePodUpdates): Deleting, Grace, Phase and Gates are the object's, N is its generation.
 	Configured EventKind = iota
 	// Rejected: the kubelet does not admit the pod (kubelet.go rejectPod): Reason and Text are the
 	// Event's, Message is the status's; the rest is that of Configured.
 	Rejected
 	// Removed: the object is gone (HandlePodRemoves).
 	Removed
-	// Reconciled: only the status in the API server changed (HandlePodReconcile); OK asks for a sync.
+	// Reconciled: only the status in the API server changed (HandlePodReconcile): Phase and Gates are
+	// its, OK asks for a sync (PodStatus.ReconcilesReady).
 	Reconciled
 	// Woken: the wake that was asked for is due, at a tick of the sync loop.
 	Woken
@@ -348,6 +354,7 @@ type Event struct {
 	Errored   bool
 	Deleting  bool
 	Phase     model.Phase
+	Gates     model.Gates
 	// Now is the moment of the event and Global the beginning of the PLEG's last look at all pods.
 	Now, Global model.Time
 	// At: see the kinds.

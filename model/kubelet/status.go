@@ -36,8 +36,12 @@ func (p *Pod) sandboxOf(from source) *sandbox {
 // terminal says that no container of the pod will be started again.
 func (p *Pod) generateStatus(from source, terminal bool) {
 	t, old, s := p.template, p.Status, p.next
-	containers := s.Containers[:0]
+	containers, gates := s.Containers[:0], s.Gates[:0]
 	*s = model.PodStatus{Conditions: old.Conditions, StartTime: old.StartTime, ObservedGeneration: p.sync.generation}
+	for i := range t.Spec.ReadinessGates {
+		gates = append(gates, model.Condition{Status: p.sync.gates.At(i)})
+	}
+	s.Gates = gates
 	restarting := p.restartsAll(from)
 	for i := range t.Containers {
 		containers = append(containers, model.ContainerStatus{})
@@ -293,15 +297,6 @@ func (p *Pod) keepSending() {
 	}
 	p.sending.status.CopyFrom(p.Status)
 	p.sending.copied = true
-}
-
-// ReconcilesReady says whether a pod is synced because the Ready condition in the API server is not
-// the one that the kubelet makes for comparison (status_manager.go NeedToReconcilePodReadiness). That
-// is for readiness gates, and it is made without the statuses of init containers: those of sidecars
-// are unknown to it, so that the two differ as long as the pod has not failed.
-func ReconcilesReady(t *model.PodTemplate, s *model.PodStatus) bool {
-	return len(t.Spec.ReadinessGates) > 0 && t.HasSidecars && s.Phase != model.PodFailed &&
-		s.Conditions[model.PodReady].Status != model.ConditionAbsent
 }
 
 // Publish writes the status that was sent into the API server's copy (status_manager.go

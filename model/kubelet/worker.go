@@ -49,9 +49,10 @@ type syncState struct {
 	// waits says that the sync has begun to wait for the PLEG.
 	waits bool
 	// phase is the phase of the object that this sync was given, initialized that it had run
-	// containers.
+	// containers, gates are its readiness gates.
 	phase       model.Phase
 	initialized bool
+	gates       model.Gates
 	// toStart and toKill are the containers of computePodActions, as bits.
 	toStart, toKill uint64
 	// killing are the containers whose kill is under way, toPrune those whose older instance
@@ -117,7 +118,7 @@ func (p *Pod) handle(e Event) {
 		p.terminate()
 		p.update()
 	case Reconciled:
-		p.config.phase, p.config.initialized = e.Phase, p.published || p.template.NumInit == 0
+		p.told(e)
 		if p.work.rejected {
 			p.housekeep()
 			return
@@ -223,9 +224,14 @@ func (p *Pod) instanceOf(i int) int32 {
 	return p.containers[i].cur.id
 }
 
+// told takes what an event says of the object's status (pod_manager.go UpdatePod).
+func (p *Pod) told(e Event) {
+	p.config.phase, p.config.initialized, p.config.gates = e.Phase, p.published || p.template.NumInit == 0, e.Gates
+}
+
 // configured follows UpdatePod of pod_workers.go for a pod that the API server changed.
 func (p *Pod) configured(e Event) {
-	p.config.phase, p.config.initialized = e.Phase, p.published || p.template.NumInit == 0
+	p.told(e)
 	p.config.deleting, p.config.graceSeconds, p.config.generation = e.Deleting, e.GraceSeconds, e.N
 	if p.work.rejected {
 		p.housekeep()
@@ -246,7 +252,7 @@ func (p *Pod) rejected(e Event) {
 	p.work.kind, p.work.rejected = terminatedPod, true
 	p.work.initialized = p.template.NumInit == 0
 	p.setStatus(e.Deleting)
-	p.config = config{deleting: e.Deleting, graceSeconds: e.GraceSeconds, phase: e.Phase, generation: e.N}
+	p.config = config{deleting: e.Deleting, graceSeconds: e.GraceSeconds, phase: e.Phase, gates: e.Gates, generation: e.N}
 }
 
 // housekeep lets housekeeping give a rejected pod a worker, which finishes its deletion, when it was
@@ -276,7 +282,8 @@ func (p *Pod) terminate() {
 // update gives the worker work, with the object as it is now (UpdatePod). To a terminating pod it
 // gives a grace period.
 func (p *Pod) update() {
-	p.work.pending, p.work.stale, p.work.phase, p.work.initialized = true, false, p.config.phase, p.config.initialized
+	p.work.pending, p.work.stale = true, false
+	p.work.phase, p.work.initialized, p.work.gates = p.config.phase, p.config.initialized, p.config.gates
 	if p.work.kind == terminatingPod {
 		p.work.graceSeconds = p.effectiveGrace()
 	}
@@ -318,7 +325,7 @@ func (p *Pod) runWorker() {
 		}
 		p.work.pending, p.work.busy, p.work.stale = false, true, false
 		p.sync = syncState{kind: p.work.kind, deleting: seen.deleting, deletionGrace: seen.graceSeconds,
-			override: p.work.override(), phase: p.work.phase, initialized: p.work.initialized,
+			override: p.work.override(), phase: p.work.phase, initialized: p.work.initialized, gates: p.work.gates,
 			generation: seen.generation, current: -1, stage: awaitingRelist}
 	}
 	switch {
