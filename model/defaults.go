@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -54,14 +55,18 @@ func DefaultPod(pod *v1.Pod) {
 // it from a template or by itself: the defaults that only pods get (requests from limits,
 // host ports on the host network; pkg/apis/core/v1/defaults.go SetDefaults_Pod) and the
 // admission plugins that every cluster has: ServiceAccount, DefaultTolerationSeconds,
-// Priority. The pods of a template share the result.
+// Priority. The pods of a template share the result. account is the pod's service account, nil when
+// nothing is known of it.
+//
+// Differs from Kubernetes: the pods of a workload keep what their service account said when the
+// workload was applied.
 //
 // Differs from Kubernetes: a priority class other than the two of the system must have been
 // resolved into spec.priority before (scenarios does it when it reads a manifest), because
 // a template does not know the cluster's PriorityClasses; one that was not counts 0.
-func AdmitPodSpec(spec *v1.PodSpec) {
+func AdmitPodSpec(spec *v1.PodSpec, account *v1.ServiceAccount) {
 	defaultPodOnly(spec)
-	admitServiceAccount(spec)
+	admitServiceAccount(spec, account)
 	admitTolerations(spec)
 	admitPriority(spec)
 	defaultPodResources(spec)
@@ -420,13 +425,30 @@ const tokenMountPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 // admitServiceAccount follows plugin/pkg/admission/serviceaccount/admission.go Admit. The
 // volume matters to a run: a pod waits until it is mounted.
 //
-// Differs from Kubernetes: every service account exists, and mounts its token.
-func admitServiceAccount(spec *v1.PodSpec) {
-	setIfZero(&spec.ServiceAccountName, "default")
+// Differs from Kubernetes: every service account exists. One that no manifest has says nothing.
+func admitServiceAccount(spec *v1.PodSpec, account *v1.ServiceAccount) {
+	spec.ServiceAccountName = AccountOf(spec)
 	setIfZero(&spec.DeprecatedServiceAccount, spec.ServiceAccountName)
-	if auto := spec.AutomountServiceAccountToken; auto != nil && !*auto {
-		return
+	auto := spec.AutomountServiceAccountToken
+	if account != nil {
+		auto = cmp.Or(auto, account.AutomountServiceAccountToken)
+		if len(spec.ImagePullSecrets) == 0 {
+			spec.ImagePullSecrets = account.ImagePullSecrets
+		}
 	}
+	if auto == nil || *auto {
+		admitToken(spec)
+	}
+}
+
+// AccountOf is the name of a pod's service account.
+func AccountOf(spec *v1.PodSpec) string { return cmp.Or(spec.ServiceAccountName, defaultAccount) }
+
+// defaultAccount is the account of a pod that names none.
+const defaultAccount = "default"
+
+// admitToken mounts the volume with the token in every container.
+func admitToken(spec *v1.PodSpec) {
 	name, exists := tokenVolume, false
 	for i := range spec.Volumes {
 		if strings.HasPrefix(spec.Volumes[i].Name, "kube-api-access-") {

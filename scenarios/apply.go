@@ -83,7 +83,7 @@ func (a *apply) objects() []model.Object {
 	var objects []model.Object
 	for i := range a.manifests {
 		switch o := a.manifests[i].Object; o.Object.(type) {
-		case *v1.Pod, *v1.Service, *v1.ConfigMap, *v1.Secret, *appsv1.Deployment, *appsv1.ReplicaSet:
+		case *v1.Pod, *v1.Service, *v1.ConfigMap, *v1.Secret, *v1.ServiceAccount, *appsv1.Deployment, *appsv1.ReplicaSet:
 			objects = append(objects, o)
 		}
 	}

@@ -297,7 +297,7 @@ func TestRealManifestsInScenario(t *testing.T) {
 	text := "apiVersion: podsim/v1alpha1\nkind: Scenario\nspec:\n  duration: 1m\n  manifests: [../online-boutique, .]\n"
 	s, err := ReadBytes(sharedManifests+"/seeds/s.yaml", []byte(text), OS{})
 	require.NoError(t, err)
-	assert.Len(t, s.Steps[0].Objects, 29)
+	assert.Len(t, s.Steps[0].Objects, 40)
 	assert.Empty(t, s.Unsimulated)
 }
 
@@ -327,8 +327,7 @@ func TestUnsimulatedFields(t *testing.T) {
 	assert.Equal(t, []string{
 		"Pod spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution",
 		"Pod spec.hostPID", "Pod spec.topologySpreadConstraints", "Pod spec.volumes.emptyDir.medium",
-		"Pod spec.volumes.hostPath", "ServiceAccount automountServiceAccountToken",
-		"ServiceAccount imagePullSecrets",
+		"Pod spec.volumes.hostPath",
 	}, fields)
 }
 

@@ -65,7 +65,7 @@ var simulatedFields = map[string]fieldSet{
 
 // harmlessKinds are accepted without a word: a run needs nothing of them, as in it every
 // namespace and account exists, everybody may do everything, and a Service is kept but routes
-// nothing. PriorityClasses, ConfigMaps and Secrets are honoured.
+// nothing. ServiceAccounts, PriorityClasses, ConfigMaps and Secrets are honoured.
 var harmlessKinds = strings.Fields(`
 	Service ServiceAccount ConfigMap Secret Namespace Role RoleBinding ClusterRole
 	ClusterRoleBinding PriorityClass Event Lease
@@ -112,14 +112,6 @@ func (u unsimulated) add(m *manifest, objects int) {
 	if !ok {
 		if !slices.Contains(harmlessKinds, kind) {
 			u[model.Unsimulated{Kind: kind}] += objects
-		}
-		// Its pods would not mount a token, and that volume takes time.
-		if kind == "ServiceAccount" && text(m.node, "automountServiceAccountToken") == "false" {
-			u[model.Unsimulated{Kind: kind, Field: "automountServiceAccountToken"}] += objects
-		}
-		// Its pods would get them.
-		if _, secrets := child(m.node, "imagePullSecrets"); kind == "ServiceAccount" && secrets != nil && len(secrets.Content) > 0 {
-			u[model.Unsimulated{Kind: kind, Field: "imagePullSecrets"}] += objects
 		}
 		return
 	}

@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 
+	v1 "k8s.io/api/core/v1"
+
 	"podsim/model"
 	"podsim/model/kubelet"
 	"podsim/scheduler"
@@ -28,6 +30,8 @@ type Cluster struct {
 	active []model.PodID
 	// podNames finds the pods in the API server by name, for steps; nothing else looks there.
 	podNames map[podName]model.PodID
+	// accounts are the service accounts that were applied.
+	accounts map[accountName]*v1.ServiceAccount
 	// configs finds the ConfigMaps and Secrets by name.
 	configs map[model.ConfigName]int
 	// freePods are the slots of pods that are gone.
@@ -184,6 +188,7 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 	c.pods = []pod{{relistAt: model.Never, resyncAt: model.Never, evictAt: model.Never}}
 	c.nodes = make([]node, 1)
 	c.podNames = map[podName]model.PodID{}
+	c.accounts = map[accountName]*v1.ServiceAccount{}
 	c.configs = map[model.ConfigName]int{}
 	c.runtime = &simulatedRuntime{cluster: c}
 	c.record.init()

@@ -192,3 +192,28 @@ func TestMissingPullSecrets(t *testing.T) {
 	assert.Contains(t, events["private"][len(events["private"])-1], "Successfully pulled image")
 	assert.Len(t, events["public"], 2, "a pull that goes well does not look at them")
 }
+
+// TestServiceAccounts gives pods the pull secrets of their accounts.
+func TestServiceAccounts(t *testing.T) {
+	const private = "registry.example/private:1"
+	account := func(name, secret string) model.Object {
+		return model.Object{Object: &v1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
+			ImagePullSecrets: []v1.LocalObjectReference{{Name: secret}}, AutomountServiceAccountToken: pointer(name == "default")}}
+	}
+	builder := imagePod("builder", private, "")
+	builder.Spec.ServiceAccountName = "builder"
+	sc := podsScenario(1, 1, imagePod("plain", private, ""), imagePod("own", private, "", "old"), builder)
+	sc.Images = []model.ImageSpec{{Name: private, Credentials: []string{"team"}}}
+	sc.Duration = model.Minute
+	sc.Steps[0].Objects = append(sc.Steps[0].Objects, account("default", "team"), account("builder", "old"))
+	later := imagePod("later", private, "")
+	later.Spec.ServiceAccountName = "builder"
+	sc.Steps = append(sc.Steps, secretStep(0, "team", "old"), model.Step{At: 30 * model.Second,
+		Objects: []model.Object{account("builder", "team"), {Object: later}}})
+	c, _ := eventsOf(t, sc)
+	for name, want := range map[string]bool{"plain": true, "own": false, "builder": false, "later": true} {
+		p := podNamed(c, name)
+		assert.Equal(t, want, p.Status.Ready(), name)
+		assert.Len(t, p.Template.Spec.Volumes, map[bool]int{true: 1}[p.Template.Spec.ServiceAccountName == "default"], name)
+	}
+}

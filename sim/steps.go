@@ -22,6 +22,7 @@ func (c *Cluster) scenarioStep(i int) {
 	s := &c.scenario.Steps[i]
 	switch s.Verb {
 	case model.StepApply:
+		c.applyAccounts(s.Objects)
 		for j := range s.Objects {
 			c.apply(&s.Objects[j])
 		}
@@ -82,10 +83,29 @@ func (c *Cluster) applyPod(x *v1.Pod, where model.Position) {
 		c.warn("%s: pod %s/%s is there already; a pod cannot be changed", where, x.Namespace, x.Name)
 		return
 	}
-	spec := x.Spec.DeepCopy()
-	model.AdmitPodSpec(spec)
+	spec := c.admitted(x.Namespace, &x.Spec)
 	t := c.state.Compile(x.Namespace, x.Labels, x.Annotations, spec)
 	c.createPod(x.Name, t, 0, luckOf("pod", x.Namespace, x.Name))
+}
+
+// applyAccounts stores the service accounts among objects. They count for all of the objects: a pod
+// whose account is not there yet is made once it is.
+func (c *Cluster) applyAccounts(objects []model.Object) {
+	for i := range objects {
+		if x, ok := objects[i].Object.(*v1.ServiceAccount); ok {
+			c.accounts[accountName{x.Namespace, x.Name}] = x
+		}
+	}
+}
+
+// accountName is a service account's name in its namespace.
+type accountName struct{ namespace, name string }
+
+// admitted is the specification of a pod as admission leaves it.
+func (c *Cluster) admitted(namespace string, spec *v1.PodSpec) *v1.PodSpec {
+	spec = spec.DeepCopy()
+	model.AdmitPodSpec(spec, c.accounts[accountName{namespace, model.AccountOf(spec)}])
+	return spec
 }
 
 // podName is a pod's name in its namespace.
@@ -151,8 +171,7 @@ func (c *Cluster) setTemplate(d *model.Deployment) {
 		}
 	}
 	labels := withLabel(d.Object.Spec.Template.Labels, hashLabel, d.Hash)
-	spec := d.Object.Spec.Template.Spec.DeepCopy()
-	model.AdmitPodSpec(spec)
+	spec := c.admitted(d.Namespace, &d.Object.Spec.Template.Spec)
 	d.Template = c.state.Compile(d.Namespace, labels, d.Object.Spec.Template.Annotations, spec)
 }
 
@@ -200,8 +219,7 @@ func (c *Cluster) applyReplicaSet(x *appsv1.ReplicaSet) {
 		c.changed(model.KindReplicaSet, int32(s.ID), model.Modified)
 		return
 	}
-	spec := x.Spec.Template.Spec.DeepCopy()
-	model.AdmitPodSpec(spec)
+	spec := c.admitted(x.Namespace, &x.Spec.Template.Spec)
 	t := c.state.Compile(x.Namespace, x.Spec.Template.Labels, x.Spec.Template.Annotations, spec)
 	s := c.newReplicaSet(model.ReplicaSet{Namespace: x.Namespace, Name: x.Name, Labels: x.Labels, Template: t,
 		Replicas: *x.Spec.Replicas, MinReadySeconds: x.Spec.MinReadySeconds})
