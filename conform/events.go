@@ -10,6 +10,10 @@ type event struct{ kind, field, message string }
 
 func (e event) String() string { return strings.TrimSpace(e.kind + " " + e.field + " " + e.message) }
 
+// timed says that the Event tells how long something took: whether the next one is counted with it
+// or is another Event is chance, to the millisecond.
+func (e event) timed() bool { return strings.HasPrefix(e.message, "Successfully pulled image") }
+
 // masks take out of a message what no two runs share: uids, digests, addresses, durations, the
 // bytes of an image, and what a runtime says of a command in a container that has ended, for which
 // the two runtimes of the recordings have different words.

@@ -389,7 +389,7 @@ func (c *comparison) eventDifference(e event) *Difference {
 	case c.events.spam(e):
 	case s == nil:
 		return &Difference{"Event", e.String(), "none"}
-	case s.off(n) > 0 && c.seen[e] == c.runs:
+	case s.off(n) > 0 && c.seen[e] == c.runs && !e.timed():
 		d := &Difference{"count of Event " + e.String(), fmt.Sprint(n), fmt.Sprint(s.from)}
 		if s.to > s.from {
 			d.Got += fmt.Sprintf(" to %d", s.to)

@@ -20,10 +20,10 @@ var explanations = []explanation{
 	{"not in podsim yet: which of the probes that run while a container ends or a pod stops " +
 		"find the container gone, and how they say it (pkg/kubelet/prober/worker.go doProbe, " +
 		"prober.go probe)",
-		"rnd-1000439 wild-1000076 wild-1000201 wild-1000585 wild-1000871 wild-1000897 wild-1000942"},
+		"rnd-1000439 wild-1000076 wild-1000201 wild-1000871 wild-1000897"},
 	{"not understood yet: a container is seen as running, or as ended, one look of the PLEG later " +
 		"(pkg/kubelet/pleg/generic.go Relist)",
-		"rnd-1000619 rnd-1000526 rnd-1000808 wild-1000629 wild-1000823"},
+		"rnd-1000120 rnd-1000619 wild-1000629"},
 	{"not understood yet: one more FailedMount (pkg/kubelet/volumemanager/reconciler/reconciler.go)",
 		"wild-1000905"},
 }
