@@ -19,7 +19,7 @@ type Recording struct {
 	// Name is the file's name without its ending, or the name in a file of many.
 	Name string
 	// Pod is the pod as it was created. Its annotations trace/seconds and trace/delete-after say how
-	// long it was watched and when it was deleted, in seconds. It is nil when the recording is of
+	// long it was watched and when it was deleted, in seconds; trace/gates see GateChanges. It is nil when the recording is of
 	// something else, such as a node.
 	Pod *v1.Pod
 	// Lines is the recording of a real node. It is nil for one of the kubelet in virtual time, which

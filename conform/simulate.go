@@ -2,6 +2,7 @@ package conform
 
 import (
 	"fmt"
+	"strings"
 
 	"podsim/model"
 	"podsim/sim"
@@ -43,7 +44,16 @@ func PodLine(s *model.State, t *model.Transition) Line {
 	}
 	for k := range p.Status.Conditions {
 		if c := &p.Status.Conditions[k]; c.Status != model.ConditionAbsent {
-			l.Conditions[model.ConditionType(k).String()] = c.Status.String() + " " + s.Texts.String(c.Reason)
+			words := c.Status.String() + " " + s.Texts.String(c.Reason)
+			if m := s.ConditionMessage(p, model.ConditionType(k)); m != "" {
+				words += ": " + m
+			}
+			l.Conditions[model.ConditionType(k).String()] = strings.TrimSpace(words)
+		}
+	}
+	for i := range p.Status.Gates {
+		if c := &p.Status.Gates[i]; c.Status != model.ConditionAbsent {
+			l.Conditions[string(p.Template.Spec.ReadinessGates[i].ConditionType)] = c.Status.String()
 		}
 	}
 	for i := range p.Status.Containers {

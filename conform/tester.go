@@ -1,7 +1,9 @@
 package conform
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -169,6 +171,11 @@ func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 		sc.Steps = append(sc.Steps, model.Step{At: s.created + duration(at), Verb: model.StepDelete,
 			Kind: model.KindPod, Namespace: pod.Namespace, Name: pod.Name, GraceSeconds: -1})
 	}
+	for _, g := range GateChanges(pod) {
+		sc.Steps = append(sc.Steps, model.Step{At: s.created + duration(g.Seconds), Verb: model.StepSetCondition,
+			Kind: model.KindPod, Namespace: pod.Namespace, Name: pod.Name, Condition: g.Type, Status: statusNamed(g.Status)})
+	}
+	slices.SortStableFunc(sc.Steps, func(a, b model.Step) int { return cmp.Compare(a.At, b.At) })
 	for _, c := range containersOf(pod) {
 		sc.Behaviors = append(sc.Behaviors, s.behavior(c))
 	}
@@ -237,6 +244,35 @@ func testerNode() model.NodeSpec {
 }
 
 func duration(s float64) model.Time { return model.Time(s*1e4) * (model.Millisecond / 10) }
+
+// GateChange is a moment at which the controller of a readiness gate sets its condition, in seconds
+// after the pod's creation.
+type GateChange struct {
+	Seconds      float64
+	Type, Status string
+}
+
+// GateChanges are those that the pod's annotation trace/gates has: "12.5 example.com/gate True", joined
+// by commas.
+func GateChanges(pod *v1.Pod) []GateChange {
+	var changes []GateChange
+	for _, text := range strings.Split(pod.Annotations["trace/gates"], ",") {
+		var g GateChange
+		if _, err := fmt.Sscan(text, &g.Seconds, &g.Type, &g.Status); err == nil {
+			changes = append(changes, g)
+		}
+	}
+	return changes
+}
+
+func statusNamed(name string) model.ConditionStatus {
+	for s := model.ConditionTrue; s < model.ConditionUnknown; s++ {
+		if s.String() == name {
+			return s
+		}
+	}
+	return model.ConditionUnknown
+}
 
 func annotation(pod *v1.Pod, key string, absent float64) float64 {
 	x, err := strconv.ParseFloat(pod.Annotations[key], 64)

@@ -35,7 +35,7 @@ type batch struct {
 }
 
 // kinds are the generators.
-var kinds = map[string]func(seed int64) *v1.Pod{"plain": PlainPod, "wild": WildPod}
+var kinds = map[string]func(seed int64) *v1.Pod{"plain": PlainPod, "wild": WildPod, "gated": GatedPod}
 
 const (
 	batchVariable = "KUBELET_BATCH"

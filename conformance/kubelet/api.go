@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	_ "k8s.io/kubernetes/pkg/apis/core/install" // the defaults of the scheme
 	"k8s.io/kubernetes/pkg/apis/core/v1/helper/qos"
 )
@@ -213,6 +215,27 @@ func (s *server) patchStatus(namespace, name string, patch []byte) (*v1.Pod, err
 		return p, nil
 	}
 	return s.store("MODIFIED", p), nil
+}
+
+// setCondition sets a condition of a pod, if that is there and has another.
+func (s *server) setCondition(namespace, name, condition, status string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.find(cmp.Or(namespace, metav1.NamespaceDefault), name).DeepCopy()
+	if p == nil {
+		return
+	}
+	c := v1.PodCondition{Type: v1.PodConditionType(condition), Status: v1.ConditionStatus(status), LastTransitionTime: metav1.Now()}
+	i, old := podutil.GetPodCondition(&p.Status, c.Type)
+	switch {
+	case old == nil:
+		p.Status.Conditions = append(p.Status.Conditions, c)
+	case old.Status == c.Status:
+		return
+	default:
+		p.Status.Conditions[i] = c
+	}
+	s.store("MODIFIED", p)
 }
 
 // merge applies a strategic merge patch to an object.

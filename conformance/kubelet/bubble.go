@@ -33,6 +33,8 @@ import (
 const (
 	secondsAnnotation     = "trace/seconds"
 	deleteAfterAnnotation = "trace/delete-after"
+	// gatesAnnotation: see conform.GateChanges.
+	gatesAnnotation = "trace/gates"
 )
 
 // Run gives a pod to a new kubelet in a bubble of its own, and says what became of it. The pod's
@@ -87,6 +89,7 @@ func watch(pod *v1.Pod, o Options, root string) ([]conform.Line, error) {
 	s.mu.Lock()
 	s.watch = r
 	s.mu.Unlock()
+	go setGates(ctx, s, pod)
 	s.create(pod)
 	if after, ok := secondsOf(pod, deleteAfterAnnotation); ok {
 		go deleteAfter(ctx, s, r, pod, after)
@@ -126,6 +129,19 @@ func deleteAfter(ctx context.Context, s *server, r *recorder, pod *v1.Pod, after
 	r.add(conform.Line{Type: "request", Message: "DELETE"})
 	s.mu.Unlock()
 	_ = s.delete(metav1.NamespaceDefault, pod.Name, metav1.DeleteOptions{})
+}
+
+// setGates sets the conditions of readiness gates, as their controller does.
+func setGates(ctx context.Context, s *server, pod *v1.Pod) {
+	begun := time.Now()
+	for _, g := range conform.GateChanges(pod) {
+		select {
+		case <-time.After(time.Duration(g.Seconds*float64(time.Second)) - time.Since(begun)):
+		case <-ctx.Done():
+			return
+		}
+		s.setCondition(pod.Namespace, pod.Name, g.Type, g.Status)
+	}
 }
 
 // stopLoops gives wait.NeverStop, which ends most of the kubelet's loops, a channel of this

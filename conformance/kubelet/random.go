@@ -67,7 +67,7 @@ func WildPod(seed int64) *v1.Pod {
 		w.missingVolume(p)
 	}
 	if w.gates {
-		p.Spec.ReadinessGates = []v1.PodReadinessGate{{ConditionType: "example.com/gate"}}
+		w.readinessGates(p, 30)
 	}
 	return p
 }
