@@ -219,6 +219,11 @@ func (p *Pod) endedForGood(i int) bool {
 	return s.Kind == model.StateTerminated && !p.template.ShouldRestart(i, s.ExitCode) && !p.statusRestartsAll()
 }
 
+// probesOf says that a container has probes.
+func (p *Pod) probesOf(i int) bool {
+	return p.template.Containers[i].Probes != [model.NumProbes]*model.Probe{}
+}
+
 // probed takes the answer of a probe: the second half of doProbe.
 func (p *Pod) probed(e Event) {
 	i := int(e.Container)

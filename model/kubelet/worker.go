@@ -430,10 +430,14 @@ func (p *Pod) wake(delay model.Time) { p.out = append(p.out, Effect{Kind: Wake, 
 
 // quiet says that the periodic sync would change nothing. Upstream syncs each pod every 60
 // to 90 s; for a pod whose containers are as they should be that is no event here. What it
-// does otherwise is run a readiness probe that has not succeeded.
+// does otherwise is run a readiness probe that has not succeeded, and start probe workers anew for a
+// container that has ended for good.
 func (p *Pod) quiet() bool {
 	for i := range p.containers {
 		c := &p.containers[i]
+		if p.Status.Containers != nil && p.probesOf(i) && p.endedForGood(i) {
+			return false
+		}
 		r := &c.probes[model.Readiness]
 		if r.active && c.cur.state == running && r.resultOf(c.cur.id) != success {
 			return false
