@@ -75,6 +75,10 @@ type pod struct {
 	// the moment of the relist, Never when none is pending.
 	wakeGen, relistGen uint16
 	relistAt           model.Time
+	// relistThen is the moment of a look at the pod alone that comes after that one; 0 for none.
+	relistThen model.Time
+	// relistAlone says that the look at relistAt is one at the pod alone.
+	relistAlone bool
 	// resyncAt is the next of the wakes that are no events, which come every resyncs; Never when
 	// there are none.
 	resyncAt, resyncs model.Time

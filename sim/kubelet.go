@@ -269,12 +269,20 @@ const housekept = 1
 // relistAll says, as the Arg of an evRelist, that the PLEG looks at all pods.
 const relistAll = 1
 
-// relist queues the PLEG's look at a pod, unless an earlier one is queued.
+// relist queues the PLEG's look at a pod, unless an earlier one is queued. A look at the pod alone
+// then follows a look at all pods.
 func (c *Cluster) relist(id model.PodID, at model.Time, arg int32) {
 	p := &c.pods[id]
 	if p.relistAt <= at {
+		if arg != relistAll {
+			p.relistThen = at
+		}
 		return
 	}
+	if p.relistAlone && arg == relistAll {
+		p.relistThen = p.relistAt
+	}
+	p.relistAlone = arg != relistAll
 	p.relistAt = at
 	p.relistGen++
 	c.at(at, evRelist, id, p.relistGen, arg)
@@ -303,6 +311,11 @@ func (c *Cluster) relisted(id model.PodID, arg int32) {
 	}
 	if changed {
 		c.at(done, evInspected, id, 0, 0)
+	}
+	then := p.relistThen
+	p.relistThen, p.relistAlone = 0, false
+	if then > c.now {
+		c.relist(id, max(then, loops.RelistPodAt(c.now)), 0)
 	}
 	c.step(id, kubelet.Event{Kind: kubelet.Relisted, OK: arg != relistAll})
 }
