@@ -89,10 +89,13 @@ const (
 // Kubelet compares a recording of a pod with podsim: one of a real node with as many draws as it
 // takes, one of the kubelet in virtual time with its exact trace.
 func Kubelet(r *Recording) (Result, error) {
-	switch {
-	case r.Pod == nil:
+	if r.Pod == nil {
 		return Result{Name: r.Name, NotCompared: "it is not a recording of a pod"}, nil
-	case r.Lines != nil:
+	}
+	if err := r.check(); err != nil {
+		return Result{}, err
+	}
+	if r.Lines != nil {
 		return compareDraws(r.Name, r.Pod, r.Lines, RealNode())
 	}
 	return compareExact(r)
@@ -127,6 +130,12 @@ func compareExact(r *Recording) (Result, error) {
 // KubeletJittered compares the jittered traces of a recording of the kubelet in virtual time: each
 // must be what podsim gives for some draw.
 func KubeletJittered(r *Recording) ([]Result, error) {
+	if len(r.Jittered) == 0 {
+		return nil, nil
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
 	var out []Result
 	for i, lines := range r.Jittered {
 		one, err := compareDraws(fmt.Sprintf("%s/%d", r.Name, i+1), r.Pod, lines, VirtualKubeletJittered())

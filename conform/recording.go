@@ -124,6 +124,8 @@ func Read(r io.Reader, name string) ([]Recording, error) {
 				return nil, fmt.Errorf("%d: the recording has no pod, want the pod that was created", n)
 			}
 			list = append(list, Recording{Name: f.Name, Pod: f.Pod, Exact: f.Exact, Jittered: f.Jittered})
+		case f.Pod != nil && whole.Pod != nil:
+			return nil, fmt.Errorf("%d: a second pod, want the lines of one pod", n)
 		case f.Pod != nil:
 			whole.Pod = f.Pod
 		case f.Type == "" && !node:
@@ -134,6 +136,9 @@ func Read(r io.Reader, name string) ([]Recording, error) {
 	}
 	if err := s.Err(); err != nil {
 		return nil, fmt.Errorf("%d: %w", n+1, err)
+	}
+	if whole.Lines != nil && whole.Pod == nil && !node {
+		return nil, fmt.Errorf("%d: the recording has no line of type spec, want the pod that was created", n)
 	}
 	if whole.Lines != nil {
 		list = append(list, whole)

@@ -111,10 +111,12 @@ func TestMaskedMessagesAgree(t *testing.T) {
 
 func TestRead(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                          "1: there is no recording",
-		"{\"type\":\"spec\"\n":      "1: unexpected end of JSON input, want a line of a recording",
-		"{\"ms\":1}\n":              "1: neither a line of a recording",
-		"\n{\"exact\":[]}\n":        "2: the recording has no pod",
+		"":                       "1: there is no recording",
+		"{\"type\":\"spec\"\n":   "1: unexpected end of JSON input, want a line of a recording",
+		"{\"ms\":1}\n":           "1: neither a line of a recording",
+		"\n{\"exact\":[]}\n":     "2: the recording has no pod",
+		"{\"type\":\"ADDED\"}\n": "1: the recording has no line of type spec",
+		"{\"type\":\"spec\",\"pod\":{}}\n{\"type\":\"spec\",\"pod\":{}}\n": "2: a second pod, want the lines of one pod",
 		"{\"type\":[]}":             "1: json: cannot unmarshal",
 		"{\"pod\":{\"spec\":[]}}\n": "1: json: cannot unmarshal",
 	} {

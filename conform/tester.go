@@ -10,6 +10,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"podsim/model"
 )
@@ -21,13 +22,15 @@ import (
 
 // The images of the recordings.
 const (
-	registry    = "127.0.0.1:25000/"
+	registry       = "127.0.0.1:25000/"
+	closedRegistry = "127.0.0.1:25001/"
+
 	testerImage = registry + "tester:1"
 	slowImage   = registry + "slow:1"
 	bigImage    = registry + "big:1"
 	deniedImage = registry + "denied:1"
 	errorImage  = registry + "err500:1"
-	closedImage = "127.0.0.1:25001/x:1"
+	closedImage = closedRegistry + "x:1"
 )
 
 // testerBandwidth is what the recordings' registry sends in a second, so that an image's size
@@ -49,9 +52,9 @@ type Settings struct {
 	// of containerd 2.4.2.
 	errors map[string]string
 
-	// deleted is when the pod was deleted, in seconds after its creation, where a recording has that
-	// moment: it is some milliseconds after the annotation's.
-	deleted float64
+	// deleted is when the pod was deleted, in seconds after its creation, where a recording has those
+	// moments: they are some milliseconds after the annotation's.
+	deleted []float64
 
 	controlPlane model.ControlPlane
 	latencies    model.Latencies
@@ -136,10 +139,10 @@ func virtualErrors() map[string]string {
 
 // of is the settings of one recording.
 func (s Settings) of(lines []Line) Settings {
+	s.deleted = nil
 	for i := range lines {
 		if lines[i].Type == "request" {
-			s.deleted = float64(lines[i].Ms) / 1000
-			break
+			s.deleted = append(s.deleted, float64(lines[i].Ms)/1000)
 		}
 	}
 	return s
@@ -154,7 +157,7 @@ func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 	sc := &model.Scenario{
 		Seed:         seed,
 		Start:        time.Unix(1e9, 0).UTC(),
-		Duration:     s.created + duration(annotation(pod, "trace/seconds", 30)),
+		Duration:     s.created + duration(annotation(pod, watchedSeconds, 30)),
 		ControlPlane: s.controlPlane,
 		Latencies:    s.latencies,
 		Nodes:        []model.NodeSpec{testerNode()},
@@ -162,12 +165,7 @@ func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 		Images:       s.images(pod),
 		Steps:        []model.Step{{At: s.created, Objects: []model.Object{{Object: pod}}}},
 	}
-	at := annotation(pod, "trace/delete-after", -1)
-	if s.deleted > 0 {
-		// The recording has whole milliseconds.
-		at = s.deleted + float64(seed%10)/1e4
-	}
-	if at >= 0 {
+	for _, at := range s.deletions(pod, seed) {
 		sc.Steps = append(sc.Steps, model.Step{At: s.created + duration(at), Verb: model.StepDelete,
 			Kind: model.KindPod, Namespace: pod.Namespace, Name: pod.Name, GraceSeconds: -1})
 	}
@@ -176,14 +174,31 @@ func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 			Kind: model.KindPod, Namespace: pod.Namespace, Name: pod.Name, Condition: g.Type, Status: statusNamed(g.Status)})
 	}
 	slices.SortStableFunc(sc.Steps, func(a, b model.Step) int { return cmp.Compare(a.At, b.At) })
+	ports := listening(pod)
 	for _, c := range containersOf(pod) {
-		sc.Behaviors = append(sc.Behaviors, s.behavior(c))
+		sc.Behaviors = append(sc.Behaviors, s.behavior(c, ports))
 	}
 	if s.load > 1 {
 		const loads = 4
 		sc.Latencies = loaded(sc.Latencies, 1+(s.load-1)*float64(seed%loads)/(loads-1))
 	}
 	return sc
+}
+
+// deletions are when the pod is deleted, in seconds after its creation.
+func (s Settings) deletions(pod *v1.Pod, seed uint64) []float64 {
+	if len(s.deleted) == 0 {
+		if at := annotation(pod, deleteAfter, -1); at >= 0 {
+			return []float64{at}
+		}
+		return nil
+	}
+	var list []float64
+	for _, at := range s.deleted {
+		// The recording has whole milliseconds.
+		list = append(list, at+float64(seed%10)/1e4)
+	}
+	return list
 }
 
 func containersOf(pod *v1.Pod) []*v1.Container {
@@ -214,10 +229,24 @@ func (s Settings) images(pod *v1.Pod) []model.ImageSpec {
 	}
 	for _, c := range containersOf(pod) {
 		if !known[c.Image] {
-			images = append(images, model.ImageSpec{Name: c.Image, Error: "notFound"})
+			known[c.Image] = true
+			images = append(images, model.ImageSpec{Name: c.Image, Error: s.pullError(c.Image, otherImage(c.Image))})
 		}
 	}
 	return images
+}
+
+// otherImage is how the pull of another image of the two registries fails.
+func otherImage(name string) string {
+	switch repository, _, _ := strings.Cut(strings.TrimPrefix(name, registry), ":"); {
+	case strings.HasPrefix(name, closedRegistry):
+		return "refused"
+	case repository == "denied":
+		return "unauthorized"
+	case repository == "err500":
+		return "serverError"
+	}
+	return "notFound"
 }
 
 // pullError is the error of a pull in the words of the recordings' runtime.
@@ -256,7 +285,7 @@ type GateChange struct {
 // by commas.
 func GateChanges(pod *v1.Pod) []GateChange {
 	var changes []GateChange
-	for _, text := range strings.Split(pod.Annotations["trace/gates"], ",") {
+	for _, text := range strings.Split(pod.Annotations[gateChanges], ",") {
 		var g GateChange
 		if _, err := fmt.Sscan(text, &g.Seconds, &g.Type, &g.Status); err == nil {
 			changes = append(changes, g)
@@ -283,34 +312,83 @@ func annotation(pod *v1.Pod, key string, absent float64) float64 {
 }
 
 // behavior is what a tester container with these arguments does.
-func (s Settings) behavior(c *v1.Container) model.Behavior {
+// ports are those that the pod's containers listen on.
+func (s Settings) behavior(c *v1.Container, ports []int32) model.Behavior {
 	b := model.Behavior{Container: c.Name}
-	if len(c.Command) > 0 && c.Command[0] != "/tester" {
+	if len(c.Command) > 0 && c.Command[0] != tester {
 		b.StartError = fmt.Sprintf("exec: %q: stat %s: no such file or directory", c.Command[0], c.Command[0])
 		return b
 	}
-	args := append(c.Command[min(1, len(c.Command)):len(c.Command):len(c.Command)], c.Args...)
+	args := arguments(c)
 	runSignals(&b, args)
-	b.Port, b.Listens = s.port(args), max(0, testerStart-s.early)
+	b.Port, b.Listens = serverPort(args), max(0, testerStart-s.early)
 	took := runArguments(&b, args, c)
 	b.Run.For = model.Dist{Value: float64(testerStart + took)}
 	for k, p := range []*v1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
-		if p != nil {
-			b.Probes[k] = s.probePoints(p)
+		if p == nil {
+			continue
+		}
+		b.Probes[k] = s.probePoints(p)
+		if port := probePort(c, p); port != 0 && !slices.Contains(ports, port) {
+			b.Probes[k] = []model.ProbePoint{{Refused: true}}
+		} else if b.Port == 0 {
+			b.Port = port // another container of the pod listens
 		}
 	}
 	if h := c.Lifecycle; h != nil {
-		b.PostStart, b.PreStop = hookRun(h.PostStart), hookRun(h.PreStop)
+		b.PostStart, b.PreStop = hookRun(c, h.PostStart, ports), hookRun(c, h.PreStop, ports)
 	}
 	return b
 }
 
-// port is the port of the tester's HTTP server, 0 for none. On the real node a second server of
+// arguments are those of a tester container.
+func arguments(c *v1.Container) []string {
+	return slices.Concat(c.Command[min(1, len(c.Command)):], c.Args)
+}
+
+// listening are the ports of the pod's servers.
+func listening(pod *v1.Pod) []int32 {
+	var ports []int32
+	for _, c := range containersOf(pod) {
+		if port := serverPort(arguments(c)); port != 0 {
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+// probePort is the port that a probe asks, 0 for a command.
+func probePort(c *v1.Container, p *v1.Probe) int32 {
+	switch {
+	case p.HTTPGet != nil:
+		return portOf(c, p.HTTPGet.Port)
+	case p.TCPSocket != nil:
+		return portOf(c, p.TCPSocket.Port)
+	case p.GRPC != nil:
+		return p.GRPC.Port
+	}
+	return 0
+}
+
+// portOf is a port by its number or by its name in the container's ports.
+func portOf(c *v1.Container, port intstr.IntOrString) int32 {
+	if port.Type == intstr.Int {
+		return port.IntVal
+	}
+	for i := range c.Ports {
+		if c.Ports[i].Name == port.StrVal {
+			return c.Ports[i].ContainerPort
+		}
+	}
+	return int32(number(port.StrVal))
+}
+
+// serverPort is the port of the tester's HTTP server, 0 for none. On the real node a second server of
 // a pod would not start; the runtime of the kubelet in virtual time lets the first one answer.
-func (s Settings) port(args []string) int32 {
+func serverPort(args []string) int32 {
 	for _, a := range args {
 		if address, ok := strings.CutPrefix(a, "http="); ok {
-			return int32(number(strings.TrimPrefix(address, ":")))
+			return int32(number(address[strings.LastIndex(address, ":")+1:]))
 		}
 	}
 	return 0
@@ -381,30 +459,33 @@ func number(s string) int {
 
 // probePoints is the tester's judgement over time.
 func (s Settings) probePoints(p *v1.Probe) []model.ProbePoint {
-	if p.Exec != nil && p.Exec.Command[1] != "probe" {
+	if p.Exec != nil && !isJudgement(p.Exec.Command) {
 		return []model.ProbePoint{commandPoint(p.Exec.Command)}
 	}
-	kind, n := probeWords(p)
+	j, _ := judgementOf(p)
 	at := func(n int) model.Time { return max(0, model.Time(n)*model.Second-s.early) }
 	// The server listens once the process runs its arguments.
 	closed := p.Exec == nil && s.early < testerStart
-	start := model.ProbePoint{OK: p.Exec != nil, Refused: closed}
+	start := model.ProbePoint{OK: !closed, Refused: closed}
 	points := []model.ProbePoint{start, {At: testerStart, OK: true}}
 	bad := func(n int) model.ProbePoint { return model.ProbePoint{At: at(n), Output: judgedBad(p)} }
-	switch kind {
+	switch j.kind {
 	case "after":
-		if closed && n[0] > 0 {
+		if closed && j.n > 0 {
 			first := bad(0)
 			first.At = testerStart
-			return []model.ProbePoint{start, first, {At: at(n[0]), OK: true}}
+			return []model.ProbePoint{start, first, {At: at(j.n), OK: true}}
 		}
-		return []model.ProbePoint{bad(0), {At: at(n[0]), OK: true}}
+		return []model.ProbePoint{bad(0), {At: at(j.n), OK: true}}
 	case "until":
-		return append(points, bad(n[0]))
+		return append(points, bad(j.n))
 	case "flap":
-		for t := n[0]; t < 1000; t += n[0] + n[1] {
-			points = append(points, bad(t), model.ProbePoint{At: at(t + n[1]), OK: true})
+		for t := j.n; t < 1000 && j.off > 0; t += j.n + j.off {
+			points = append(points, bad(t), model.ProbePoint{At: at(t + j.off), OK: true})
 		}
+	case "missing":
+		points[0].OK, points[1] = false, model.ProbePoint{At: testerStart, Status: 404}
+		points[0].Status = 404
 	}
 	return points
 }
@@ -426,39 +507,23 @@ func judgedBad(p *v1.Probe) string {
 	return "HTTP probe failed with statuscode: 500"
 }
 
-// probeWords gives the kind of a probe and its numbers, from a command such as "/tester probe
-// flap 2 3", a path such as "/flap?on=2&off=3" or a gRPC service such as "flap-2-3".
-func probeWords(p *v1.Probe) (kind string, n []int) {
-	var words []string
-	switch {
-	case p.Exec != nil:
-		words = p.Exec.Command[2:]
-	case p.HTTPGet != nil:
-		words = strings.FieldsFunc(p.HTTPGet.Path, func(c rune) bool { return strings.ContainsRune("/?&=", c) })
-	case p.GRPC != nil && p.GRPC.Service != nil:
-		words = strings.Split(*p.GRPC.Service, "-")
-	}
-	for _, w := range words {
-		if x, err := strconv.Atoi(w); err == nil {
-			n = append(n, x)
-		}
-	}
-	if len(words) == 0 {
-		return "", nil
-	}
-	return words[0], n
-}
-
 // hookRun is how a hook of the tester goes: its server answers each request well.
-func hookRun(h *v1.LifecycleHandler) model.HookRun {
-	if h == nil || h.Exec == nil {
-		return model.HookRun{}
+func hookRun(c *v1.Container, h *v1.LifecycleHandler, ports []int32) model.HookRun {
+	switch {
+	case h == nil:
+	case h.Exec != nil:
+		return commandRun(h.Exec.Command)
+	case h.HTTPGet != nil:
+		return model.HookRun{Fail: !slices.Contains(ports, portOf(c, h.HTTPGet.Port))}
 	}
-	return commandRun(h.Exec.Command)
+	return model.HookRun{}
 }
 
 // commandRun is how a command of the tester goes, such as "/tester sleep=2s exit=1".
 func commandRun(command []string) model.HookRun {
+	if command[0] != tester {
+		return model.HookRun{Fail: true}
+	}
 	var b model.Behavior
 	took := runArguments(&b, command[1:], &v1.Container{})
 	run := model.HookRun{Takes: model.Dist{Value: float64(took)}}

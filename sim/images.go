@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -85,9 +86,9 @@ func pullError(name, kind string) string {
 	case "timeout":
 		return request + "dial tcp " + dialAddress(full) + ": i/o timeout"
 	case "serverError":
-		return head + "unexpected status from HEAD request to " + manifestURL(full) + ": 500 Internal Server Error"
+		return head + "unexpected status from HEAD request to " + answeringURL(full) + ": 500 Internal Server Error"
 	case "rateLimited":
-		return head + "unexpected status from HEAD request to " + manifestURL(full) + ": 429 Too Many Requests"
+		return head + "unexpected status from HEAD request to " + answeringURL(full) + ": 429 Too Many Requests"
 	case "stalled":
 		return "rpc error: code = Canceled desc = " + pulling + "context canceled"
 	}
@@ -136,6 +137,20 @@ func manifestURL(name string) string {
 		version = n.Tag()
 	}
 	return "https://" + registryHost(name) + "/v2/" + reference.Path(named) + "/manifests/" + version
+}
+
+// answeringURL is where an answer to the request for the manifest comes from: a registry on the
+// machine itself answers without TLS, unless its port is 443 (core/remotes/docker/config/hosts.go
+// ConfigureHosts, core/remotes/docker/resolver.go httpFallback).
+func answeringURL(name string) string {
+	location := manifestURL(name)
+	host := registryHost(name)
+	address, err := netip.ParseAddrPort(host)
+	local := err == nil && address.Addr().IsLoopback() || strings.HasPrefix(host, "localhost:")
+	if local && !strings.HasSuffix(host, ":443") {
+		return strings.Replace(location, "https", "http", 1)
+	}
+	return location
 }
 
 // usableImage says whether a container's image is present and the pod may use it without a pull.

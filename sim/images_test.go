@@ -75,6 +75,25 @@ func podNamed(c *sim.Cluster, name string) *model.Pod {
 	return nil
 }
 
+// A registry on the machine itself answers without TLS; a request that it does not answer was made with TLS.
+func TestPullErrorsOfLocalRegistry(t *testing.T) {
+	const path = "/v2/app/manifests/1"
+	for _, c := range []struct{ registry, kind, want string }{
+		{"127.0.0.1:5000", "serverError", "HEAD request to http://127.0.0.1:5000" + path},
+		{"localhost:5000", "rateLimited", "HEAD request to http://localhost:5000" + path},
+		{"127.0.0.1:5000", "refused", `Head "https://127.0.0.1:5000` + path},
+		{"127.0.0.1:443", "serverError", "HEAD request to https://127.0.0.1:443" + path},
+		{"10.0.0.1:5000", "serverError", "HEAD request to https://10.0.0.1:5000" + path},
+	} {
+		sc := podsScenario(1, 1, imagePod("p", c.registry+"/app:1", ""))
+		sc.Images = []model.ImageSpec{{Name: c.registry + "/app:1", Error: c.kind}}
+		sc.Duration = 5 * model.Second
+		_, events := eventsOf(t, sc)
+		require.Greater(t, len(events["p"]), 1)
+		assert.Contains(t, events["p"][1], c.want)
+	}
+}
+
 func TestPullErrors(t *testing.T) {
 	const name = "registry.example/team/app:2"
 	const pull = `failed to pull and unpack image "registry.example/team/app:2": `

@@ -74,10 +74,12 @@ func conformKubelet(w io.Writer, args []string, o *conformOptions) error {
 		width = max(width, len(recordings[i].Name))
 	}
 	var all []conform.Result
+	var failed []error
 	for i := range recordings {
 		results, err := o.compare(&recordings[i])
 		if err != nil {
-			return fmt.Errorf("%s: %w", recordings[i].Name, err)
+			failed = append(failed, fmt.Errorf("%s: %w", recordings[i].Name, err))
+			continue
 		}
 		all = append(all, results...)
 		if o.output != "" {
@@ -90,6 +92,9 @@ func conformKubelet(w io.Writer, args []string, o *conformOptions) error {
 	}
 	if err := o.finish(w, all); err != nil {
 		return err
+	}
+	if len(failed) > 0 {
+		return errors.Join(failed...)
 	}
 	for i := range all {
 		if all[i].Verdict() == "differs" {

@@ -95,6 +95,20 @@ func TestConformKubeletDiffers(t *testing.T) {
 	assert.Equal(t, "bad.jsonl:1: neither a line of a recording, which has a type, nor a pod with its exact trace\n", r.errors)
 }
 
+// A recording that podsim cannot run is an error with its name; the others are compared all the same.
+func TestConformKubeletUnknownArgument(t *testing.T) {
+	file := recorded(t, "kubelet-traces/exit1-never.jsonl")
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	changed := bytes.Replace(data, []byte(`"sleep=1s"`), []byte(`"nap=1s"`), 1)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.jsonl"), changed, 0o644))
+	r := podsim(t, dir, nil, "conform", "kubelet", "x.jsonl", file)
+	assert.Equal(t, 2, r.code)
+	assert.Regexp(t, `^x: container c: argument "nap=1s" is not one of the tester's, want [^\n]+\n$`, r.errors)
+	assert.Contains(t, r.out, "1 of 1 agree\n")
+}
+
 func TestRunThenLook(t *testing.T) {
 	dir := t.TempDir()
 	r := podsim(t, dir, nil, "run", library(t, "bare-pod-and-deployment.yaml"))
