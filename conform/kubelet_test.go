@@ -2,7 +2,6 @@ package conform_test
 
 import (
 	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -83,30 +82,8 @@ func TestRecordedKubelet(t *testing.T) {
 	}
 }
 
-// explained are the random pods for which podsim does not give what the real kubelet gives without
-// randomness. docs/fidelity.md has the reasons.
-var explained = []string{"rnd-1000120"}
-
 func TestRandomKubelet(t *testing.T) {
-	page, err := os.ReadFile(fidelityPage)
-	require.NoError(t, err)
 	for _, r := range randomResults(t) {
-		if !slices.Contains(explained, r.Name) {
-			assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
-			continue
-		}
-		assert.False(t, r.Agrees, "%s agrees: take it off the list", r.Name)
-		assert.Contains(t, string(page), "\n- "+r.Name+": ", "docs/fidelity.md says why")
-	}
-}
-
-// TestKubeletEnds compares the pods that are refused, wait for what is not there, are evicted, or are
-// deleted while they wait.
-func TestKubeletEnds(t *testing.T) {
-	list, err := conform.ReadFile("testdata/kubelet-ends.jsonl.gz")
-	require.NoError(t, err)
-	require.Len(t, list, 239)
-	for _, r := range compareAll(t, list) {
 		assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
 	}
 }

@@ -61,8 +61,11 @@ func (r *simulatedRuntime) probe(id model.PodID, f *kubelet.Effect) {
 // probed is a probe's answer, by the behavior's points.
 func (c *Cluster) probed(id model.PodID, i int, probe model.ProbeType, instead int32, instance uint16) {
 	k := &c.pods[id].containers[i]
-	if m := &k.commands[probe]; m.killed && uint16(m.instance) == instance {
-		return
+	if c.state.Pods[id].Template.Containers[i].Probes[probe].Handler == model.HandlerExec {
+		// The command may have ended with its container, and another one may have begun.
+		if m := &k.commands[probe]; m.killed || m.to != c.now {
+			return
+		}
 	}
 	e := kubelet.Event{Kind: kubelet.Probed, Container: int8(i), Probe: probe, Instance: k.instance, At: c.now}
 	if uint16(k.instance) != instance {

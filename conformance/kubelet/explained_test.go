@@ -25,10 +25,10 @@ var explanations = []explanation{
 	{"not in podsim yet: which of the probes that run while a container ends or a pod stops " +
 		"find the container gone, and how they say it (pkg/kubelet/prober/worker.go doProbe, " +
 		"prober.go probe)",
-		"rnd-1000439 wild-1000076 wild-1000201 wild-1000871 wild-1000897"},
-	{"a race in the kubelet: the workers of a container's startup and liveness probes tick at one " +
-		"moment, and either may come first (pkg/kubelet/prober/worker.go:192 run, :280 doProbe)",
-		"rnd-1000120"},
+		"wild-1000076 wild-1000201 wild-1000897"},
+	{"a race in the kubelet: a readiness probe is run by hand while its sync sets the status, and may " +
+		"find the container of before (pkg/kubelet/prober/prober_manager.go UpdatePodStatus, worker.go doProbe)",
+		"rnd-1000439"},
 	{"not understood yet: one more FailedMount (pkg/kubelet/volumemanager/reconciler/reconciler.go)",
 		"wild-1000905"},
 }

@@ -116,6 +116,9 @@ func (p *Pod) scheduleProbe(i int, k model.ProbeType, w *probe) {
 		}
 		return
 	}
+	if w.due <= p.now && !w.manual {
+		return // the run is due at this moment, whatever else happens at it
+	}
 	want := p.wanted(i, k, w)
 	atOnce := w.owed
 	if w.manual {
