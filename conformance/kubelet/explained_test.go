@@ -11,7 +11,7 @@ import (
 	"podsim/conform"
 )
 
-// explanation is why podsim and the real kubelet differ, or what is still to be mended.
+// explanation is why podsim and the real kubelet differ.
 type explanation struct {
 	// why says what happens, and where in upstream's source.
 	why string
@@ -22,14 +22,14 @@ type explanation struct {
 // explanations are all that the default run may show; pods of other seeds are judged without them.
 // Races within the time of a call to the API server need none, see TestExact.
 var explanations = []explanation{
-	{"not in podsim yet: which of the probes that run while a container ends or a pod stops " +
-		"find the container gone, and how they say it (pkg/kubelet/prober/worker.go doProbe, " +
-		"prober.go probe)",
-		"wild-1000076 wild-1000201 wild-1000897"},
 	{"a race in the kubelet: a readiness probe is run by hand while its sync sets the status, and may " +
 		"find the container of before (pkg/kubelet/prober/prober_manager.go UpdatePodStatus, worker.go doProbe)",
 		"rnd-1000439"},
-	{"not understood yet: one more FailedMount (pkg/kubelet/volumemanager/reconciler/reconciler.go)",
+	{"podsim keeps the status of a pod that was deleted by force until its worker has ended; the kubelet's " +
+		"housekeeping takes it away, and no probe runs from then on (pkg/kubelet/kubelet_pods.go:1315 HandlePodCleanups)",
+		"wild-1000076"},
+	{"a race in the kubelet: two loops of 100 ms of the volume manager, so one FailedMount more or less " +
+		"(pkg/kubelet/volumemanager/reconciler/reconciler.go, populator/desired_state_of_world_populator.go)",
 		"wild-1000905"},
 }
 
