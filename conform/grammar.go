@@ -75,7 +75,7 @@ func checkAnnotations(pod *v1.Pod) error {
 	for _, key := range keys {
 		value := pod.Annotations[key]
 		if key == gateChanges {
-			if len(GateChanges(pod)) != strings.Count(value, ",")+1 {
+			if value != "" && len(GateChanges(pod)) != strings.Count(value, ",")+1 {
 				return fmt.Errorf("annotation %s is %q, want SECONDS TYPE STATUS, joined by commas", key, value)
 			}
 			continue
@@ -228,6 +228,9 @@ func judgementIn(words []string) (judgement, bool) {
 	}
 	j := judgement{kind: words[0]}
 	want, known := numbers[j.kind]
+	if j.kind == "ok" {
+		return j, true // whatever follows
+	}
 	if !known || len(words) != 1+want {
 		return judgement{}, false
 	}
