@@ -59,6 +59,16 @@ func (p *Pod) killPod(override int64) {
 	}
 }
 
+// alive says that there is something to kill: a container that runs or a ready sandbox.
+func (p *Pod) alive() bool {
+	for i := range p.containers {
+		if p.containers[i].viewCur.state == running {
+			return true
+		}
+	}
+	return p.view.sandbox.ready
+}
+
 // killNext kills the next container of the sync, or goes on with it (SyncPod step 3).
 func (p *Pod) killNext() {
 	if p.sync.toKill == 0 {

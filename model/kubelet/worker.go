@@ -391,7 +391,10 @@ func (p *Pod) volumesMounted() {
 		p.emit(-1, false, model.EventSandboxChanged, model.Message{Kind: model.MessageSandboxChanged})
 	}
 	if a.killPod {
-		p.sync.acted = true
+		// Differs from Kubernetes: upstream asks for a look at the pod at once also when it killed a
+		// pod that was dead already. Where probe workers that end with each sync ask for the next
+		// one (endedForGood), that kubelet syncs the pod as fast as it can, without any effect.
+		p.sync.acted = p.alive()
 		p.killPod(-1)
 		return
 	}
