@@ -39,10 +39,10 @@ func (s *Scheduler) AdmissionCheck(t *model.PodTemplate, node *model.Node, other
 	s.admissionResults = s.admissionResults[:0]
 	s.admitResources(c, n, &node.Allocatable)
 	if c.HasRequired && !c.MatchesRequired(&n.Object) {
-		s.rejectAdmission(framework.NodeAffinity, s.symbols.Reason(framework.ReasonAffinity))
+		s.rejectAdmission(framework.NodeAffinity, s.cluster.Symbols.Reason(framework.ReasonAffinity))
 	}
 	if framework.Conflict(c.HostPorts, n.UsedPorts) {
-		s.rejectAdmission(framework.NodePorts, s.symbols.Reason(framework.ReasonPorts))
+		s.rejectAdmission(framework.NodePorts, s.cluster.Symbols.Reason(framework.ReasonPorts))
 	}
 	if !c.ToleratesExecute(node.Taints) {
 		s.rejectAdmission(framework.TaintToleration, errTaint)
@@ -68,7 +68,7 @@ func (s *Scheduler) admitResources(c *framework.PodClass, n *framework.NodeInfo,
 	check(v1.ResourceMemory, c.Memory, used.Memory, allocatable.Memory)
 	check(v1.ResourceEphemeralStorage, c.EphemeralStorage, used.EphemeralStorage, allocatable.EphemeralStorage)
 	for _, e := range c.Extended {
-		name := s.symbols.ResourceName(e.Resource)
+		name := s.cluster.Symbols.ResourceName(e.Resource)
 		if capacity := allocatable.Amount(name); capacity > 0 {
 			check(name, e.Amount, used.Amount(e.Resource), capacity)
 		}

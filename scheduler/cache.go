@@ -78,26 +78,27 @@ func (s *Scheduler) RemoveNode(id model.NodeID, now model.Time) {
 	s.setImages(n, nil)
 	n.Present = false
 	n.Generation++
+	s.nodeChanged(n)
 }
 
 // Node is a node as the scheduler's cache has it, with what its pods request; nil when there is
 // none. Do not change it.
 func (s *Scheduler) Node(id model.NodeID) *framework.NodeInfo {
-	if int(id) >= len(s.nodes) {
+	if int(id) >= len(s.cluster.NodesByID) {
 		return nil
 	}
-	return s.nodes[id]
+	return s.cluster.NodesByID[id]
 }
 
 // node is the record of a node, an absent one for a node that was never added.
 func (s *Scheduler) node(id model.NodeID) *framework.NodeInfo {
-	for len(s.nodes) <= int(id) {
-		s.nodes = append(s.nodes, nil)
+	for len(s.cluster.NodesByID) <= int(id) {
+		s.cluster.NodesByID = append(s.cluster.NodesByID, nil)
 	}
-	if s.nodes[id] == nil {
-		s.nodes[id] = &framework.NodeInfo{ID: id}
+	if s.cluster.NodesByID[id] == nil {
+		s.cluster.NodesByID[id] = &framework.NodeInfo{ID: id}
 	}
-	return s.nodes[id]
+	return s.cluster.NodesByID[id]
 }
 
 func (s *Scheduler) setNode(n *framework.NodeInfo, node *model.Node) {
@@ -105,8 +106,9 @@ func (s *Scheduler) setNode(n *framework.NodeInfo, node *model.Node) {
 	if n.Name != node.Name || !maps.Equal(n.Object.Labels, node.Labels) {
 		n.LabelsGeneration++
 	}
-	n.SetNode(node, &s.symbols)
+	n.SetNode(node, &s.cluster.Symbols)
 	s.setImages(n, node.Images)
+	s.nodeChanged(n)
 }
 
 // setImages takes over the images that a node reports.
@@ -116,12 +118,12 @@ func (s *Scheduler) setImages(n *framework.NodeInfo, images []model.NodeImage) {
 		return
 	}
 	for _, id := range n.Images {
-		s.images.Set(id, n.ID, false)
+		s.cluster.Images.Set(id, n.ID, false)
 	}
 	n.Images = n.Images[:0]
 	for i := range images {
 		n.Images = append(n.Images, images[i].Image)
-		s.images.Set(images[i].Image, n.ID, true)
+		s.cluster.Images.Set(images[i].Image, n.ID, true)
 	}
 }
 
@@ -188,7 +190,7 @@ func (s *Scheduler) list() []*framework.NodeInfo {
 	if s.stale {
 		s.snapshot = s.snapshot[:0]
 		for _, id := range s.tree.list(nil) {
-			s.snapshot = append(s.snapshot, s.nodes[id])
+			s.snapshot = append(s.snapshot, s.cluster.NodesByID[id])
 		}
 		s.stale = false
 	}
@@ -200,19 +202,40 @@ func (s *Scheduler) assign(id model.PodID, n *framework.NodeInfo, place podPlace
 	s.changes++
 	p := &s.pods[id]
 	p.place, p.node = place, n.ID
+	s.cluster.Pods[id].Node = n.ID
 	n.AddPod(id, &p.class.PodClass)
 	s.countPriority(p.class.Priority, 1)
+	s.moved(id, n, 1)
+}
+
+// moved tells the plugins that look further of a pod that came to a node or left it.
+func (s *Scheduler) moved(id model.PodID, n *framework.NodeInfo, sign int64) {
+	for _, p := range s.globals {
+		if p.Global.PodMoved != nil {
+			p.Global.PodMoved(&s.cluster.Pods[id], n, sign)
+		}
+	}
+}
+
+// changed tells them of a node.
+func (s *Scheduler) nodeChanged(n *framework.NodeInfo) {
+	for _, p := range s.globals {
+		if p.Global.NodeChanged != nil {
+			p.Global.NodeChanged(n)
+		}
+	}
 }
 
 // unassign takes a pod off its node: the one place where a pod leaves a node.
 func (s *Scheduler) unassign(id model.PodID) {
 	s.changes++
 	p := &s.pods[id]
-	if !s.nodes[p.node].RemovePod(id, &p.class.PodClass) {
+	if !s.cluster.NodesByID[p.node].RemovePod(id, &p.class.PodClass) {
 		panic(fmt.Sprintf("scheduler: pod %d is not on node %d", id, p.node))
 	}
 	s.countPriority(p.class.Priority, -1)
-	p.node = 0
+	s.moved(id, s.cluster.NodesByID[p.node], -1)
+	p.node, s.cluster.Pods[id].Node = 0, 0
 }
 
 // countPriority keeps the number of pods of each priority. There are few priorities.
@@ -242,7 +265,7 @@ func (s *Scheduler) anyBelow(priority int32) bool {
 
 // Check recomputes the sums of all nodes from the pods and panics where they differ.
 func (s *Scheduler) Check() {
-	fresh := make([]framework.NodeInfo, len(s.nodes))
+	fresh := make([]framework.NodeInfo, len(s.cluster.NodesByID))
 	assigned := s.assigned
 	s.assigned = nil
 	for id := range s.pods {
@@ -258,7 +281,7 @@ func (s *Scheduler) Check() {
 	if !slices.Equal(s.assigned, recounted) {
 		panic(fmt.Sprintf("scheduler: pods by priority %v, recounted %v", s.assigned, recounted))
 	}
-	for id, n := range s.nodes {
+	for id, n := range s.cluster.NodesByID {
 		if n != nil {
 			n.Check(&fresh[id])
 		}

@@ -63,7 +63,7 @@ func TestRecordedCases(t *testing.T) {
 			continue
 		}
 		s, state, pending := load(&c)
-		x := s.Explain(pending)
+		x := s.Explain(framework.Pod{}, pending)
 		if supported(&c) {
 			whole++
 			compareWhole(t, &c, s, state, &x)
@@ -243,8 +243,8 @@ func compareAttempt(t *testing.T, c *recordedCase, s *Scheduler, state *model.St
 // rejects, and the raw scores of the nodes that were scored.
 func compareParts(t *testing.T, c *recordedCase, s *Scheduler, state *model.State, x *Explanation) (compared int) {
 	known := map[string]bool{}
-	for p := range framework.NumPlugins {
-		known[p.String()] = true
+	for _, p := range DefaultConfig().Plugins {
+		known[p.ID.String()] = true
 	}
 	for i := range x.Verdicts {
 		v := &x.Verdicts[i]

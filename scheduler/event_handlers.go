@@ -24,7 +24,40 @@ func (s *Scheduler) enter(id model.PodID, t *model.PodTemplate) *podInfo {
 		panic(fmt.Sprintf("scheduler: pod %d added, but it is %v", id, p.place))
 	}
 	*p = podInfo{class: s.class(t)}
+	for len(s.cluster.Pods) <= int(id) {
+		s.cluster.Pods = append(s.cluster.Pods, framework.Pod{})
+	}
+	s.cluster.Pods[id] = s.seen(id)
 	return p
+}
+
+// seen is the pod as the informer has it.
+func (s *Scheduler) seen(id model.PodID) framework.Pod {
+	p := framework.Pod{ID: id, Class: &s.pods[id].class.PodClass, Node: s.pods[id].node, Started: model.Never}
+	if int(id) < len(s.state.Pods) {
+		o := &s.state.Pods[id]
+		p.Name, p.Nominated, p.Started, p.Deleting = o.Name, o.Nominated, o.Status.StartTime, o.Deleting
+		if o.Owner != 0 {
+			p.Controller = framework.Controller{Kind: "ReplicaSet", Name: s.state.ReplicaSets[o.Owner].Name}
+		}
+	}
+	return p
+}
+
+// AssignedPodUpdated takes over a change of a pod that has a node: that it is being deleted, or has
+// started (eventhandlers.go updateAssignedPodInCache).
+func (s *Scheduler) AssignedPodUpdated(id model.PodID, now model.Time) {
+	p, n := &s.cluster.Pods[id], s.cluster.NodesByID[s.pods[id].node]
+	after := s.seen(id)
+	if *p == after {
+		return
+	}
+	s.moved(id, n, -1)
+	*p = after
+	n.Generation++
+	s.changes++
+	s.moved(id, n, 1)
+	s.wake(framework.ClusterEvent{Action: framework.AssignedPodUpdate, Pod: p.Class, PodNode: n}, 0, now)
 }
 
 // UpdatePending takes over a change of a pod that has no node: gates that were removed, or
@@ -34,6 +67,7 @@ func (s *Scheduler) UpdatePending(id model.PodID, t *model.PodTemplate, now mode
 	p := s.pending(id)
 	before := p.class
 	p.class = s.class(t)
+	s.cluster.Pods[id] = s.seen(id)
 	switch {
 	case p.place == podGated && !p.class.Gated:
 		s.queue.take(id)
@@ -48,7 +82,7 @@ func (s *Scheduler) UpdatePending(id model.PodID, t *model.PodTemplate, now mode
 func (s *Scheduler) DeletePending(id model.PodID) {
 	s.pending(id)
 	s.queue.take(id)
-	s.pods[id] = podInfo{}
+	s.pods[id], s.cluster.Pods[id] = podInfo{}, framework.Pod{}
 }
 
 func (s *Scheduler) pending(id model.PodID) *podInfo {
@@ -91,7 +125,7 @@ func (s *Scheduler) AssignedPodAdded(id model.PodID, t *model.PodTemplate, node 
 		s.queue.take(id)
 		s.assign(id, s.node(node), podAssigned)
 	}
-	s.wake(framework.ClusterEvent{Action: framework.AssignedPodAdd, Pod: &s.pods[id].class.PodClass}, 0, now)
+	s.wake(framework.ClusterEvent{Action: framework.AssignedPodAdd, Pod: &s.pods[id].class.PodClass, PodNode: s.cluster.NodesByID[node]}, 0, now)
 }
 
 // AssignedPodDeleted says that a pod with a node, assumed or assigned, is in a terminal
@@ -103,10 +137,10 @@ func (s *Scheduler) AssignedPodDeleted(id model.PodID, now model.Time) {
 	if p := s.place(id); p != podAssumed && p != podAssigned {
 		panic(fmt.Sprintf("scheduler: assigned pod %d deleted, but it is %v", id, p))
 	}
-	c := s.pods[id].class
+	c, n := s.pods[id].class, s.cluster.NodesByID[s.pods[id].node]
 	s.unassign(id)
-	s.pods[id] = podInfo{}
-	s.wake(framework.ClusterEvent{Action: framework.AssignedPodDelete, Pod: &c.PodClass}, 0, now)
+	s.pods[id], s.cluster.Pods[id] = podInfo{}, framework.Pod{}
+	s.wake(framework.ClusterEvent{Action: framework.AssignedPodDelete, Pod: &c.PodClass, PodNode: n}, 0, now)
 }
 
 // Forget says that the binding of an assumed pod failed: what it held is free, others may
@@ -116,9 +150,10 @@ func (s *Scheduler) Forget(id model.PodID, now model.Time) {
 	if s.place(id) != podAssumed {
 		panic(fmt.Sprintf("scheduler: pod %d forgotten, but it is %v", id, s.place(id)))
 	}
+	n := s.cluster.NodesByID[s.pods[id].node]
 	s.unassign(id)
 	c := &s.pods[id].class.PodClass
-	s.wake(framework.ClusterEvent{Action: framework.AssignedPodDelete, Pod: c}, 0, now)
+	s.wake(framework.ClusterEvent{Action: framework.AssignedPodDelete, Pod: c, PodNode: n}, 0, now)
 	s.queue.reject(id, 0, now)
 }
 

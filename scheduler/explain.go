@@ -50,14 +50,16 @@ type PluginScore struct {
 // Explain says what a pod of the template would meet now: the same filters and scores as
 // ScheduleOne, but on all nodes and with the scores even of a single feasible one. It
 // changes nothing but what FitError says.
-func (s *Scheduler) Explain(t *model.PodTemplate) Explanation {
+func (s *Scheduler) Explain(p framework.Pod, t *model.PodTemplate) Explanation {
 	c := s.class(t)
+	p.Class = &c.PodClass
+	s.cycle.Pod = &p
 	var x Explanation
 	s.find(c, &x.Verdicts)
-	x.Restricted = c.nodeNames != nil
-	if c.rejected {
-		code := framework.UnschedulableAndUnresolvable
-		x.Rejected = &Rejection{c.rejectedBy.String(), code, []string{c.preFilterReason}}
+	a := &s.attempt
+	x.Restricted = a.nodeNames != nil
+	if a.rejected {
+		x.Rejected = &Rejection{a.rejectedBy.String(), a.code, []string{a.reason}}
 	}
 	if len(s.feasible) == 0 {
 		if s.diagnosis.numNodes == 0 {
@@ -100,7 +102,7 @@ func (s *Scheduler) verdict(n *framework.NodeInfo, fits bool) NodeVerdict {
 	if !fits {
 		v.Rejected = &Rejection{Plugin: s.status.Plugin.String(), Code: s.status.Code}
 		for _, reason := range s.status.Reasons {
-			v.Rejected.Reasons = append(v.Rejected.Reasons, s.symbols.Reason(reason))
+			v.Rejected.Reasons = append(v.Rejected.Reasons, s.cluster.Symbols.Reason(reason))
 		}
 	}
 	return v

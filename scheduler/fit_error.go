@@ -10,7 +10,8 @@ import (
 
 // diagnosis says why no node can take a pod (framework/types.go Diagnosis).
 type diagnosis struct {
-	class *class
+	class   *class
+	attempt *attempt
 	// final says that no node was found and postFilter has run; changes is the scheduler's
 	// count of changes then.
 	final   bool
@@ -31,18 +32,14 @@ type diagnosis struct {
 }
 
 // start makes d that of a new cycle.
-func (d *diagnosis) start(c *class, numNodes, numReasons int, changes uint64) {
-	d.class, d.final, d.changes = c, false, changes
+func (d *diagnosis) start(c *class, a *attempt, numNodes int, changes uint64) {
+	d.class, d.attempt, d.final, d.changes = c, a, false, changes
 	d.numNodes, d.evaluated, d.rejected, d.noVictims = numNodes, 0, 0, 0
-	d.rejectors = c.rejectors
+	d.rejectors = a.rejectors
 	if numNodes == 0 {
 		d.rejectors = 0
 	}
 	d.resolvable = d.resolvable[:0]
-	for len(d.reasons) < numReasons {
-		d.reasons = append(d.reasons, 0)
-		d.preemption = append(d.preemption, 0)
-	}
 	clear(d.reasons)
 	clear(d.preemption)
 }
@@ -61,9 +58,18 @@ func (d *diagnosis) add(n *framework.NodeInfo, st *framework.Status) {
 	if st.Code == framework.Unschedulable {
 		d.resolvable = append(d.resolvable, n)
 	}
-	for _, reason := range st.Reasons {
-		d.reasons[reason]++
+	d.reasons = count(d.reasons, st.Reasons)
+}
+
+// count counts reasons. Plugins learn new ones at any time.
+func count(counts []int32, reasons []framework.ReasonID) []int32 {
+	for _, reason := range reasons {
+		for len(counts) <= int(reason) {
+			counts = append(counts, 0)
+		}
+		counts[reason]++
 	}
+	return counts
 }
 
 // postFilter finds out what preemption can do for a pod of the class that no node can take
@@ -91,9 +97,7 @@ func (s *Scheduler) postFilter(c *class) {
 			d.noVictims++
 			continue
 		}
-		for _, reason := range s.status.Reasons {
-			d.preemption[reason]++
-		}
+		d.preemption = count(d.preemption, s.status.Reasons)
 	}
 }
 
@@ -129,12 +133,12 @@ func (s *Scheduler) FitError() string {
 func (s *Scheduler) filterMessage() string {
 	d := &s.diagnosis
 	head := fmt.Sprintf("0/%d nodes are available:", d.numNodes)
-	if d.class.rejected {
-		return head + " " + d.class.preFilterReason + "."
+	if d.attempt.rejected {
+		return head + " " + d.attempt.reason + "."
 	}
 	parts := s.histogram(d.reasons)
-	if absent := d.numNodes - d.rejected; absent > 0 && d.class.nodeNames != nil {
-		plugins := strings.Join(d.class.rejectors.Names(), " ")
+	if absent := d.numNodes - d.rejected; absent > 0 && d.attempt.nodeNames != nil {
+		plugins := strings.Join(d.attempt.restricted.Names(), " ")
 		parts = append(parts, fmt.Sprintf("%d node(s) didn't satisfy plugin(s) [%s]", absent, plugins))
 	}
 	return head + sentence(parts)
@@ -162,7 +166,7 @@ func (s *Scheduler) histogram(counts []int32) []string {
 	var parts []string
 	for reason, n := range counts {
 		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, s.symbols.Reason(framework.ReasonID(reason))))
+			parts = append(parts, fmt.Sprintf("%d %s", n, s.cluster.Symbols.Reason(framework.ReasonID(reason))))
 		}
 	}
 	return parts

@@ -40,6 +40,7 @@ func (s *Scheduler) ScheduleOne(now model.Time, tie uint64) (r Result, ok bool) 
 		return Result{}, false
 	}
 	p := &s.pods[id]
+	s.cycle.Pod = &s.cluster.Pods[id]
 	n := s.schedule(p.class, tie)
 	r = Result{
 		Pod:       id,
@@ -65,7 +66,7 @@ func (s *Scheduler) schedule(c *class, tie uint64) *framework.NodeInfo {
 	if !s.diagnosis.holds(c, s.changes) {
 		s.find(c, nil)
 	}
-	if len(all) > 0 && !c.rejected {
+	if len(all) > 0 && !s.attempt.rejected {
 		s.nextStart = (s.nextStart + s.diagnosis.evaluated) % len(all)
 	}
 	switch len(s.feasible) {
@@ -78,63 +79,107 @@ func (s *Scheduler) schedule(c *class, tie uint64) *framework.NodeInfo {
 	return s.selectHost(tie)
 }
 
-// preFilter compiles what plugin p says of a class before it sees a node, and reports
-// whether p says Skip (framework/runtime/framework.go RunPreFilterPlugins).
-func (s *Scheduler) preFilter(c *class, p *framework.Plugin) (skip bool) {
-	if p.PreFilter == nil || c.rejected {
+// preFilter compiles what plugin p, the i-th of the table, says of a class before it sees a
+// node, and reports whether p says Skip (framework/runtime/framework.go RunPreFilterPlugins).
+func (s *Scheduler) preFilter(c *class, i int, p *framework.Plugin) (skip bool) {
+	if p.PreFilter == nil || c.static.rejected {
 		return false
 	}
 	var r framework.PreFilterResult
 	p.PreFilter(&c.PodClass, &r)
+	c.static.take(p.ID, &r, &s.cluster.Symbols)
+	if c.static.rejected {
+		c.rejectedAt = i
+	}
+	return r.Skip
+}
+
+// take takes over what a plugin's PreFilter says.
+func (a *attempt) take(by framework.PluginID, r *framework.PreFilterResult, names *framework.Symbols) {
 	switch {
 	case r.Skip:
-		return true
+		a.skipped |= by.Set()
 	case r.Rejected != framework.NoReason:
-		c.rejected, c.rejectedBy, c.rejectors = true, p.ID, p.ID.Set()
-		c.preFilterReason = s.symbols.Reason(r.Rejected)
+		a.rejected, a.rejectedBy, a.code = true, by, r.Code
+		if a.code == framework.Success {
+			a.code = framework.UnschedulableAndUnresolvable
+		}
+		a.rejectors, a.reason = by.Set(), names.Reason(r.Rejected)
 	case r.NodeNames != nil:
-		c.restrict(p.ID, r.NodeNames)
+		a.restrict(by, r.NodeNames)
 	}
-	return false
 }
 
 // restrict leaves only the named nodes of those that were left. names is sorted.
-func (c *class) restrict(by framework.PluginID, names []string) {
-	c.rejectors |= by.Set()
-	if c.nodeNames != nil {
-		gone := func(name string) bool { return !slices.Contains(c.nodeNames, name) }
-		names = slices.DeleteFunc(names, gone)
+func (a *attempt) restrict(by framework.PluginID, names []string) {
+	a.restricted |= by.Set()
+	a.rejectors |= by.Set()
+	if a.nodeNames != nil {
+		gone := func(name string) bool { return !slices.Contains(a.nodeNames, name) }
+		names = slices.DeleteFunc(slices.Clone(names), gone)
 	}
-	c.nodeNames = names
+	a.nodeNames = names
 	if len(names) > 0 {
 		return
 	}
-	c.rejected, c.rejectedBy = true, by
-	if plugins := c.rejectors.Names(); len(plugins) == 1 {
-		c.preFilterReason = "node(s) didn't satisfy plugin " + plugins[0]
+	a.rejected, a.rejectedBy, a.code = true, by, framework.UnschedulableAndUnresolvable
+	if plugins := a.restricted.Names(); len(plugins) == 1 {
+		a.reason = "node(s) didn't satisfy plugin " + plugins[0]
 	} else {
-		c.preFilterReason = fmt.Sprintf("node(s) didn't satisfy plugin(s) [%s] simultaneously",
-			strings.Join(plugins, " "))
+		a.reason = fmt.Sprintf("node(s) didn't satisfy plugin(s) [%s] simultaneously", strings.Join(plugins, " "))
 	}
+}
+
+// begin begins a cycle for a pod of the class: PreFilter.
+func (s *Scheduler) begin(c *class) {
+	a := &s.attempt
+	*a = c.static
+	s.cycle.Nodes = s.list()
+	s.cycle.NumNodes = len(s.cycle.Nodes)
+	for _, p := range c.globals {
+		if c.static.rejected && s.position(p) > c.rejectedAt {
+			return
+		}
+		a.rejected = false
+		var r framework.PreFilterResult
+		p.Global.PreFilter(&s.cycle, &c.PodClass, &r)
+		a.take(p.ID, &r, &s.cluster.Symbols)
+		if a.rejected {
+			return
+		}
+		a.rejected = c.static.rejected
+	}
+}
+
+// position is where a plugin stands in the table.
+func (s *Scheduler) position(p *framework.Plugin) int {
+	return slices.IndexFunc(s.config.Plugins, func(q framework.Plugin) bool { return q.ID == p.ID })
 }
 
 // candidates are the nodes that PreFilter leaves of the snapshot, in its order. Upstream has
 // those that it names in no order.
 func (s *Scheduler) candidates(c *class) []*framework.NodeInfo {
 	all := s.list()
-	if c.nodeNames == nil {
+	switch {
+	case s.attempt.nodeNames == nil:
 		return all
-	}
-	if c.treeGeneration != s.treeGeneration {
+	case s.attempt.restricted != c.static.restricted:
+		return named(all, s.attempt.nodeNames, nil)
+	case c.treeGeneration != s.treeGeneration:
 		c.treeGeneration = s.treeGeneration
-		c.nodes = c.nodes[:0]
-		for _, n := range all {
-			if _, named := slices.BinarySearch(c.nodeNames, n.Name); named {
-				c.nodes = append(c.nodes, n)
-			}
-		}
+		c.nodes = named(all, s.attempt.nodeNames, c.nodes[:0])
 	}
 	return c.nodes
+}
+
+// named appends those of the nodes that have one of the names, which are sorted.
+func named(all []*framework.NodeInfo, names []string, nodes []*framework.NodeInfo) []*framework.NodeInfo {
+	for _, n := range all {
+		if _, named := slices.BinarySearch(names, n.Name); named {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
 }
 
 // find fills s.feasible and s.diagnosis: it looks at the candidates from nextStart on until
@@ -142,8 +187,9 @@ func (s *Scheduler) candidates(c *class) []*framework.NodeInfo {
 // With verdicts it looks at all and writes down what it finds out of each.
 func (s *Scheduler) find(c *class, verdicts *[]NodeVerdict) {
 	s.feasible = s.feasible[:0]
-	s.diagnosis.start(c, len(s.list()), s.symbols.NumReasons(), s.changes)
-	if c.rejected {
+	s.begin(c)
+	s.diagnosis.start(c, &s.attempt, s.cycle.NumNodes, s.changes)
+	if s.attempt.rejected {
 		return
 	}
 	nodes := s.candidates(c)
@@ -178,12 +224,19 @@ func (s *Scheduler) find(c *class, verdicts *[]NodeVerdict) {
 func (s *Scheduler) filter(c *class, n *framework.NodeInfo) bool {
 	s.status.Clear()
 	for _, p := range c.filters {
-		if !p.Filter(&c.PodClass, n, &s.status) {
+		if !s.runFilter(c, p, n) {
 			s.status.Plugin = p.ID
 			return false
 		}
 	}
 	return true
+}
+
+func (s *Scheduler) runFilter(c *class, p *framework.Plugin, n *framework.NodeInfo) bool {
+	if p.Global == nil {
+		return p.Filter(&c.PodClass, n, &s.status)
+	}
+	return s.attempt.skipped.Has(p.ID) || p.Global.Filter(&s.cycle, &c.PodClass, n, &s.status)
 }
 
 // numFeasibleNodesToFind follows the function of that name upstream.
@@ -206,17 +259,10 @@ func (s *Scheduler) prioritize(c *class, verdicts []*NodeVerdict) {
 	n := len(s.feasible)
 	s.totals = append(s.totals[:0], make([]int64, n)...)
 	s.scores = append(s.scores[:0], make([]int64, n)...)
-	s.cycle.NumNodes = len(s.snapshot)
-	if len(c.scores) == 0 {
-		// Without scores all nodes are as good.
-		return
-	}
 	for _, p := range c.scores {
-		p.Score(&s.cycle, &c.PodClass, s.feasible, s.scores)
-		if verdicts != nil {
-			s.raw = append(s.raw[:0], s.scores...)
+		if !s.score(c, p, verdicts != nil) {
+			continue
 		}
-		p.Normalize.Apply(s.scores)
 		for i, score := range s.scores {
 			s.totals[i] += p.Weight * score
 		}
@@ -224,6 +270,29 @@ func (s *Scheduler) prioritize(c *class, verdicts []*NodeVerdict) {
 			verdicts[i].score(p, s.raw[i], s.scores[i])
 		}
 	}
+}
+
+// score fills s.scores with a plugin's normalized scores, and reports whether it scores at all. With
+// raw it keeps the raw ones.
+func (s *Scheduler) score(c *class, p *framework.Plugin, raw bool) bool {
+	g := p.Global
+	if g == nil {
+		p.Score(&s.cycle, &c.PodClass, s.feasible, s.scores)
+	} else {
+		if g.PreScore != nil && !g.PreScore(&s.cycle, &c.PodClass, s.feasible) {
+			return false
+		}
+		g.Score(&s.cycle, &c.PodClass, s.feasible, s.scores)
+	}
+	if raw {
+		s.raw = append(s.raw[:0], s.scores...)
+	}
+	if g != nil && g.NormalizeScore != nil {
+		g.NormalizeScore(&s.cycle, &c.PodClass, s.feasible, s.scores)
+	} else {
+		p.Normalize.Apply(s.scores)
+	}
+	return true
 }
 
 // selectHost is one of the feasible nodes with the best total. Each has the same chance;

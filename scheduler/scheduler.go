@@ -37,14 +37,13 @@ func DefaultConfig() Config {
 type Scheduler struct {
 	config  Config
 	state   *model.State
-	symbols framework.Symbols
-	images  framework.Images
+	cluster framework.Cluster
 	queue   queue
+	// globals are the rows of the table that look further than the class and one node.
+	globals []*framework.Plugin
 
-	// pods is indexed by PodID, nodes by NodeID, classes by TemplateID; nil where there is
-	// none.
+	// pods is indexed by PodID, classes by TemplateID; nil where there is none.
 	pods    []podInfo
-	nodes   []*framework.NodeInfo
 	classes []*class
 
 	tree nodeTree
@@ -65,6 +64,7 @@ type Scheduler struct {
 	// The rest is scratch of the cycle.
 
 	cycle     framework.Cycle
+	attempt   attempt
 	status    framework.Status
 	feasible  []*framework.NodeInfo
 	scores    []int64
@@ -90,18 +90,18 @@ type priorityCount struct {
 // class is a pod class with the plugins that have something to do for it.
 type class struct {
 	framework.PodClass
+	// filters and scores are in the order of the table; globals are those of the Globals that
+	// have a PreFilter.
 	filters []*framework.Plugin
 	scores  []*framework.Plugin
+	globals []*framework.Plugin
 
-	// rejected, when a PreFilter rejects the class: the plugin, the set that is remembered
-	// as rejectors, and the message.
-	rejected        bool
-	rejectedBy      framework.PluginID
-	rejectors       framework.PluginSet
-	preFilterReason string
-	// nodeNames are the only nodes that PreFilter leaves, nil for all; nodes are those of
-	// them that exist, in the snapshot's order, as of treeGeneration.
-	nodeNames      []string
+	// static is what PreFilter says of the class in every cycle: what the Globals say comes
+	// before it as far as they stand before rejectedAt in the table, and on top of it.
+	static     attempt
+	rejectedAt int
+	// nodes are those of static.nodeNames that exist, in the snapshot's order, as of
+	// treeGeneration.
 	nodes          []*framework.NodeInfo
 	treeGeneration uint64
 
@@ -111,12 +111,28 @@ type class struct {
 	hinted    framework.PluginSet
 }
 
+// attempt is what PreFilter says in a cycle (framework/types.go Diagnosis).
+type attempt struct {
+	// rejected: no node can take the pod. By which plugin, with which code and message.
+	rejected   bool
+	rejectedBy framework.PluginID
+	code       framework.Code
+	reason     string
+	// rejectors are the plugins that are remembered as those that rejected the pod.
+	rejectors framework.PluginSet
+	// nodeNames are the only nodes that are left, nil for all; restricted by these plugins.
+	nodeNames  []string
+	restricted framework.PluginSet
+	// skipped are the Globals whose Filter does not run.
+	skipped framework.PluginSet
+}
+
 // New is a scheduler without nodes and pods. It reads image names and sizes from state, and
 // nothing else. It panics when two rows of the table are the same plugin.
 func New(state *model.State, config Config) *Scheduler {
 	s := &Scheduler{config: config, state: state}
-	s.images.State = state
-	s.cycle.Images = &s.images
+	s.cluster.Images.State = state
+	s.cycle.Cluster = &s.cluster
 	s.queue.s = s
 	var seen framework.PluginSet
 	for i := range config.Plugins {
@@ -125,6 +141,9 @@ func New(state *model.State, config Config) *Scheduler {
 			panic(fmt.Sprintf("scheduler: plugin %v is configured twice", p.ID))
 		}
 		seen |= p.ID.Set()
+		if p.Global != nil {
+			s.globals = append(s.globals, p)
+		}
 		s.queue.interest |= p.Events
 	}
 	return s
@@ -146,13 +165,20 @@ func (s *Scheduler) class(t *model.PodTemplate) *class {
 }
 
 func (s *Scheduler) compile(t *model.PodTemplate) *class {
-	c := &class{PodClass: *framework.NewPodClass(t, &s.symbols, s.imageID)}
+	c := &class{PodClass: *framework.NewPodClass(t, &s.cluster.Symbols, s.imageID), rejectedAt: len(s.config.Plugins)}
 	for i := range s.config.Plugins {
 		p := &s.config.Plugins[i]
-		if p.Score != nil && (p.PreScore == nil || p.PreScore(&c.PodClass)) {
+		g := p.Global
+		if g != nil && g.Concerns != nil && !g.Concerns(&c.PodClass) {
+			continue
+		}
+		if g != nil && g.PreFilter != nil {
+			c.globals = append(c.globals, p)
+		}
+		if g != nil && g.Score != nil || p.Score != nil && (p.PreScore == nil || p.PreScore(&c.PodClass)) {
 			c.scores = append(c.scores, p)
 		}
-		if p.Filter != nil && !s.preFilter(c, p) {
+		if g != nil && g.Filter != nil || p.Filter != nil && !s.preFilter(c, i, p) {
 			c.filters = append(c.filters, p)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"podsim/model"
+	"podsim/scheduler/framework"
 )
 
 // node is a node object with room for 110 pods.
@@ -172,7 +173,7 @@ func TestFitError(t *testing.T) {
 func TestExplain(t *testing.T) {
 	c := newCluster(node("a", "4", "8Gi", nil), node("b", "1", "8Gi", nil), node("c", "8", "8Gi", nil))
 	web := c.template("2")
-	x := c.Explain(web)
+	x := c.Explain(framework.Pod{}, web)
 	require.Equal(t, &Rejection{"NodeResourcesFit", 2, []string{"Insufficient cpu"}}, x.Verdicts[1].Rejected)
 	require.Equal(t, []model.NodeID{3}, x.Top)
 	require.Equal(t, []PluginScore{
@@ -185,5 +186,5 @@ func TestExplain(t *testing.T) {
 	c.Add(1, web, 0)
 	_, at := c.one(t, 0)
 	require.EqualValues(t, 3, at)
-	require.Equal(t, "no nodes available to schedule pods", newCluster().Explain(web).FilterMessage)
+	require.Equal(t, "no nodes available to schedule pods", newCluster().Explain(framework.Pod{}, web).FilterMessage)
 }

@@ -7,6 +7,10 @@ const MaxNodeScore = 100
 
 // Plugin is one row of the scheduler's table of plugins: data, so that a configuration can
 // change it. A nil function says that the plugin has nothing to do at that point.
+//
+// PreFilter, Filter, PreScore and Score are for a plugin whose answers follow from the class
+// and one node: the scheduler asks once and keeps the answer until one of the two changes.
+// A plugin that looks further has a Global instead.
 type Plugin struct {
 	ID PluginID
 
@@ -25,28 +29,67 @@ type Plugin struct {
 	// Normalize is what becomes of the raw scores.
 	Normalize Normalization
 
+	// Global is set for a plugin whose answers depend on more than the class and one node.
+	Global *Global
+
 	// Events are the cluster events that may help a pod that the plugin rejected. Hint says
 	// whether one of them does; nil means that all do.
 	Events ActionType
 	Hint   func(c *PodClass, e *ClusterEvent) bool
 }
 
+// Global is the part of a plugin whose answers depend on the whole cluster: on other pods and
+// nodes, or on objects besides them. It runs in each cycle; a nil function has nothing to do.
+type Global struct {
+	// Concerns says whether the plugin can ever have to do with pods of the class, whatever is
+	// in the cluster; nil means that it can. It runs once for each class.
+	Concerns func(c *PodClass) bool
+
+	// PreFilter begins a cycle, before any node is looked at. It keeps what it finds for Filter.
+	PreFilter func(y *Cycle, c *PodClass, r *PreFilterResult)
+	// Filter is not called in a cycle in which PreFilter said Skip.
+	Filter func(y *Cycle, c *PodClass, n *NodeInfo, st *Status) bool
+	// AddPod and RemovePod change what PreFilter found as if a pod came to a node or left it
+	// (PreFilterExtensions); n has it already, or no longer. Save and Restore come around a
+	// number of such changes.
+	AddPod, RemovePod func(y *Cycle, c *PodClass, p *Pod, n *NodeInfo)
+	Save, Restore     func()
+
+	// PreScore begins the scoring of the feasible nodes and says whether the plugin scores.
+	PreScore func(y *Cycle, c *PodClass, nodes []*NodeInfo) bool
+	// Score writes raw scores. NormalizeScore, when set, takes the place of Plugin.Normalize.
+	Score          func(y *Cycle, c *PodClass, nodes []*NodeInfo, scores []int64)
+	NormalizeScore func(y *Cycle, c *PodClass, nodes []*NodeInfo, scores []int64)
+
+	// Reserve follows the choice of a node, Unreserve its failure.
+	Reserve, Unreserve func(y *Cycle, c *PodClass, p *Pod, n *NodeInfo)
+
+	// PodMoved tells that a pod has come to a node (sign 1) or left it (sign -1), NodeChanged
+	// that a node was added, updated or removed: for what is kept from cycle to cycle.
+	PodMoved    func(p *Pod, n *NodeInfo, sign int64)
+	NodeChanged func(n *NodeInfo)
+}
+
 // PreFilterResult is what a plugin says of a class before it sees a node.
 type PreFilterResult struct {
 	// Skip says that the plugin's Filter need not run.
 	Skip bool
-	// Rejected, unless NoReason, is why no node can take the pod. Its code is
-	// UnschedulableAndUnresolvable.
+	// Rejected, unless NoReason, is why no node can take the pod.
 	Rejected ReasonID
-	// NodeNames are the only nodes that can; nil means all.
+	// Code is that of a rejection; Success stands for UnschedulableAndUnresolvable.
+	Code Code
+	// NodeNames are the only nodes that can, sorted; nil means all.
 	NodeNames []string
 }
 
 // Cycle is what a scheduling cycle knows besides the class and the node.
 type Cycle struct {
-	// NumNodes is the number of nodes of the snapshot.
+	*Cluster
+	// Pod is the pod that is to be scheduled.
+	Pod *Pod
+	// Nodes is the snapshot's list of nodes, in its order; NumNodes is its length.
+	Nodes    []*NodeInfo
 	NumNodes int
-	Images   *Images
 	// imageScores is scratch.
 	imageScores []int64
 }
@@ -164,8 +207,13 @@ const (
 	UpdateNodeTaint
 	AssignedPodAdd
 	AssignedPodDelete
+	// AssignedPodUpdate is a change of labels, requests or deletion of an assigned pod.
+	AssignedPodUpdate
 	// UpdatePodToleration is about the rejected pod itself.
 	UpdatePodToleration
+	// ObjectChange is a change of an object besides nodes and pods; ClusterEvent.Object says
+	// which.
+	ObjectChange
 )
 
 // ClusterEvent is something that may help pods that were rejected.
@@ -173,6 +221,10 @@ type ClusterEvent struct {
 	Action ActionType
 	// Old and New are the node before and after; Old is nil for an added node.
 	Old, New *NodeInfo
-	// Pod is the class of the assigned pod that came or went.
-	Pod *PodClass
+	// Pod is the class of the assigned pod that came, went or changed; PodNode is its node.
+	Pod     *PodClass
+	PodNode *NodeInfo
+	// Object is the object that was added or updated, OldObject what it was before or, with a nil
+	// Object, what was deleted.
+	Object, OldObject any
 }

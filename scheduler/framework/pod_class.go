@@ -128,6 +128,9 @@ func (c *PodClass) compileImages(image func(name string) model.ImageID) {
 	}
 }
 
+// Symbols are the names with which the class was compiled.
+func (c *PodClass) Symbols() *Symbols { return c.symbols }
+
 // MatchesRequired says whether nodeSelector and required node affinity match a node. As
 // upstream, a term that cannot be parsed matches nothing.
 func (c *PodClass) MatchesRequired(node *v1.Node) bool {

@@ -28,19 +28,33 @@ type PluginID uint8
 // The plugins, in the order in which upstream runs them by default
 // (pkg/scheduler/apis/config/v1/default_plugins.go getDefaultPlugins).
 const (
-	NodeName PluginID = iota
+	SchedulingGates PluginID = iota
+	PrioritySort
+	NodeName
 	NodeUnschedulable
 	TaintToleration
 	NodeAffinity
 	NodePorts
 	NodeResourcesFit
+	VolumeRestrictions
+	NodeVolumeLimits
+	VolumeBinding
+	VolumeZone
+	PodTopologySpread
+	InterPodAffinity
+	DynamicResources
+	DefaultPreemption
 	NodeResourcesBalancedAllocation
 	ImageLocality
+	DefaultBinder
+	NodeDeclaredFeatures
 	NumPlugins
 )
 
-var pluginNames = [NumPlugins]string{"NodeName", "NodeUnschedulable", "TaintToleration",
-	"NodeAffinity", "NodePorts", "NodeResourcesFit", "NodeResourcesBalancedAllocation", "ImageLocality"}
+var pluginNames = [NumPlugins]string{"SchedulingGates", "PrioritySort", "NodeName", "NodeUnschedulable", "TaintToleration",
+	"NodeAffinity", "NodePorts", "NodeResourcesFit", "VolumeRestrictions", "NodeVolumeLimits", "VolumeBinding", "VolumeZone",
+	"PodTopologySpread", "InterPodAffinity", "DynamicResources", "DefaultPreemption", "NodeResourcesBalancedAllocation",
+	"ImageLocality", "DefaultBinder", "NodeDeclaredFeatures"}
 
 // String is the plugin's name in a KubeSchedulerConfiguration.
 func (p PluginID) String() string { return pluginNames[p] }
@@ -67,8 +81,8 @@ func (s PluginSet) Names() []string {
 // ReasonID names the text of a rejection; Symbols.Reason has the text.
 type ReasonID uint16
 
-// The reasons that do not depend on a resource's name. Those that do follow them, in the
-// order in which a Symbols learned the names.
+// The reasons whose text is always the same. Those that name a resource or an object follow
+// them, in the order in which a Symbols learned them.
 const (
 	NoReason ReasonID = iota
 	ReasonNodeName
@@ -81,10 +95,10 @@ const (
 	ReasonCPU
 	ReasonMemory
 	ReasonEphemeralStorage
-	reasonFirstExtended
+	firstLearned
 )
 
-var reasonTexts = [reasonFirstExtended]string{
+var reasonTexts = [firstLearned]string{
 	// pkg/scheduler/framework/plugins/nodename/node_name.go
 	ReasonNodeName: "node(s) didn't match the requested node name",
 	// .../nodeunschedulable/node_unschedulable.go

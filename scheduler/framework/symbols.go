@@ -18,9 +18,13 @@ type TaintSetID int32
 type Symbols struct {
 	resources     []v1.ResourceName
 	resourceIndex map[v1.ResourceName]ResourceID
-	taintSets     [][]v1.Taint
-	taintIndex    map[string]TaintSetID
-	hostIPs       map[string]uint16
+	// insufficient are the reasons for the extended resources.
+	insufficient []ReasonID
+	reasons      []string
+	reasonIndex  map[string]ReasonID
+	taintSets    [][]v1.Taint
+	taintIndex   map[string]TaintSetID
+	hostIPs      map[string]uint16
 }
 
 // Resource is the id of an extended resource.
@@ -33,6 +37,7 @@ func (s *Symbols) Resource(name v1.ResourceName) ResourceID {
 	}
 	id := ResourceID(len(s.resources))
 	s.resources = append(s.resources, name)
+	s.insufficient = append(s.insufficient, s.LearnReason("Insufficient "+string(name)))
 	s.resourceIndex[name] = id
 	return id
 }
@@ -40,19 +45,33 @@ func (s *Symbols) Resource(name v1.ResourceName) ResourceID {
 // ResourceName is the name of an extended resource.
 func (s *Symbols) ResourceName(id ResourceID) v1.ResourceName { return s.resources[id] }
 
-// Extended is the reason that says that there is too little of an extended resource.
-func (id ResourceID) Extended() ReasonID { return reasonFirstExtended + ReasonID(id) }
+// Insufficient is the reason that says that there is too little of an extended resource.
+func (s *Symbols) Insufficient(id ResourceID) ReasonID { return s.insufficient[id] }
+
+// LearnReason is the reason with a text that names an object or a resource.
+func (s *Symbols) LearnReason(text string) ReasonID {
+	if id, ok := s.reasonIndex[text]; ok {
+		return id
+	}
+	if s.reasonIndex == nil {
+		s.reasonIndex = map[string]ReasonID{}
+	}
+	id := firstLearned + ReasonID(len(s.reasons))
+	s.reasons = append(s.reasons, text)
+	s.reasonIndex[text] = id
+	return id
+}
 
 // Reason is the text of a reason as upstream writes it.
 func (s *Symbols) Reason(id ReasonID) string {
-	if id < reasonFirstExtended {
+	if id < firstLearned {
 		return reasonTexts[id]
 	}
-	return "Insufficient " + string(s.resources[id-reasonFirstExtended])
+	return s.reasons[id-firstLearned]
 }
 
 // NumReasons is one more than the highest ReasonID.
-func (s *Symbols) NumReasons() int { return int(reasonFirstExtended) + len(s.resources) }
+func (s *Symbols) NumReasons() int { return int(firstLearned) + len(s.reasons) }
 
 // TaintSet is the id of a list of taints. When a taint was added has no bearing on where a
 // pod may go, so it does not make another list.

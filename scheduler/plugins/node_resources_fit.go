@@ -65,7 +65,7 @@ func rejectResources(c *framework.PodClass, n *framework.NodeInfo, st *framework
 	reject(c.Memory, used.Memory, allocatable.Memory, framework.ReasonMemory)
 	reject(c.EphemeralStorage, used.EphemeralStorage, allocatable.EphemeralStorage, framework.ReasonEphemeralStorage)
 	for _, e := range c.Extended {
-		reject(e.Amount, used.Amount(e.Resource), allocatable.Amount(e.Resource), e.Resource.Extended())
+		reject(e.Amount, used.Amount(e.Resource), allocatable.Amount(e.Resource), c.Symbols().Insufficient(e.Resource))
 	}
 }
 

@@ -13,15 +13,14 @@ import (
 // world compiles pods and nodes against one table of names.
 type world struct {
 	state   model.State
-	symbols framework.Symbols
+	cluster framework.Cluster
 	cycle   framework.Cycle
-	images  framework.Images
 }
 
 func newWorld() *world {
 	w := &world{}
-	w.images.State = &w.state
-	w.cycle.Images = &w.images
+	w.cluster.Images.State = &w.state
+	w.cycle.Cluster = &w.cluster
 	return w
 }
 
@@ -31,7 +30,7 @@ func (w *world) class(change ...func(*v1.PodSpec)) *framework.PodClass {
 		f(spec)
 	}
 	model.DefaultPodSpec(spec)
-	return framework.NewPodClass(w.state.Compile("default", nil, nil, spec), &w.symbols, w.state.Image)
+	return framework.NewPodClass(w.state.Compile("default", nil, nil, spec), &w.cluster.Symbols, w.state.Image)
 }
 
 // node has 4 cores, 8Gi, 20Gi of storage, 2 GPUs and room for 3 pods.
@@ -42,7 +41,7 @@ func (w *world) node(change ...func(*model.Node)) *framework.NodeInfo {
 		f(node)
 	}
 	n := &framework.NodeInfo{}
-	n.SetNode(node, &w.symbols)
+	n.SetNode(node, &w.cluster.Symbols)
 	return n
 }
 
@@ -181,7 +180,7 @@ func TestFilters(t *testing.T) {
 			require.Equal(t, c.code, st.Code)
 			var reasons []string
 			for _, id := range st.Reasons {
-				reasons = append(reasons, w.symbols.Reason(id))
+				reasons = append(reasons, w.cluster.Symbols.Reason(id))
 			}
 			require.Equal(t, c.reasons, reasons)
 		})
@@ -277,13 +276,13 @@ func TestImageLocality(t *testing.T) {
 	w.state.Images[image].Size = 500 << 20
 	with, without := w.node(), w.node()
 	without.ID = 2
-	w.images.Set(image, 1, true)
+	w.cluster.Images.Set(image, 1, true)
 	w.cycle.NumNodes = 2
 	scores := []int64{-1, -1}
 	ImageLocality().Score(&w.cycle, class, []*framework.NodeInfo{with, without}, scores)
 	require.Equal(t, []int64{100 * (250 - 23) / (1000 - 23), 0}, scores)
 
-	w.images.Set(image, 1, false)
+	w.cluster.Images.Set(image, 1, false)
 	ImageLocality().Score(&w.cycle, class, []*framework.NodeInfo{with, without}, scores)
 	require.Equal(t, []int64{0, 0}, scores)
 }
