@@ -54,16 +54,17 @@ func TestAnswer(t *testing.T) {
 	require.NoError(t, err)
 	out := json.NewEncoder(f)
 	for seed := b.First; seed < b.First+int64(b.Pods); seed++ {
-		pod := kinds[b.Kind](seed)
-		a := answer{Name: pod.Name, Pod: pod}
-		if b.Jittered {
-			a.Jittered = [][]conform.Line{Run(t, pod, Jittered(seed))}
-		} else {
-			a.Exact = Run(t, pod, Exact(seed))
-		}
-		require.NoError(t, out.Encode(a))
+		require.NoError(t, out.Encode(answerOf(t, kinds[b.Kind](seed), seed, b.Jittered)))
 	}
 	require.NoError(t, f.Close())
+}
+
+// answerOf is what the real kubelet makes of a pod with the draws of a seed.
+func answerOf(t *testing.T, pod *v1.Pod, seed int64, jittered bool) answer {
+	if jittered {
+		return answer{Name: pod.Name, Pod: pod, Jittered: [][]conform.Line{Run(t, pod, Jittered(seed))}}
+	}
+	return answer{Name: pod.Name, Pod: pod, Exact: Run(t, pod, Exact(seed))}
 }
 
 // answers has the real kubelet answer pods of a kind from a seed on, two processes at a time, and
