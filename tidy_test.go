@@ -27,7 +27,7 @@ scheduler         < model
 sim               < model model/kubelet model/controllers scheduler
 scenarios         < model
 reports           < model
-conform           < model sim
+conform           < model scheduler sim
 cmd               < model model/kubelet scheduler sim scenarios reports conform
 `
 

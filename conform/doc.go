@@ -13,4 +13,6 @@
 //  3. The kubelet's Events agree in the order of their first appearance by type and reason, by
 //     their messages with uids, durations, digests and addresses masked, and in their counts, which
 //     are compared while the spam filter drops none.
+//
+// The rule for a decision of the scheduler: [Compare] finds no difference.
 package conform

@@ -26,6 +26,9 @@ func TestFidelityPage(t *testing.T) {
 	require.NoError(t, err)
 	text := between(t, string(page), "recordings", table.String())
 	text = between(t, text, "random", randomTable(random))
+	var cases bytes.Buffer
+	require.NoError(t, conform.WriteScheduler(&cases, "markdown", schedulerResults(t)))
+	text = between(t, text, "scheduler", cases.String())
 	if *update {
 		require.NoError(t, os.WriteFile(fidelityPage, []byte(text), 0o644))
 		return

@@ -38,6 +38,35 @@ func pod(cpu, memory string) *v1.Pod {
 	}
 }
 
+// addNode makes a node of the model of an API object. The first node that has an image says
+// how big it is, as in the scheduler's cache.
+func addNode(state *model.State, o *v1.Node) model.NodeID {
+	n := model.Node{
+		ID:            model.NodeID(len(state.Nodes)),
+		Name:          o.Name,
+		Labels:        o.Labels,
+		Allocatable:   model.ResourcesOf(o.Status.Allocatable),
+		Unschedulable: o.Spec.Unschedulable,
+		Taints:        o.Spec.Taints,
+	}
+	for _, image := range o.Status.Images {
+		for _, name := range image.Names {
+			id := state.Image(name)
+			if state.Images[id].Assumed {
+				state.Images[id].Size, state.Images[id].Assumed = image.SizeBytes, false
+			}
+			n.Images = append(n.Images, model.NodeImage{Image: id})
+		}
+	}
+	state.Nodes = append(state.Nodes, n)
+	return n.ID
+}
+
+func compile(state *model.State, pod *v1.Pod) *model.PodTemplate {
+	model.DefaultPod(pod)
+	return state.Compile(pod.Namespace, pod.Labels, pod.Annotations, &pod.Spec)
+}
+
 func TestPlacementAllocatesNothing(t *testing.T) {
 	s, web := halfFull(200)
 	next := churn(s, web, 2000)

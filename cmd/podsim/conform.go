@@ -20,7 +20,7 @@ func newConform() *cobra.Command {
 		Use:   "conform",
 		Short: "Hold recordings of the real components against the simulator",
 	}
-	cmd.AddCommand(newConformKubelet())
+	cmd.AddCommand(newConformKubelet(), newConformScheduler())
 	return cmd
 }
 
@@ -83,7 +83,7 @@ func conformKubelet(w io.Writer, args []string, o *conformOptions) error {
 		}
 		all = append(all, results...)
 		if o.output != "" {
-			showProgress(i+1, len(recordings))
+			showProgress(i+1, len(recordings), "recordings")
 			continue
 		}
 		if err := o.write(w, results, width); err != nil {
@@ -178,11 +178,11 @@ func recordingFiles(path string) ([]string, error) {
 }
 
 // showProgress says how far a long comparison is, on a terminal only.
-func showProgress(n, of int) {
+func showProgress(n, of int, what string) {
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		return
 	}
-	fmt.Fprintf(os.Stderr, "\r\033[K%d of %d recordings", n, of)
+	fmt.Fprintf(os.Stderr, "\r\033[K%d of %d %s", n, of, what)
 	if n == of {
 		fmt.Fprint(os.Stderr, "\r\033[K")
 	}

@@ -1,0 +1,305 @@
+package conform
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	v1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"podsim/model"
+	"podsim/scheduler"
+	"podsim/scheduler/framework"
+)
+
+// Cluster is a podsim scheduler with what it knows of a cluster.
+type Cluster struct {
+	// Scheduler has the state of the cluster.
+	Scheduler *scheduler.Scheduler
+
+	state *model.State
+	nodes map[string]model.NodeID
+	pods  map[string]model.PodID
+}
+
+// Load gives the objects of an input to a scheduler, all but the pending pod.
+func Load(in *Input) (*Cluster, error) {
+	if len(in.Config) > 0 {
+		return nil, errors.New("a KubeSchedulerConfiguration is not read yet")
+	}
+	c := &Cluster{
+		state: &model.State{Nodes: make([]model.Node, 1), Pods: make([]model.Pod, 1)},
+		nodes: map[string]model.NodeID{},
+		pods:  map[string]model.PodID{},
+	}
+	config := scheduler.DefaultConfig()
+	config.FirstOfTies = true
+	c.Scheduler = scheduler.New(c.state, config)
+	c.addObjects(in)
+	for _, n := range in.Nodes {
+		if err := c.AddNode(n); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range in.Pods {
+		if err := c.AddPod(p); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// addObjects takes in what is neither node nor pod. The namespaces of pods need not be given.
+func (c *Cluster) addObjects(in *Input) {
+	known := map[string]bool{}
+	for _, n := range in.Namespaces {
+		known[n.Name] = true
+		c.Scheduler.SetObject(n, 0)
+	}
+	for _, p := range slices.Concat(in.Pods, []*v1.Pod{in.Pending}) {
+		if p == nil || known[namespace(p)] {
+			continue
+		}
+		known[namespace(p)] = true
+		c.Scheduler.SetObject(&v1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: namespace(p), Labels: map[string]string{v1.LabelMetadataName: namespace(p)},
+		}}, 0)
+	}
+	set(c, in.Services)
+	set(c, in.ReplicationControllers)
+	set(c, in.ReplicaSets)
+	set(c, in.StatefulSets)
+	set(c, in.PodDisruptionBudgets)
+	set(c, in.PersistentVolumes)
+	set(c, in.PersistentVolumeClaims)
+	set(c, in.StorageClasses)
+	set(c, in.CSINodes)
+	set(c, in.CSIDrivers)
+	set(c, in.CSIStorageCapacities)
+	set(c, in.VolumeAttachments)
+	set(c, in.DeviceClasses)
+	set(c, in.ResourceSlices)
+	set(c, in.ResourceClaims)
+	set(c, in.ResourceClaimTemplates)
+}
+
+func set[T metav1.Object](c *Cluster, list []T) {
+	for _, o := range list {
+		if o.GetNamespace() == "" && namespaced(o) {
+			o.SetNamespace(metav1.NamespaceDefault)
+		}
+		c.Scheduler.SetObject(o, 0)
+	}
+}
+
+// namespaced says whether objects of a kind are in namespaces.
+func namespaced(o metav1.Object) bool {
+	switch o.(type) {
+	case *v1.PersistentVolume, *storagev1.StorageClass, *storagev1.CSINode, *storagev1.CSIDriver, *storagev1.VolumeAttachment,
+		*resourcev1.DeviceClass, *resourcev1.ResourceSlice:
+		return false
+	}
+	return true
+}
+
+// AddNode adds a node. The first node that has an image says how big it is, as in the
+// scheduler's cache.
+func (c *Cluster) AddNode(o *v1.Node) error {
+	if _, ok := c.nodes[o.Name]; ok {
+		return fmt.Errorf("node %s is there twice", o.Name)
+	}
+	o = o.DeepCopy()
+	model.DefaultNode(o)
+	id := c.node(o.Name)
+	n := &c.state.Nodes[id]
+	n.Labels = o.Labels
+	n.Allocatable = model.ResourcesOf(o.Status.Allocatable)
+	n.Unschedulable, n.Taints = o.Spec.Unschedulable, o.Spec.Taints
+	for _, image := range o.Status.Images {
+		for _, name := range image.Names {
+			id := c.state.Image(name)
+			if i := &c.state.Images[id]; i.Assumed {
+				i.Size, i.Assumed = image.SizeBytes, false
+			}
+			n.Images = append(n.Images, model.NodeImage{Image: id})
+		}
+	}
+	c.Scheduler.AddNode(n, 0)
+	return nil
+}
+
+// node is the id of a node, a new one when the name is new, zero for no name.
+func (c *Cluster) node(name string) model.NodeID {
+	if name == "" {
+		return 0
+	}
+	if id, ok := c.nodes[name]; ok {
+		return id
+	}
+	id := model.NodeID(len(c.state.Nodes))
+	c.state.Nodes = append(c.state.Nodes, model.Node{ID: id, Name: name})
+	c.nodes[name] = id
+	return id
+}
+
+// AddPod adds a pod that is on a node or nominated. A pod that has ended is of no interest to a
+// scheduler, whose informer leaves it out.
+func (c *Cluster) AddPod(o *v1.Pod) error {
+	if o.Status.Phase == v1.PodSucceeded || o.Status.Phase == v1.PodFailed || o.Spec.NodeName == "" {
+		return nil
+	}
+	id, err := c.pod(o)
+	if err != nil {
+		return err
+	}
+	p := &c.state.Pods[id]
+	c.Scheduler.AssignedPodAdded(id, p.Template, p.Node, 0)
+	return nil
+}
+
+// DeletePod takes a pod off its node.
+func (c *Cluster) DeletePod(o *v1.Pod) {
+	name := podName(o)
+	c.Scheduler.AssignedPodDeleted(c.pods[name], 0)
+	delete(c.pods, name)
+}
+
+// pod is the id of a new pod.
+func (c *Cluster) pod(o *v1.Pod) (model.PodID, error) {
+	name := podName(o)
+	if _, ok := c.pods[name]; ok {
+		return 0, fmt.Errorf("pod %s is there twice", name)
+	}
+	id := model.PodID(len(c.state.Pods))
+	p := model.Pod{ID: id, Name: o.Name, Template: c.compile(o), Node: c.node(o.Spec.NodeName),
+		Nominated: c.node(o.Status.NominatedNodeName), Deleting: o.DeletionTimestamp != nil}
+	p.Status.StartTime = started(o)
+	c.state.Pods = append(c.state.Pods, p)
+	c.pods[name] = id
+	return id, nil
+}
+
+// started is status.startTime as nanoseconds since 1970.
+func started(o *v1.Pod) model.Time {
+	if o.Status.StartTime == nil {
+		return model.Never
+	}
+	return model.Time(o.Status.StartTime.UnixNano())
+}
+
+// compile makes a template of a pod, with the API server's defaults.
+func (c *Cluster) compile(o *v1.Pod) *model.PodTemplate {
+	o = o.DeepCopy()
+	model.DefaultPod(o)
+	return c.state.Compile(namespace(o), o.Labels, o.Annotations, &o.Spec)
+}
+
+func namespace(o *v1.Pod) string {
+	if o.Namespace == "" {
+		return metav1.NamespaceDefault
+	}
+	return o.Namespace
+}
+
+func podName(o *v1.Pod) string { return namespace(o) + "/" + o.Name }
+
+// Schedule is what the scheduling cycle decides about a pod, which is then on that node: the node's
+// name, empty when there is none, and the number of nodes that were looked at. Scheduling gates
+// do not count.
+func (c *Cluster) Schedule(o *v1.Pod) (node string, evaluated int, err error) {
+	o = o.DeepCopy()
+	o.Spec.SchedulingGates = nil
+	id, err := c.pod(o)
+	if err != nil {
+		return "", 0, err
+	}
+	c.Scheduler.Add(id, c.state.Pods[id].Template, 0)
+	r, ok := c.Scheduler.ScheduleOne(0, 0)
+	if !ok || r.Pod != id {
+		return "", 0, fmt.Errorf("pod %s is not the next to be scheduled", podName(o))
+	}
+	if r.Node == 0 {
+		c.Scheduler.DeletePending(id)
+		delete(c.pods, podName(o))
+		return "", int(r.Evaluated), nil
+	}
+	return c.state.Nodes[r.Node].Name, int(r.Evaluated), nil
+}
+
+// Explain is what podsim says of a pod: of all nodes, without sampling.
+func (c *Cluster) Explain(o *v1.Pod) *Decision {
+	x := c.Scheduler.Explain(c.seen(o), c.compile(o))
+	d := &Decision{Feasible: []string{}}
+	if x.Rejected != nil {
+		d.PreFilter = rejection(x.Rejected)
+	}
+	for i := range x.Verdicts {
+		d.addVerdict(&x.Verdicts[i], c.state.Nodes[x.Verdicts[i].Node].Name)
+	}
+	if x.Restricted {
+		d.PreFilterNodes = d.NodeOrder
+	}
+	for _, id := range x.Top {
+		d.Top = append(d.Top, c.state.Nodes[id].Name)
+	}
+	slices.Sort(d.Top)
+	d.FitError = x.FilterMessage
+	if x.PreemptionMessage != "" {
+		d.Preemption = &Preemption{Message: x.PreemptionMessage}
+	}
+	return d
+}
+
+// seen is a pod that has no node as plugins see it.
+func (c *Cluster) seen(o *v1.Pod) framework.Pod {
+	p := framework.Pod{Name: o.Name, Nominated: c.node(o.Status.NominatedNodeName), Started: started(o), Deleting: o.DeletionTimestamp != nil}
+	if owner := metav1.GetControllerOf(o); owner != nil {
+		p.Controller = framework.Controller{Kind: owner.Kind, Name: owner.Name}
+	}
+	return p
+}
+
+func (d *Decision) addVerdict(v *scheduler.NodeVerdict, node string) {
+	d.NodeOrder = append(d.NodeOrder, node)
+	if v.Rejected != nil {
+		if d.Infeasible == nil {
+			d.Infeasible = map[string]Rejection{}
+		}
+		d.Infeasible[node] = *rejection(v.Rejected)
+		return
+	}
+	d.Feasible = append(d.Feasible, node)
+	s := NodeScore{Total: v.Total, Plugins: map[string]PluginScore{}}
+	for _, p := range v.Scores {
+		s.Plugins[p.Plugin] = PluginScore{Raw: p.Raw, Normalized: p.Normalized, Weight: p.Weight}
+	}
+	if d.Scores == nil {
+		d.Scores = map[string]NodeScore{}
+	}
+	d.Scores[node] = s
+}
+
+func rejection(r *scheduler.Rejection) *Rejection {
+	return &Rejection{Code: r.Code.String(), Plugin: r.Plugin, Reasons: r.Reasons}
+}
+
+// Decide is podsim's decision about an input: what it says of each node, and what its scheduling
+// cycle chooses.
+func Decide(in *Input) *Decision {
+	c, err := Load(in)
+	if err != nil {
+		return &Decision{Feasible: []string{}, Error: err.Error()}
+	}
+	d := c.Explain(in.Pending)
+	if len(d.Feasible) > 0 {
+		d.Node, d.Evaluated, err = c.Schedule(in.Pending)
+		if err != nil {
+			d.Error = err.Error()
+		}
+	}
+	c.Scheduler.Check()
+	return d
+}
