@@ -102,7 +102,7 @@ func (s *Scheduler) node(id model.NodeID) *framework.NodeInfo {
 }
 
 func (s *Scheduler) setNode(n *framework.NodeInfo, node *model.Node) {
-	s.changes++
+	s.touch(n)
 	if n.Name != node.Name || !maps.Equal(n.Object.Labels, node.Labels) {
 		n.LabelsGeneration++
 	}
@@ -189,7 +189,9 @@ func (t *nodeTree) list(order []model.NodeID) []model.NodeID {
 func (s *Scheduler) list() []*framework.NodeInfo {
 	if s.stale {
 		s.snapshot = s.snapshot[:0]
+		s.positions = slices.Repeat([]int32{-1}, len(s.cluster.NodesByID))
 		for _, id := range s.tree.list(nil) {
+			s.positions[id] = int32(len(s.snapshot))
 			s.snapshot = append(s.snapshot, s.cluster.NodesByID[id])
 		}
 		s.stale = false
@@ -197,9 +199,17 @@ func (s *Scheduler) list() []*framework.NodeInfo {
 	return s.snapshot
 }
 
+// position is a node's place in the snapshot's list, -1 for a node that is not there.
+func (s *Scheduler) position(id model.NodeID) int {
+	if int(id) >= len(s.positions) {
+		return -1
+	}
+	return int(s.positions[id])
+}
+
 // assign counts a pod on a node: the one place where a pod comes to a node.
 func (s *Scheduler) assign(id model.PodID, n *framework.NodeInfo, place podPlace) {
-	s.changes++
+	s.touch(n)
 	p := &s.pods[id]
 	p.place, p.node = place, n.ID
 	s.cluster.Pods[id].Node = n.ID
@@ -228,8 +238,8 @@ func (s *Scheduler) nodeChanged(n *framework.NodeInfo) {
 
 // unassign takes a pod off its node: the one place where a pod leaves a node.
 func (s *Scheduler) unassign(id model.PodID) {
-	s.changes++
 	p := &s.pods[id]
+	s.touch(s.cluster.NodesByID[p.node])
 	if !s.cluster.NodesByID[p.node].RemovePod(id, &p.class.PodClass) {
 		panic(fmt.Sprintf("scheduler: pod %d is not on node %d", id, p.node))
 	}

@@ -55,7 +55,7 @@ func (s *Scheduler) AssignedPodUpdated(id model.PodID, now model.Time) {
 	s.moved(id, n, -1)
 	*p = after
 	n.Generation++
-	s.changes++
+	s.touch(n)
 	s.moved(id, n, 1)
 	s.wake(framework.ClusterEvent{Action: framework.AssignedPodUpdate, Pod: p.Class, PodNode: n}, 0, now)
 }

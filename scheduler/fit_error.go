@@ -58,16 +58,23 @@ func (d *diagnosis) add(n *framework.NodeInfo, st *framework.Status) {
 	if st.Code == framework.Unschedulable {
 		d.resolvable = append(d.resolvable, n)
 	}
-	d.reasons = count(d.reasons, st.Reasons)
+	d.reasons = count(d.reasons, st.Reasons, 1)
 }
 
-// count counts reasons. Plugins learn new ones at any time.
-func count(counts []int32, reasons []framework.ReasonID) []int32 {
+// addAll counts a number of nodes that were rejected in the same way.
+func (d *diagnosis) addAll(st *framework.Status, nodes int32) {
+	d.rejected += int(nodes)
+	d.rejectors |= st.Plugin.Set()
+	d.reasons = count(d.reasons, st.Reasons, nodes)
+}
+
+// count adds a number of nodes to the counts of reasons. Plugins learn new ones at any time.
+func count(counts []int32, reasons []framework.ReasonID, nodes int32) []int32 {
 	for _, reason := range reasons {
 		for len(counts) <= int(reason) {
 			counts = append(counts, 0)
 		}
-		counts[reason]++
+		counts[reason] += nodes
 	}
 	return counts
 }
@@ -97,7 +104,7 @@ func (s *Scheduler) postFilter(c *class) {
 			d.noVictims++
 			continue
 		}
-		d.preemption = count(d.preemption, s.status.Reasons)
+		d.preemption = count(d.preemption, s.status.Reasons, 1)
 	}
 }
 

@@ -45,7 +45,7 @@ func (s *Scheduler) ScheduleOne(now model.Time, tie uint64) (r Result, ok bool) 
 	r = Result{
 		Pod:       id,
 		Evaluated: int32(s.diagnosis.evaluated),
-		Feasible:  int32(len(s.feasible)),
+		Feasible:  int32(s.numFeasible),
 		Attempts:  p.attempts,
 	}
 	if n == nil {
@@ -62,13 +62,20 @@ func (s *Scheduler) ScheduleOne(now model.Time, tie uint64) (r Result, ok bool) 
 // schedule is the node for a pod of the class, nil when there is none (schedule_one.go
 // schedulePod).
 func (s *Scheduler) schedule(c *class, tie uint64) *framework.NodeInfo {
-	all := s.list()
-	if !s.diagnosis.holds(c, s.changes) {
-		s.find(c, nil)
+	if s.diagnosis.holds(c, s.changes) {
+		s.advance()
+		return nil
 	}
-	if len(all) > 0 && !s.attempt.rejected {
-		s.nextStart = (s.nextStart + s.diagnosis.evaluated) % len(all)
+	if v := s.judged(c); v != nil {
+		return s.scheduleKnown(c, v, tie)
 	}
+	return s.scheduleAmong(c, tie)
+}
+
+// scheduleAmong asks all plugins about each node that it comes to.
+func (s *Scheduler) scheduleAmong(c *class, tie uint64) *framework.NodeInfo {
+	s.find(c, nil)
+	s.advance()
 	switch len(s.feasible) {
 	case 0:
 		return nil
@@ -77,6 +84,13 @@ func (s *Scheduler) schedule(c *class, tie uint64) *framework.NodeInfo {
 	}
 	s.prioritize(c, nil)
 	return s.selectHost(tie)
+}
+
+// advance moves the place where the next search begins.
+func (s *Scheduler) advance() {
+	if n := s.cycle.NumNodes; n > 0 && !s.attempt.rejected {
+		s.nextStart = (s.nextStart + s.diagnosis.evaluated) % n
+	}
 }
 
 // preFilter compiles what plugin p, the i-th of the table, says of a class before it sees a
@@ -137,7 +151,7 @@ func (s *Scheduler) begin(c *class) {
 	s.cycle.Nodes = s.list()
 	s.cycle.NumNodes = len(s.cycle.Nodes)
 	for _, p := range c.globals {
-		if c.static.rejected && s.position(p) > c.rejectedAt {
+		if c.static.rejected && s.row(p) > c.rejectedAt {
 			return
 		}
 		a.rejected = false
@@ -151,8 +165,8 @@ func (s *Scheduler) begin(c *class) {
 	}
 }
 
-// position is where a plugin stands in the table.
-func (s *Scheduler) position(p *framework.Plugin) int {
+// row is where a plugin stands in the table.
+func (s *Scheduler) row(p *framework.Plugin) int {
 	return slices.IndexFunc(s.config.Plugins, func(q framework.Plugin) bool { return q.ID == p.ID })
 }
 
@@ -186,7 +200,7 @@ func named(all []*framework.NodeInfo, names []string, nodes []*framework.NodeInf
 // it meets one feasible node more than it needs (schedule_one.go findNodesThatPassFilters).
 // With verdicts it looks at all and writes down what it finds out of each.
 func (s *Scheduler) find(c *class, verdicts *[]NodeVerdict) {
-	s.feasible = s.feasible[:0]
+	s.feasible, s.numFeasible = s.feasible[:0], 0
 	s.begin(c)
 	s.diagnosis.start(c, &s.attempt, s.cycle.NumNodes, s.changes)
 	if s.attempt.rejected {
@@ -209,6 +223,7 @@ func (s *Scheduler) find(c *class, verdicts *[]NodeVerdict) {
 				return
 			}
 			s.feasible = append(s.feasible, n)
+			s.numFeasible++
 		} else {
 			s.diagnosis.add(n, &s.status)
 		}
@@ -300,16 +315,13 @@ func (s *Scheduler) score(c *class, p *framework.Plugin, raw bool) bool {
 // number of its own).
 func (s *Scheduler) selectHost(tie uint64) *framework.NodeInfo {
 	best := slices.Max(s.totals)
-	ties := uint64(0)
+	ties := 0
 	for _, total := range s.totals {
 		if total == best {
 			ties++
 		}
 	}
-	chosen := uint64(0)
-	if !s.config.FirstOfTies {
-		chosen, _ = bits.Mul64(tie, ties)
-	}
+	chosen := s.draw(tie, ties)
 	for i, total := range s.totals {
 		if total != best {
 			continue
@@ -320,4 +332,13 @@ func (s *Scheduler) selectHost(tie uint64) *framework.NodeInfo {
 		chosen--
 	}
 	panic("scheduler: no node has the best score")
+}
+
+// draw is one of so many ties, from 0.
+func (s *Scheduler) draw(tie uint64, ties int) int {
+	if s.config.FirstOfTies {
+		return 0
+	}
+	chosen, _ := bits.Mul64(tie, uint64(ties))
+	return int(chosen)
 }

@@ -18,6 +18,8 @@ type Config struct {
 	// PodInitialBackoff and PodMaxBackoff bound how long a rejected pod waits, doubling
 	// with each attempt.
 	PodInitialBackoff, PodMaxBackoff model.Time
+	// NoVerdicts asks all plugins about each node in each cycle: slower, for the same answers.
+	NoVerdicts bool
 	// FirstOfTies takes the first of the best nodes in the order of evaluation, where
 	// Kubernetes draws one.
 	FirstOfTies bool
@@ -49,12 +51,15 @@ type Scheduler struct {
 	tree nodeTree
 	// snapshot lists the nodes in the order in which they are looked at; it is made again
 	// when stale.
-	snapshot []*framework.NodeInfo
-	stale    bool
+	// positions are the places of nodes in it by NodeID, -1 for one that is not there.
+	snapshot  []*framework.NodeInfo
+	positions []int32
+	stale     bool
 	// treeGeneration counts how often the set of nodes changed.
 	treeGeneration uint64
-	// changes counts the changes of nodes and of the pods on them.
+	// changes counts the changes of nodes, of the pods on them and of objects; log lists the nodes.
 	changes uint64
+	log     changeLog
 	// nextStart is where in the snapshot the next search begins.
 	nextStart int
 
@@ -63,17 +68,23 @@ type Scheduler struct {
 
 	// The rest is scratch of the cycle.
 
-	cycle     framework.Cycle
-	attempt   attempt
-	status    framework.Status
-	feasible  []*framework.NodeInfo
-	scores    []int64
-	raw       []int64
-	totals    []int64
-	diagnosis diagnosis
-	dryRun    framework.NodeInfo
-	oldNode   framework.NodeInfo
-	admission framework.NodeInfo
+	cycle    framework.Cycle
+	attempt  attempt
+	status   framework.Status
+	statuses statuses
+	feasible []*framework.NodeInfo
+	// numFeasible is the number of feasible nodes that were found, known their positions, when
+	// verdicts were at hand.
+	numFeasible int
+	known       []int32
+	one         [1]int64
+	scores      []int64
+	raw         []int64
+	totals      []int64
+	diagnosis   diagnosis
+	dryRun      framework.NodeInfo
+	oldNode     framework.NodeInfo
+	admission   framework.NodeInfo
 	// admissionResults are those of the last AdmissionCheck.
 	admissionResults []AdmissionResult
 	// event is the cluster event that is being handed out, hints its number: a class is
@@ -95,6 +106,14 @@ type class struct {
 	filters []*framework.Plugin
 	scores  []*framework.Plugin
 	globals []*framework.Plugin
+
+	// keeps says that verdicts can be kept; localFilters and globalFilters, plainScores, normalized
+	// and globalScores are filters and scores by what they look at. met says that a pod of the class
+	// was scheduled before.
+	keeps, met                            bool
+	localFilters, globalFilters           []*framework.Plugin
+	plainScores, normalized, globalScores []*framework.Plugin
+	verdicts                              *verdicts
 
 	// static is what PreFilter says of the class in every cycle: what the Globals say comes
 	// before it as far as they stand before rejectedAt in the table, and on top of it.
@@ -182,6 +201,7 @@ func (s *Scheduler) compile(t *model.PodTemplate) *class {
 			c.filters = append(c.filters, p)
 		}
 	}
+	c.split()
 	return c
 }
 

@@ -1,6 +1,10 @@
 package framework
 
-import "podsim/model"
+import (
+	"slices"
+
+	"podsim/model"
+)
 
 // MaxNodeScore is the best normalized score of a plugin.
 const MaxNodeScore = 100
@@ -152,6 +156,18 @@ func (y *Cycle) ImageScores(c *PodClass) (scores []int64, any bool) {
 		any = any || score > 0
 	}
 	return y.imageScores, any
+}
+
+// ImageEpoch is a number that changes whenever the image scores of some node may have changed for the
+// class although the node's own images did not: the share of nodes that have an image did, and
+// with it what the image counts.
+func (y *Cycle) ImageEpoch(c *PodClass) uint64 {
+	scores, _ := y.ImageScores(c)
+	if !slices.Equal(scores, c.imageScores) {
+		c.imageScores = append(c.imageScores[:0], scores...)
+		c.imageEpoch++
+	}
+	return c.imageEpoch
 }
 
 // Normalization turns raw scores into scores between 0 and MaxNodeScore.

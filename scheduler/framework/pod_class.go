@@ -42,6 +42,10 @@ type PodClass struct {
 	Images     []model.ImageID
 	ImageCount int64
 
+	// imageScores and imageEpoch are those of the last ImageEpoch.
+	imageScores []int64
+	imageEpoch  uint64
+
 	symbols *Symbols
 	// taints is indexed by TaintSetID, affinity by NodeID; both grow when a node or a list
 	// of taints is met for the first time.
