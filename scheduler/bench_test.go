@@ -11,7 +11,7 @@ import (
 // BenchmarkSchedule places plain pods on a cluster that is about half full. An iteration
 // places one pod and takes another off, so the cluster stays as full as it is.
 func BenchmarkSchedule(b *testing.B) {
-	for _, nodes := range []int{1000, 5000} {
+	for _, nodes := range []int{100, 1000, 5000, 20_000, 100_000} {
 		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
 			s, web := halfFull(nodes)
 			next := churn(s, web, model.PodID(10*nodes))

@@ -47,6 +47,8 @@ type Scheduler struct {
 	// pods is indexed by PodID, classes by TemplateID; nil where there is none.
 	pods    []podInfo
 	classes []*class
+	// verdicts are by nodeKey.
+	verdicts map[string]*verdicts
 
 	tree nodeTree
 	// snapshot lists the nodes in the order in which they are looked at; it is made again
@@ -108,9 +110,8 @@ type class struct {
 	globals []*framework.Plugin
 
 	// keeps says that verdicts can be kept; localFilters and globalFilters, plainScores, normalized
-	// and globalScores are filters and scores by what they look at. met says that a pod of the class
-	// was scheduled before.
-	keeps, met                            bool
+	// and globalScores are filters and scores by what they look at.
+	keeps                                 bool
 	localFilters, globalFilters           []*framework.Plugin
 	plainScores, normalized, globalScores []*framework.Plugin
 	verdicts                              *verdicts

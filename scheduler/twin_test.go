@@ -50,7 +50,14 @@ func newTwins(t *testing.T, seed int64) *twins {
 		w.both(func(s *Scheduler) { s.AddNode(&w.state.Nodes[id], 0) })
 	}
 	for range 2 + w.Intn(6) {
-		w.templates = append(w.templates, compile(w.state, w.pod()))
+		p := w.pod()
+		w.templates = append(w.templates, compile(w.state, p))
+		if w.Intn(3) == 0 {
+			// Another class for those that look further only.
+			other := p.DeepCopy()
+			other.Labels["app"] = "other"
+			w.templates = append(w.templates, compile(w.state, other))
+		}
 	}
 	return w
 }

@@ -1,21 +1,27 @@
 package scheduler
 
 import (
+	"encoding/json"
 	"slices"
 
+	v1 "k8s.io/api/core/v1"
 	"podsim/model"
 	"podsim/scheduler/framework"
 )
 
 // verdicts are what the plugins that look at the class and one node say of every node, in the
 // snapshot's order. They hold until the node changes: a placement changes one node, so the next
-// cycle of the class asks the plugins about one node only.
+// cycle of the class asks the plugins about one node only. Classes that these plugins cannot tell
+// apart share them.
 type verdicts struct {
+	// class is the first of the classes that share them; met says that a pod of one was scheduled.
+	class *class
+	met   bool
 	// logged is how much of the scheduler's log of changed nodes has been taken in,
-	// treeGeneration and images the set of nodes and the images' scores for which it holds.
+	// treeGeneration and epoch the set of nodes and the plugins' Epoch for which it holds.
 	logged         uint64
 	treeGeneration uint64
-	images         uint64
+	epoch          uint64
 	valid          bool
 
 	// status is what the filters say of a node, fits when they take it.
@@ -122,27 +128,62 @@ func (c *class) split() {
 	}
 }
 
-// judged is the class's verdicts as of now; nil for a class that keeps none, and for one that is
-// met for the first time: most of these are not met again.
+// shared are the verdicts that the class keeps, together with those that differ only in what no
+// plugin that looks at one node reads.
+func (s *Scheduler) shared(c *class) *verdicts {
+	key := nodeKey(c.Template.Spec)
+	v := s.verdicts[key]
+	if v == nil {
+		if s.verdicts == nil {
+			s.verdicts = map[string]*verdicts{}
+		}
+		v = &verdicts{class: c}
+		s.verdicts[key] = v
+	}
+	return v
+}
+
+// nodeKey is a specification without what only the kubelet and the plugins that look further read.
+func nodeKey(spec *v1.PodSpec) string {
+	o := spec.DeepCopy()
+	o.TopologySpreadConstraints = nil
+	if o.Affinity != nil {
+		o.Affinity.PodAffinity, o.Affinity.PodAntiAffinity = nil, nil
+	}
+	for _, containers := range [...][]v1.Container{o.InitContainers, o.Containers} {
+		for i := range containers {
+			c := &containers[i]
+			c.Name, c.Command, c.Args, c.WorkingDir, c.Env, c.EnvFrom, c.VolumeMounts = "", nil, nil, "", nil, nil, nil
+		}
+	}
+	o.ServiceAccountName, o.DeprecatedServiceAccount, o.Hostname, o.Subdomain = "", "", "", ""
+	text, err := json.Marshal(o)
+	if err != nil {
+		panic("scheduler: " + err.Error())
+	}
+	return string(text)
+}
+
+// judged is the class's verdicts as of now; nil for a class that keeps none, and when it is met for
+// the first time: most of these are not met again.
 func (s *Scheduler) judged(c *class) *verdicts {
 	if s.config.NoVerdicts || !c.keeps {
 		return nil
 	}
 	if c.verdicts == nil {
-		if c.met {
-			c.verdicts = &verdicts{}
-		}
-		c.met = true
-		if c.verdicts == nil {
-			return nil
-		}
+		c.verdicts = s.shared(c)
+	}
+	if !c.verdicts.met {
+		c.verdicts.met = true
+		return nil
 	}
 	v := c.verdicts
+	c = v.class
 	nodes := s.list()
 	s.cycle.NumNodes = len(nodes)
-	images := s.cycle.ImageEpoch(&c.PodClass)
-	if v.treeGeneration != s.treeGeneration || v.logged < s.log.base || v.images != images || !v.valid {
-		v.treeGeneration, v.images, v.valid = s.treeGeneration, images, true
+	epoch := s.epoch(c)
+	if v.treeGeneration != s.treeGeneration || v.logged < s.log.base || v.epoch != epoch || !v.valid {
+		v.treeGeneration, v.epoch, v.valid = s.treeGeneration, epoch, true
 		v.logged = s.log.end()
 		s.judgeAll(c, v)
 		return v
@@ -156,6 +197,17 @@ func (s *Scheduler) judged(c *class) *verdicts {
 		}
 	}
 	return v
+}
+
+// epoch changes when the scores of nodes that did not change may have.
+func (s *Scheduler) epoch(c *class) uint64 {
+	sum := uint64(0)
+	for _, p := range c.plainScores {
+		if p.Epoch != nil {
+			sum += p.Epoch(&s.cycle, &c.PodClass)
+		}
+	}
+	return sum
 }
 
 func (s *Scheduler) judgeAll(c *class, v *verdicts) {

@@ -32,6 +32,8 @@ type Plugin struct {
 	Score func(y *Cycle, c *PodClass, nodes []*NodeInfo, scores []int64)
 	// Normalize is what becomes of the raw scores.
 	Normalize Normalization
+	// Epoch, when set, is a number that changes when Score may have for nodes that did not change.
+	Epoch func(y *Cycle, c *PodClass) uint64
 
 	// Global is set for a plugin whose answers depend on more than the class and one node.
 	Global *Global
@@ -158,13 +160,37 @@ func (y *Cycle) ImageScores(c *PodClass) (scores []int64, any bool) {
 	return y.imageScores, any
 }
 
-// ImageEpoch is a number that changes whenever the image scores of some node may have changed for the
-// class although the node's own images did not: the share of nodes that have an image did, and
-// with it what the image counts.
-func (y *Cycle) ImageEpoch(c *PodClass) uint64 {
-	scores, _ := y.ImageScores(c)
-	if !slices.Equal(scores, c.imageScores) {
-		c.imageScores = append(c.imageScores[:0], scores...)
+// maxImageTable is how many images a class may have for its scores to be listed by what a node
+// has of them.
+const maxImageTable = 5
+
+// ImageEpoch is a number that changes when the score of a node may have changed for the class
+// although the node's own images did not: when the share of nodes that have an image did, and
+// that came through the rounding of score, which is of a number of bytes and of images.
+func (y *Cycle) ImageEpoch(c *PodClass, score func(bytes, images int64) int64) uint64 {
+	bytes, _ := y.ImageScores(c)
+	if slices.Equal(bytes, c.imageBytes) {
+		return c.imageEpoch
+	}
+	c.imageBytes = append(c.imageBytes[:0], bytes...)
+	if len(bytes) > maxImageTable {
+		c.imageEpoch++
+		return c.imageEpoch
+	}
+	for len(c.imageTable) < 1<<len(bytes) {
+		c.imageTable = append(c.imageTable, -1)
+	}
+	changed := false
+	for set := range c.imageTable {
+		var sum int64
+		for i, b := range bytes {
+			sum += b * int64(set>>i&1)
+		}
+		if now := score(sum, c.ImageCount); now != c.imageTable[set] {
+			c.imageTable[set], changed = now, true
+		}
+	}
+	if changed {
 		c.imageEpoch++
 	}
 	return c.imageEpoch

@@ -42,9 +42,10 @@ type PodClass struct {
 	Images     []model.ImageID
 	ImageCount int64
 
-	// imageScores and imageEpoch are those of the last ImageEpoch.
-	imageScores []int64
-	imageEpoch  uint64
+	// imageBytes, imageTable and imageEpoch are those of the last ImageEpoch: what each image counts,
+	// and the scores by the set of images that a node has.
+	imageBytes, imageTable []int64
+	imageEpoch             uint64
 
 	symbols *Symbols
 	// taints is indexed by TaintSetID, affinity by NodeID; both grow when a node or a list

@@ -18,6 +18,9 @@ func ImageLocality() framework.Plugin {
 		ID:     framework.ImageLocality,
 		Weight: 1,
 		Score:  scoreImageLocality,
+		Epoch: func(y *framework.Cycle, c *framework.PodClass) uint64 {
+			return y.ImageEpoch(c, imageScore)
+		},
 	}
 }
 
@@ -27,7 +30,6 @@ func scoreImageLocality(y *framework.Cycle, c *framework.PodClass, nodes []*fram
 		clear(scores)
 		return
 	}
-	most := imageMaxEach * c.ImageCount
 	for i, n := range nodes {
 		var sum int64
 		for j, image := range c.Images {
@@ -35,7 +37,13 @@ func scoreImageLocality(y *framework.Cycle, c *framework.PodClass, nodes []*fram
 				sum += bytes[j]
 			}
 		}
-		sum = min(max(sum, imageMin), most)
-		scores[i] = framework.MaxNodeScore * (sum - imageMin) / (most - imageMin)
+		scores[i] = imageScore(sum, c.ImageCount)
 	}
+}
+
+// imageScore is the score of so many bytes for a pod with so many images (calculatePriority).
+func imageScore(bytes, images int64) int64 {
+	most := imageMaxEach * images
+	bytes = min(max(bytes, imageMin), most)
+	return framework.MaxNodeScore * (bytes - imageMin) / (most - imageMin)
 }
