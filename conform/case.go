@@ -111,6 +111,8 @@ type Preemption struct {
 	PDBViolations int64    `json:"pdbViolations"`
 	// Candidates has the victims of each node where preemption would help.
 	Candidates map[string][]string `json:"candidates,omitempty"`
+	// top are the candidates that are as good as the chosen one, when podsim says so.
+	top []string
 	// Message says why preemption does not help.
 	Message string `json:"message,omitempty"`
 }

@@ -148,7 +148,10 @@ func (c *Cluster) node(name string) model.NodeID {
 // AddPod adds a pod that is on a node or nominated. A pod that has ended is of no interest to a
 // scheduler, whose informer leaves it out.
 func (c *Cluster) AddPod(o *v1.Pod) error {
-	if o.Status.Phase == v1.PodSucceeded || o.Status.Phase == v1.PodFailed || o.Spec.NodeName == "" {
+	if o.Status.Phase == v1.PodSucceeded || o.Status.Phase == v1.PodFailed {
+		return nil
+	}
+	if o.Spec.NodeName == "" && o.Status.NominatedNodeName == "" {
 		return nil
 	}
 	id, err := c.pod(o)
@@ -156,7 +159,11 @@ func (c *Cluster) AddPod(o *v1.Pod) error {
 		return err
 	}
 	p := &c.state.Pods[id]
-	c.Scheduler.AssignedPodAdded(id, p.Template, p.Node, 0)
+	if p.Node == 0 {
+		c.Scheduler.AddNominatedPod(id, p.Template)
+	} else {
+		c.Scheduler.AssignedPodAdded(id, p.Template, p.Node, 0)
+	}
 	return nil
 }
 
@@ -177,6 +184,11 @@ func (c *Cluster) pod(o *v1.Pod) (model.PodID, error) {
 	p := model.Pod{ID: id, Name: o.Name, Template: c.compile(o), Node: c.node(o.Spec.NodeName),
 		Nominated: c.node(o.Status.NominatedNodeName), Deleting: o.DeletionTimestamp != nil}
 	p.Status.StartTime = started(o)
+	for _, condition := range o.Status.Conditions {
+		if condition.Type == v1.DisruptionTarget && condition.Status == v1.ConditionTrue && condition.Reason == v1.PodReasonPreemptionByScheduler {
+			p.Status.SetCondition(model.DisruptionTarget, model.ConditionTrue, model.ReasonPreemptionByScheduler, model.Message{}, 0)
+		}
+	}
 	c.state.Pods = append(c.state.Pods, p)
 	c.pods[name] = id
 	return id, nil
@@ -247,10 +259,37 @@ func (c *Cluster) Explain(o *v1.Pod) *Decision {
 	}
 	slices.Sort(d.Top)
 	d.FitError = x.FilterMessage
-	if x.PreemptionMessage != "" {
+	if x.Preemption != nil {
+		d.Preemption = c.preemption(x.Preemption)
+	} else if x.PreemptionMessage != "" {
 		d.Preemption = &Preemption{Message: x.PreemptionMessage}
 	}
 	return d
+}
+
+func (c *Cluster) preemption(x *scheduler.Preemption) *Preemption {
+	p := &Preemption{
+		Node:          c.state.Nodes[x.Chosen.Node].Name,
+		Victims:       c.podNames(x.Chosen.Victims),
+		PDBViolations: x.Chosen.PDBViolations,
+		Candidates:    map[string][]string{},
+	}
+	for _, k := range x.Candidates {
+		p.Candidates[c.state.Nodes[k.Node].Name] = c.podNames(k.Victims)
+	}
+	for _, id := range x.Top {
+		p.top = append(p.top, c.state.Nodes[id].Name)
+	}
+	return p
+}
+
+func (c *Cluster) podNames(ids []model.PodID) []string {
+	var names []string
+	for _, id := range ids {
+		p := &c.state.Pods[id]
+		names = append(names, p.Template.Namespace+"/"+p.Name)
+	}
+	return names
 }
 
 // seen is a pod that has no node as plugins see it.

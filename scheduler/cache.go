@@ -210,6 +210,7 @@ func (s *Scheduler) position(id model.NodeID) int {
 // assign counts a pod on a node: the one place where a pod comes to a node.
 func (s *Scheduler) assign(id model.PodID, n *framework.NodeInfo, place podPlace) {
 	s.touch(n)
+	s.nominate(id, 0)
 	p := &s.pods[id]
 	p.place, p.node = place, n.ID
 	s.cluster.Pods[id].Node = n.ID

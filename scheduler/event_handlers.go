@@ -14,6 +14,13 @@ func (s *Scheduler) Add(id model.PodID, t *model.PodTemplate, now model.Time) {
 	s.queue.add(id, now)
 }
 
+// AddNominatedPod takes in a pod without a node that counts on the node that it is nominated to, but
+// is not to be scheduled here.
+func (s *Scheduler) AddNominatedPod(id model.PodID, t *model.PodTemplate) {
+	s.enter(id, t).place = podGated
+	s.nominate(id, s.cluster.Pods[id].Nominated)
+}
+
 // enter takes a pod's slot into use. What is left in it of the pod before is forgotten.
 func (s *Scheduler) enter(id model.PodID, t *model.PodTemplate) *podInfo {
 	for len(s.pods) <= int(id) {
@@ -36,7 +43,9 @@ func (s *Scheduler) seen(id model.PodID) framework.Pod {
 	p := framework.Pod{ID: id, Class: &s.pods[id].class.PodClass, Node: s.pods[id].node, Started: model.Never}
 	if int(id) < len(s.state.Pods) {
 		o := &s.state.Pods[id]
-		p.Name, p.Nominated, p.Started, p.Deleting = o.Name, o.Nominated, o.Status.StartTime, o.Deleting
+		p.Name, p.Nominated, p.Started, p.Deleting = o.Name, o.Nominated, o.Status.StartTime.TruncateSecond(), o.Deleting
+		disrupted := &o.Status.Conditions[model.DisruptionTarget]
+		p.Preempted = disrupted.Status == model.ConditionTrue && disrupted.Reason == model.ReasonPreemptionByScheduler
 		if o.Owner != 0 {
 			p.Controller = framework.Controller{Kind: "ReplicaSet", Name: s.state.ReplicaSets[o.Owner].Name}
 		}
@@ -81,6 +90,7 @@ func (s *Scheduler) UpdatePending(id model.PodID, t *model.PodTemplate, now mode
 // deletePodFromSchedulingQueue). It panics when the pod is not pending.
 func (s *Scheduler) DeletePending(id model.PodID) {
 	s.pending(id)
+	s.nominate(id, 0)
 	s.queue.take(id)
 	s.pods[id], s.cluster.Pods[id] = podInfo{}, framework.Pod{}
 }

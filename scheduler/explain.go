@@ -19,6 +19,26 @@ type Explanation struct {
 	// FilterMessage and PreemptionMessage are the two halves of the FitError, empty when
 	// some node is feasible.
 	FilterMessage, PreemptionMessage string
+	// Preemption is what preemption would do when it looks at all nodes, nil when it would not help.
+	Preemption *Preemption
+}
+
+// Preemption is which pods would have to go so that another finds a place.
+type Preemption struct {
+	// Chosen is the candidate that is taken, Top are the nodes of all that are as good.
+	Chosen PreemptionCandidate
+	Top    []model.NodeID
+	// Candidates are the nodes on which preemption would help.
+	Candidates []PreemptionCandidate
+}
+
+// PreemptionCandidate is a node on which preemption would help.
+type PreemptionCandidate struct {
+	Node model.NodeID
+	// Victims are in the order of their importance, PDBViolations is the number of those that a
+	// PodDisruptionBudget does not allow to go.
+	Victims       []model.PodID
+	PDBViolations int64
 }
 
 // Rejection is why a plugin turns a pod away.
@@ -66,8 +86,9 @@ func (s *Scheduler) Explain(p framework.Pod, t *model.PodTemplate) Explanation {
 			x.FilterMessage = s.FitError()
 			return x
 		}
-		s.postFilter(c)
+		s.postFilter(c, 0, 0, true)
 		x.FilterMessage, x.PreemptionMessage = s.filterMessage(), s.preemptionMessage()
+		x.Preemption = s.explainPreemption()
 		return x
 	}
 	var feasible []*NodeVerdict
@@ -78,6 +99,28 @@ func (s *Scheduler) Explain(p framework.Pod, t *model.PodTemplate) Explanation {
 	}
 	s.prioritize(c, feasible)
 	x.Top = top(feasible, s.totals)
+	return x
+}
+
+// explainPreemption is what postFilter found.
+func (s *Scheduler) explainPreemption() *Preemption {
+	p := &s.preemption
+	if p.outcome != preemptionFound {
+		return nil
+	}
+	x := &Preemption{}
+	for i := range p.candidates {
+		k := &p.candidates[i]
+		c := PreemptionCandidate{Node: k.node.ID, PDBViolations: k.violations}
+		for _, v := range p.victims[k.first:k.end] {
+			c.Victims = append(c.Victims, v.pod)
+		}
+		x.Candidates = append(x.Candidates, c)
+	}
+	x.Chosen = x.Candidates[p.chosen]
+	for _, i := range p.best {
+		x.Top = append(x.Top, x.Candidates[i].Node)
+	}
 	return x
 }
 

@@ -25,23 +25,18 @@ type diagnosis struct {
 	reasons []int32
 	// resolvable are the nodes that preemption might help.
 	resolvable []*framework.NodeInfo
-	// preemption counts the resolvable nodes by what preemption met there, noVictims those
-	// without pods of lower priority.
-	preemption []int32
-	noVictims  int32
 }
 
 // start makes d that of a new cycle.
 func (d *diagnosis) start(c *class, a *attempt, numNodes int, changes uint64) {
 	d.class, d.attempt, d.final, d.changes = c, a, false, changes
-	d.numNodes, d.evaluated, d.rejected, d.noVictims = numNodes, 0, 0, 0
+	d.numNodes, d.evaluated, d.rejected = numNodes, 0, 0
 	d.rejectors = a.rejectors
 	if numNodes == 0 {
 		d.rejectors = 0
 	}
 	d.resolvable = d.resolvable[:0]
 	clear(d.reasons)
-	clear(d.preemption)
 }
 
 // holds says that the diagnosis is of this class and nothing has changed since. The pods of
@@ -79,51 +74,6 @@ func count(counts []int32, reasons []framework.ReasonID, nodes int32) []int32 {
 	return counts
 }
 
-// postFilter finds out what preemption can do for a pod of the class that no node can take
-// (framework/preemption/preemption.go findCandidates,
-// framework/plugins/defaultpreemption/default_preemption.go SelectVictimsOnNode).
-//
-// Differs from Kubernetes: no pod is preempted yet. A node that could take the pod without
-// its pods of lower priority counts as one without victims.
-func (s *Scheduler) postFilter(c *class) {
-	d := &s.diagnosis
-	if d.final {
-		return
-	}
-	d.final = true
-	if c.PreemptNever || len(d.resolvable) == 0 {
-		return
-	}
-	victims := s.anyBelow(c.Priority)
-	for _, n := range d.resolvable {
-		if !victims || !s.removeBelow(n, c.Priority) {
-			d.noVictims++
-			continue
-		}
-		if s.filter(c, &s.dryRun) {
-			d.noVictims++
-			continue
-		}
-		d.preemption = count(d.preemption, s.status.Reasons, 1)
-	}
-}
-
-// removeBelow makes s.dryRun a copy of n without its pods of lower priority, and reports
-// whether there are any.
-func (s *Scheduler) removeBelow(n *framework.NodeInfo, priority int32) bool {
-	any := false
-	for _, id := range n.Pods {
-		if c := s.pods[id].class; c.Priority < priority {
-			if !any {
-				any = true
-				s.dryRun.CopyFrom(n)
-			}
-			s.dryRun.RemovePod(id, &c.PodClass)
-		}
-	}
-	return any
-}
-
 // FitError is the message of the last attempt, which must have been a rejection: what the
 // FailedScheduling Event and the PodScheduled condition say (framework/types.go
 // FitError.Error; schedule_one.go ErrNoNodesAvailable). It is valid until the next call of
@@ -149,23 +99,6 @@ func (s *Scheduler) filterMessage() string {
 		parts = append(parts, fmt.Sprintf("%d node(s) didn't satisfy plugin(s) [%s]", absent, plugins))
 	}
 	return head + sentence(parts)
-}
-
-// preemptionMessage is what DefaultPreemption says (framework/preemption/preemption.go
-// evaluate, defaultpreemption PodEligibleToPreemptOthers).
-func (s *Scheduler) preemptionMessage() string {
-	d := &s.diagnosis
-	if d.class.PreemptNever {
-		return "not eligible due to preemptionPolicy=Never."
-	}
-	parts := s.histogram(d.preemption)
-	if d.noVictims > 0 {
-		parts = append(parts, fmt.Sprintf("%d No preemption victims found for incoming pod", d.noVictims))
-	}
-	if absent := d.numNodes - len(d.resolvable); absent > 0 {
-		parts = append(parts, fmt.Sprintf("%d Preemption is not helpful for scheduling", absent))
-	}
-	return fmt.Sprintf("0/%d nodes are available:", d.numNodes) + sentence(parts)
 }
 
 // histogram lists the reasons that some node has.

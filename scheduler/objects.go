@@ -43,6 +43,7 @@ func (s *Scheduler) object(o metav1.Object, set bool, now model.Time) {
 		store(&t.Selectors, "StatefulSet/"+key, o.Spec.Selector, set)
 	case *policyv1.PodDisruptionBudget:
 		e.OldObject = store(&t.PodDisruptionBudgets, key, o, set)
+		s.budgets.changed()
 	case *v1.PersistentVolume:
 		e.OldObject = store(&t.PersistentVolumes, key, o, set)
 	case *v1.PersistentVolumeClaim:

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"fmt"
-	"math/bits"
 	"slices"
 	"strings"
 
@@ -49,7 +48,7 @@ func (s *Scheduler) ScheduleOne(now model.Time, tie uint64) (r Result, ok bool) 
 		Attempts:  p.attempts,
 	}
 	if n == nil {
-		s.postFilter(p.class)
+		s.postFilter(p.class, tie, tie, false)
 		s.queue.reject(id, s.diagnosis.rejectors, now)
 		return r, true
 	}
@@ -62,6 +61,9 @@ func (s *Scheduler) ScheduleOne(now model.Time, tie uint64) (r Result, ok bool) 
 // schedule is the node for a pod of the class, nil when there is none (schedule_one.go
 // schedulePod).
 func (s *Scheduler) schedule(c *class, tie uint64) *framework.NodeInfo {
+	if s.nominated() {
+		return s.scheduleNominated(c, tie)
+	}
 	if s.diagnosis.holds(c, s.changes) {
 		s.advance()
 		return nil
@@ -217,7 +219,7 @@ func (s *Scheduler) find(c *class, verdicts *[]NodeVerdict) {
 		if at++; at == len(nodes) {
 			at = 0
 		}
-		fits := s.filter(c, n)
+		fits := s.filterWithNominated(c, n)
 		if fits {
 			if len(s.feasible) == most && verdicts == nil {
 				return
@@ -339,6 +341,5 @@ func (s *Scheduler) draw(tie uint64, ties int) int {
 	if s.config.FirstOfTies {
 		return 0
 	}
-	chosen, _ := bits.Mul64(tie, uint64(ties))
-	return int(chosen)
+	return draw(tie, ties)
 }

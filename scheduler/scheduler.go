@@ -41,6 +41,9 @@ type Scheduler struct {
 	state   *model.State
 	cluster framework.Cluster
 	queue   queue
+	// nominator has the nominated pods, budgets the PodDisruptionBudgets.
+	nominator nominator
+	budgets   budgets
 	// globals are the rows of the table that look further than the class and one node.
 	globals []*framework.Plugin
 
@@ -84,9 +87,11 @@ type Scheduler struct {
 	raw         []int64
 	totals      []int64
 	diagnosis   diagnosis
-	dryRun      framework.NodeInfo
-	oldNode     framework.NodeInfo
-	admission   framework.NodeInfo
+	preemption  preemption
+	// withNominated is a node with its nominated pods.
+	withNominated framework.NodeInfo
+	oldNode       framework.NodeInfo
+	admission     framework.NodeInfo
 	// admissionResults are those of the last AdmissionCheck.
 	admissionResults []AdmissionResult
 	// event is the cluster event that is being handed out, hints its number: a class is
@@ -125,6 +130,10 @@ type class struct {
 	nodes          []*framework.NodeInfo
 	treeGeneration uint64
 
+	// budgets are the indexes of the budgets that match, as of their generation.
+	budgets           []int32
+	budgetsGeneration uint64
+
 	// hintEvent is the last event for which the class was asked, hinted the plugins that
 	// said that it helps.
 	hintEvent uint64
@@ -154,6 +163,7 @@ func New(state *model.State, config Config) *Scheduler {
 	s.cluster.Images.State = state
 	s.cycle.Cluster = &s.cluster
 	s.queue.s = s
+	s.budgets.changed()
 	var seen framework.PluginSet
 	for i := range config.Plugins {
 		p := &config.Plugins[i]

@@ -243,7 +243,10 @@ func (v *verdicts) forget(at int) {
 // judge asks the plugins that look at one node about the node at a position.
 func (s *Scheduler) judge(c *class, v *verdicts, at int) {
 	n := s.snapshot[at]
-	id := s.localFilter(c, n)
+	id := fits
+	if !s.localFilterWithNominated(c, n) {
+		id = s.statuses.id(&s.status)
+	}
 	v.status[at] = id
 	for len(v.counts) <= int(id) {
 		v.counts = append(v.counts, 0)
@@ -256,15 +259,15 @@ func (s *Scheduler) judge(c *class, v *verdicts, at int) {
 	v.tree.put(at, id == fits, v.score[at])
 }
 
-func (s *Scheduler) localFilter(c *class, n *framework.NodeInfo) statusID {
+func (s *Scheduler) localFilter(c *class, n *framework.NodeInfo) bool {
 	s.status.Clear()
 	for _, p := range c.localFilters {
 		if !p.Filter(&c.PodClass, n, &s.status) {
 			s.status.Plugin = p.ID
-			return s.statuses.id(&s.status)
+			return false
 		}
 	}
-	return fits
+	return true
 }
 
 func (s *Scheduler) localScore(c *class, v *verdicts, at int) int32 {
@@ -391,13 +394,20 @@ func (s *Scheduler) findKnown(c *class, v *verdicts) {
 // globalFilter asks the plugins that look further about a node that the others take, and counts
 // the node when they do not.
 func (s *Scheduler) globalFilter(c *class, n *framework.NodeInfo) bool {
+	fits := s.askWithNominated(c, n, (*Scheduler).askGlobals)
+	if !fits {
+		s.diagnosis.add(n, &s.status)
+	}
+	return fits
+}
+
+func (s *Scheduler) askGlobals(c *class, n *framework.NodeInfo) bool {
 	s.status.Clear()
 	for _, p := range c.globalFilters {
 		if s.attempt.skipped.Has(p.ID) || p.Global.Filter(&s.cycle, &c.PodClass, n, &s.status) {
 			continue
 		}
 		s.status.Plugin = p.ID
-		s.diagnosis.add(n, &s.status)
 		return false
 	}
 	return true

@@ -31,8 +31,9 @@ type Pod struct {
 	Node, Nominated model.NodeID
 	// Started is status.startTime, Never before the kubelet has seen the pod.
 	Started model.Time
-	// Deleting says that metadata.deletionTimestamp is set.
-	Deleting bool
+	// Deleting says that metadata.deletionTimestamp is set, Preempted that the condition
+	// DisruptionTarget has the reason PreemptionByScheduler.
+	Deleting, Preempted bool
 	// Controller is the object that controls the pod; its Kind is empty for none.
 	Controller Controller
 }

@@ -57,7 +57,7 @@ type Global struct {
 	Filter func(y *Cycle, c *PodClass, n *NodeInfo, st *Status) bool
 	// AddPod and RemovePod change what PreFilter found as if a pod came to a node or left it
 	// (PreFilterExtensions); n has it already, or no longer. Save and Restore come around a
-	// number of such changes.
+	// number of such changes; within such a pair another may come, but no third.
 	AddPod, RemovePod func(y *Cycle, c *PodClass, p *Pod, n *NodeInfo)
 	Save, Restore     func()
 

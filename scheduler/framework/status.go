@@ -95,6 +95,8 @@ const (
 	ReasonCPU
 	ReasonMemory
 	ReasonEphemeralStorage
+	ReasonNoVictims
+	ReasonPreemptionNotHelpful
 	firstLearned
 )
 
@@ -115,6 +117,10 @@ var reasonTexts = [firstLearned]string{
 	ReasonCPU:              "Insufficient cpu",
 	ReasonMemory:           "Insufficient memory",
 	ReasonEphemeralStorage: "Insufficient ephemeral-storage",
+	// .../defaultpreemption/default_preemption.go SelectVictimsOnNode
+	ReasonNoVictims: "No preemption victims found for incoming pod",
+	// pkg/scheduler/framework/preemption/preemption.go evaluate
+	ReasonPreemptionNotHelpful: "Preemption is not helpful for scheduling",
 }
 
 // Status is what the filters say of one node. It is used again for every node.

@@ -1,0 +1,518 @@
+package scheduler
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strings"
+
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"podsim/model"
+	"podsim/scheduler/framework"
+)
+
+const (
+	// minCandidateNodesPercentage and minCandidateNodesAbsolute bound the search for candidates
+	// (pkg/scheduler/apis/config/v1/defaults.go SetDefaults_DefaultPreemptionArgs).
+	minCandidateNodesPercentage = 10
+	minCandidateNodesAbsolute   = 100
+)
+
+// preemption is what DefaultPreemption finds for the pod of a cycle, with the scratch of its dry
+// runs.
+type preemption struct {
+	outcome preemptionOutcome
+	// candidates are the nodes on which preemption would help, those that violate no budget first;
+	// victims are those of all candidates.
+	candidates, violating []candidate
+	victims               []victim
+	// best are the indexes of the candidates that are as good as any; chosen is one of them.
+	best   []int32
+	chosen int
+	// reasons counts the nodes that are no candidates by ReasonID, nodes how many these are.
+	reasons []int32
+	nodes   int
+	// unharmed are the nodes that would take the pod without any victim.
+	unharmed []*framework.NodeInfo
+
+	// node is a node without the pods that may have to go, potential are these pods.
+	node      framework.NodeInfo
+	potential []victim
+	allowed   []int32
+}
+
+// preemptionOutcome is how an attempt to preempt ends.
+type preemptionOutcome uint8
+
+const (
+	// preemptionNotHelpful: there is no candidate.
+	preemptionNotHelpful preemptionOutcome = iota
+	// preemptionNever: the pod's preemptionPolicy is Never.
+	preemptionNever
+	// preemptionUnderWay: victims on the nominated node are still terminating.
+	preemptionUnderWay
+	// preemptionFailed: upstream calls it an error that a node would take the pod as it is.
+	preemptionFailed
+	// preemptionFound: there is a candidate.
+	preemptionFound
+)
+
+// candidate is a node on which preemption would help.
+type candidate struct {
+	node *framework.NodeInfo
+	// first and end are the place of its victims in preemption.victims.
+	first, end int32
+	violations int64
+}
+
+// victim is a pod that may have to go.
+type victim struct {
+	pod      model.PodID
+	index    int32
+	priority int32
+	started  model.Time
+	// violates says that one of the budgets does not allow it.
+	violates bool
+}
+
+// compare puts the more important victim first: that of higher priority, then the one that
+// started earlier. Those that have not started yet count as started now, in the order in which they
+// stand on the node (framework/preemption/util.go MoreImportantVictim).
+func (v victim) compare(w victim) int {
+	if v.priority != w.priority || v.started != w.started {
+		return cmp.Or(cmp.Compare(w.priority, v.priority), cmp.Compare(v.started, w.started))
+	}
+	if v.started == model.Never {
+		return cmp.Compare(v.index, w.index)
+	}
+	return 0
+}
+
+// postFilter finds out what preemption can do for a pod of the class that no node can take. offset
+// says at which of the nodes the search begins, tie which of several equal candidates is taken;
+// with all set it looks at all nodes
+// (framework/plugins/defaultpreemption/default_preemption.go PostFilter,
+// framework/preemption/preemption.go evaluate).
+func (s *Scheduler) postFilter(c *class, offset, tie uint64, all bool) {
+	d := &s.diagnosis
+	if d.final {
+		return
+	}
+	d.final = !s.nominated()
+	p := &s.preemption
+	p.reset()
+	if p.outcome = s.eligibleToPreempt(c); p.outcome != preemptionNotHelpful {
+		return
+	}
+	nodes := s.potentialNodes()
+	if len(nodes) == 0 {
+		return
+	}
+	wanted := len(nodes)
+	if !all {
+		wanted = min(max(len(nodes)*minCandidateNodesPercentage/100, minCandidateNodesAbsolute), len(nodes))
+	}
+	s.dryRunPreemption(c, nodes, draw(offset, len(nodes)), wanted)
+	switch {
+	case len(p.candidates) > 0:
+		p.outcome = preemptionFound
+		s.selectCandidate(tie)
+	case len(p.unharmed) > 0:
+		p.outcome = preemptionFailed
+	}
+}
+
+func (p *preemption) reset() {
+	p.outcome = preemptionNotHelpful
+	p.candidates, p.violating, p.victims = p.candidates[:0], p.violating[:0], p.victims[:0]
+	p.best, p.unharmed = p.best[:0], p.unharmed[:0]
+	clear(p.reasons)
+	p.nodes = 0
+}
+
+// draw is one of n numbers, from 0, that follows from a random word.
+func draw(word uint64, n int) int {
+	chosen, _ := bits.Mul64(word, uint64(n))
+	return int(chosen)
+}
+
+// eligibleToPreempt is preemptionNotHelpful, the zero outcome, for a pod that may preempt others
+// (default_preemption.go PodEligibleToPreemptOthers).
+func (s *Scheduler) eligibleToPreempt(c *class) preemptionOutcome {
+	if c.PreemptNever {
+		return preemptionNever
+	}
+	n := s.nominatedNode()
+	if n == nil || s.diagnosis.unresolvable(n) {
+		return preemptionNotHelpful
+	}
+	for _, id := range n.Pods {
+		p := &s.cluster.Pods[id]
+		if p.Class.Priority < c.Priority && p.Deleting && p.Preempted {
+			return preemptionUnderWay
+		}
+	}
+	return preemptionNotHelpful
+}
+
+// nominatedNode is the node that the pod of the cycle is nominated to, as its status says; nil when
+// there is none.
+func (s *Scheduler) nominatedNode() *framework.NodeInfo {
+	id := s.cycle.Pod.Nominated
+	if id == 0 || int(id) >= len(s.cluster.NodesByID) {
+		return nil
+	}
+	if n := s.cluster.NodesByID[id]; n != nil && n.Present {
+		return n
+	}
+	return nil
+}
+
+// potentialNodes are the nodes that were rejected for a reason that preemption might lift
+// (framework/types.go NodesForStatusCode). Upstream has them in no order.
+func (s *Scheduler) potentialNodes() []*framework.NodeInfo {
+	if !s.attempt.rejected {
+		return s.diagnosis.resolvable
+	}
+	if s.attempt.code == framework.Unschedulable {
+		return s.cycle.Nodes
+	}
+	return nil
+}
+
+// unresolvable says that preemption cannot help on a node.
+func (d *diagnosis) unresolvable(n *framework.NodeInfo) bool {
+	if d.attempt.rejected {
+		return d.attempt.code != framework.Unschedulable
+	}
+	return !slices.Contains(d.resolvable, n)
+}
+
+// dryRunPreemption looks at the nodes from the one at offset on until it has as many candidates as
+// wanted, one without violations among them (framework/preemption/preemption.go
+// DryRunPreemption).
+func (s *Scheduler) dryRunPreemption(c *class, nodes []*framework.NodeInfo, offset, wanted int) {
+	p := &s.preemption
+	s.compileBudgets()
+	possible := s.anyBelow(c.Priority)
+	for i := range nodes {
+		n := nodes[(offset+i)%len(nodes)]
+		if !possible {
+			p.count(framework.ReasonNoVictims)
+			continue
+		}
+		k, ok := s.selectVictimsOnNode(c, n)
+		switch {
+		case !ok:
+			continue
+		case k.first == k.end:
+			p.unharmed = append(p.unharmed, n)
+			p.nodes++
+			continue
+		case k.violations == 0:
+			p.candidates = append(p.candidates, k)
+		default:
+			p.violating = append(p.violating, k)
+		}
+		if len(p.candidates) > 0 && len(p.candidates)+len(p.violating) >= wanted {
+			break
+		}
+	}
+	p.candidates = append(p.candidates, p.violating...)
+}
+
+// count counts a node that is no candidate.
+func (p *preemption) count(reasons ...framework.ReasonID) {
+	p.nodes++
+	p.reasons = count(p.reasons, reasons, 1)
+}
+
+// selectVictimsOnNode finds the least important pods that must leave a node for a pod of the class
+// (default_preemption.go SelectVictimsOnNode). ok is false when it does not help that all of
+// lower priority leave.
+func (s *Scheduler) selectVictimsOnNode(c *class, n *framework.NodeInfo) (k candidate, ok bool) {
+	p := &s.preemption
+	if !s.potentialVictims(c, n) {
+		p.count(framework.ReasonNoVictims)
+		return k, false
+	}
+	p.node.CopyFrom(n)
+	s.save(c)
+	for _, v := range p.potential {
+		s.removeVictim(c, v)
+	}
+	if !s.filterWithNominated(c, &p.node) {
+		p.count(s.status.Reasons...)
+		s.restore(c)
+		return k, false
+	}
+	slices.SortFunc(p.potential, victim.compare)
+	some := s.markViolating()
+	k = candidate{node: n, first: int32(len(p.victims))}
+	for _, violates := range [...]bool{true, false} {
+		for _, v := range p.potential {
+			if v.violates == violates && !s.reprieve(c, v) {
+				p.victims = append(p.victims, v)
+				if violates {
+					k.violations++
+				}
+			}
+		}
+	}
+	s.restore(c)
+	k.end = int32(len(p.victims))
+	if some {
+		slices.SortFunc(p.victims[k.first:k.end], victim.compare)
+	}
+	return k, true
+}
+
+// potentialVictims lists the pods of lower priority on a node, and reports whether there are any.
+func (s *Scheduler) potentialVictims(c *class, n *framework.NodeInfo) bool {
+	p := &s.preemption
+	p.potential = p.potential[:0]
+	for i, id := range n.Pods {
+		if o := &s.cluster.Pods[id]; o.Class.Priority < c.Priority {
+			p.potential = append(p.potential, victim{id, int32(i), o.Class.Priority, o.Started, false})
+		}
+	}
+	return len(p.potential) > 0
+}
+
+func (s *Scheduler) removeVictim(c *class, v victim) {
+	o, n := &s.cluster.Pods[v.pod], &s.preemption.node
+	n.RemovePod(v.pod, o.Class)
+	for _, p := range c.globals {
+		if p.Global.RemovePod != nil && !s.attempt.skipped.Has(p.ID) {
+			p.Global.RemovePod(&s.cycle, &c.PodClass, o, n)
+		}
+	}
+}
+
+// reprieve puts a victim back where it was, and reports whether the pod fits all the same. If not,
+// the victim goes again.
+func (s *Scheduler) reprieve(c *class, v victim) bool {
+	s.addPod(c, v.pod, &s.preemption.node)
+	if s.filterWithNominated(c, &s.preemption.node) {
+		return true
+	}
+	s.removeVictim(c, v)
+	return false
+}
+
+// addPod counts a pod on a copy of a node, for the plugins that look further too.
+func (s *Scheduler) addPod(c *class, id model.PodID, n *framework.NodeInfo) {
+	o := &s.cluster.Pods[id]
+	n.AddPod(id, o.Class)
+	for _, p := range c.globals {
+		if p.Global.AddPod != nil && !s.attempt.skipped.Has(p.ID) {
+			p.Global.AddPod(&s.cycle, &c.PodClass, o, n)
+		}
+	}
+}
+
+// save and restore come around what a dry run changes in the plugins that look further.
+func (s *Scheduler) save(c *class) {
+	for _, p := range c.globals {
+		if p.Global.Save != nil && !s.attempt.skipped.Has(p.ID) {
+			p.Global.Save()
+		}
+	}
+}
+
+func (s *Scheduler) restore(c *class) {
+	for _, p := range c.globals {
+		if p.Global.Restore != nil && !s.attempt.skipped.Has(p.ID) {
+			p.Global.Restore()
+		}
+	}
+}
+
+// budget is a PodDisruptionBudget with its selector compiled.
+type budget struct {
+	*policyv1.PodDisruptionBudget
+	selector labels.Selector
+}
+
+// budgets are the PodDisruptionBudgets in the order of their keys. generation counts their
+// changes; compiled says that they are those of the last one.
+type budgets struct {
+	list       []budget
+	generation uint64
+	compiled   bool
+}
+
+// changed says that a PodDisruptionBudget was set or deleted.
+func (b *budgets) changed() {
+	b.generation++
+	b.compiled = false
+}
+
+// compileBudgets reads the budgets. One without a selector, or with one that matches everything,
+// matches no pod, and so does one that cannot be read.
+func (s *Scheduler) compileBudgets() {
+	b := &s.budgets
+	if b.compiled {
+		return
+	}
+	b.compiled = true
+	b.list = b.list[:0]
+	for _, o := range s.cluster.Objects.PodDisruptionBudgets.All() {
+		selector, err := metav1.LabelSelectorAsSelector(o.Spec.Selector)
+		if err == nil && !selector.Empty() {
+			b.list = append(b.list, budget{o, selector})
+		}
+	}
+}
+
+// budgetsOf are the indexes of the budgets that match the pods of a class.
+func (s *Scheduler) budgetsOf(c *class) []int32 {
+	if c.budgetsGeneration == s.budgets.generation {
+		return c.budgets
+	}
+	c.budgetsGeneration = s.budgets.generation
+	c.budgets = c.budgets[:0]
+	t := c.Template
+	if len(t.Labels) == 0 {
+		return c.budgets
+	}
+	for i, b := range s.budgets.list {
+		if b.Namespace == t.Namespace && b.selector.Matches(labels.Set(t.Labels)) {
+			c.budgets = append(c.budgets, int32(i))
+		}
+	}
+	return c.budgets
+}
+
+// markViolating marks the potential victims that a budget does not allow, given that those before
+// them are disrupted, and reports whether there are some of both kinds
+// (framework/preemption/util.go FilterVictimsWithPDBViolation).
+func (s *Scheduler) markViolating() (some bool) {
+	p := &s.preemption
+	if len(s.budgets.list) == 0 {
+		return false
+	}
+	p.allowed = p.allowed[:0]
+	for _, b := range s.budgets.list {
+		p.allowed = append(p.allowed, b.Status.DisruptionsAllowed)
+	}
+	violating := 0
+	for i := range p.potential {
+		if s.violates(p.potential[i].pod) {
+			p.potential[i].violates = true
+			violating++
+		}
+	}
+	return violating > 0 && violating < len(p.potential)
+}
+
+// violates takes a pod off the budgets that match it, up to the first that does not allow it. A
+// pod that the API server has let go already counts no more.
+func (s *Scheduler) violates(id model.PodID) bool {
+	for _, i := range s.budgetsOf(s.pods[id].class) {
+		if _, disrupted := s.budgets.list[i].Status.DisruptedPods[s.cluster.Pods[id].Name]; disrupted {
+			continue
+		}
+		s.preemption.allowed[i]--
+		if s.preemption.allowed[i] < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// candidateScores are the criteria by which candidates are compared, the first first: the higher
+// the better (framework/preemption/preemption.go pickOneNodeForPreemption). Victims are in the
+// order of importance.
+var candidateScores = [...]func(k *candidate, victims []victim) int64{
+	// The fewest violations of budgets.
+	func(k *candidate, _ []victim) int64 { return -k.violations },
+	// The lowest highest priority.
+	func(_ *candidate, victims []victim) int64 { return -int64(victims[0].priority) },
+	// The lowest sum of priorities; each counts 2^31 more, so that none is below zero.
+	func(_ *candidate, victims []victim) int64 {
+		sum := int64(0)
+		for _, v := range victims {
+			sum += int64(v.priority) + math.MaxInt32 + 1
+		}
+		return -sum
+	},
+	// The fewest victims.
+	func(_ *candidate, victims []victim) int64 { return -int64(len(victims)) },
+	// The latest start of the victim of the highest priority that started first.
+	func(_ *candidate, victims []victim) int64 {
+		earliest := victims[0].started
+		for _, v := range victims {
+			if v.priority == victims[0].priority {
+				earliest = min(earliest, v.started)
+			}
+		}
+		return int64(earliest)
+	},
+}
+
+// selectCandidate chooses a candidate. Where upstream takes the first of a map of equal ones, tie
+// draws.
+func (s *Scheduler) selectCandidate(tie uint64) {
+	p := &s.preemption
+	for i := range p.candidates {
+		p.best = append(p.best, int32(i))
+	}
+	for _, score := range candidateScores {
+		if len(p.best) == 1 {
+			break
+		}
+		most, kept := int64(math.MinInt64), 0
+		for _, i := range p.best {
+			k := &p.candidates[i]
+			of := score(k, p.victims[k.first:k.end])
+			if of > most {
+				most, kept = of, 0
+			}
+			if of == most {
+				p.best[kept] = i
+				kept++
+			}
+		}
+		p.best = p.best[:kept]
+	}
+	p.chosen = int(p.best[s.draw(tie, len(p.best))])
+}
+
+// preemptionMessage is what DefaultPreemption says (framework/preemption/preemption.go evaluate and
+// Preempt, default_preemption.go PodEligibleToPreemptOthers).
+func (s *Scheduler) preemptionMessage() string {
+	p := &s.preemption
+	switch p.outcome {
+	case preemptionNever:
+		return "not eligible due to preemptionPolicy=Never."
+	case preemptionUnderWay:
+		return "not eligible due to a terminating pod on the nominated node."
+	case preemptionFailed:
+		return p.failure()
+	case preemptionFound:
+		k := &p.candidates[p.chosen]
+		return fmt.Sprintf("found a potential placement for pod on node %s, preempting %d victims", k.node.Name, k.end-k.first)
+	}
+	parts := s.histogram(p.reasons)
+	if absent := s.diagnosis.numNodes - p.nodes; absent > 0 {
+		parts = append(parts, fmt.Sprintf("%d %s", absent, s.cluster.Symbols.Reason(framework.ReasonPreemptionNotHelpful)))
+	}
+	return fmt.Sprintf("0/%d nodes are available:", s.diagnosis.numNodes) + sentence(parts)
+}
+
+func (p *preemption) failure() string {
+	var texts []string
+	for _, n := range p.unharmed {
+		texts = append(texts, fmt.Sprintf("expected at least one victim pod on node %q", n.Name))
+	}
+	if len(texts) == 1 {
+		return texts[0]
+	}
+	return "[" + strings.Join(texts, ", ") + "]"
+}
