@@ -102,13 +102,22 @@ func (t *PodTemplate) compileRequests() {
 	pod := &v1.Pod{Spec: *t.Spec}
 	t.Requests = ResourcesOf(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}))
 	t.Requests.Pods = 1
+	missing := v1.ResourceList{
+		v1.ResourceCPU:    *resource.NewMilliQuantity(100, resource.DecimalSI),
+		v1.ResourceMemory: *resource.NewQuantity(200<<20, resource.DecimalSI),
+	}
 	nonZero := ResourcesOf(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{
-		NonMissingContainerRequests: v1.ResourceList{
-			v1.ResourceCPU:    *resource.NewMilliQuantity(100, resource.DecimalSI),
-			v1.ResourceMemory: *resource.NewQuantity(200<<20, resource.DecimalSI),
-		},
+		NonMissingContainerRequests: missing,
+		SkipPodLevelResources:       true,
 	}))
 	t.NonZeroMilliCPU, t.NonZeroMemory = nonZero.MilliCPU, nonZero.Memory
+	if resourcehelper.IsPodLevelRequestsSet(pod) {
+		for name := range resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}) {
+			delete(missing, name)
+		}
+	}
+	placed := ResourcesOf(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{NonMissingContainerRequests: missing}))
+	t.PlacedMilliCPU, t.PlacedMemory = placed.MilliCPU, placed.Memory
 	t.StorageLimit = ResourcesOf(resourcehelper.PodLimits(pod, resourcehelper.PodResourcesOptions{})).EphemeralStorage
 	t.LocalLimits = t.StorageLimit > 0
 	for i := range t.Spec.Volumes {

@@ -152,6 +152,22 @@ func TestCompile(t *testing.T) {
 	assert.Equal(t, app.ImageID, b.Containers[0].ImageID, "the same image has one id")
 }
 
+// The requests of the pod as a whole count where it is, and not where it may go.
+func TestPodLevelRequestsForScoring(t *testing.T) {
+	var s State
+	list := func(cpu string) v1.ResourceList { return v1.ResourceList{v1.ResourceCPU: resource.MustParse(cpu)} }
+	spec := &v1.PodSpec{Containers: []v1.Container{{Name: "a", Image: "img"}, {Name: "b", Image: "img"}}}
+	spec.Containers[0].Resources.Requests = list("300m")
+	spec.Resources = &v1.ResourceRequirements{Requests: list("700m")}
+	p := s.Compile("default", nil, nil, spec)
+	assert.Equal(t, int64(700), p.Requests.MilliCPU)
+	assert.Equal(t, []int64{400, 400 << 20}, []int64{p.NonZeroMilliCPU, p.NonZeroMemory})
+	assert.Equal(t, []int64{700, 400 << 20}, []int64{p.PlacedMilliCPU, p.PlacedMemory})
+	spec.Resources.Requests[v1.ResourceMemory] = resource.MustParse("0")
+	p = s.Compile("default", nil, nil, spec)
+	assert.Equal(t, []int64{700, 0}, []int64{p.PlacedMilliCPU, p.PlacedMemory})
+}
+
 func TestImages(t *testing.T) {
 	for _, c := range []struct {
 		image, want, registry string

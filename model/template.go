@@ -44,10 +44,18 @@ type PodTemplate struct {
 	// Requests is what the scheduler counts: the sum over containers and sidecars or the
 	// largest init container, with overhead; Pods is 1.
 	Requests Resources
-	// NonZeroMilliCPU and NonZeroMemory are the requests for scoring, where a container
-	// without a request counts 100m and 200 MiB (pkg/scheduler/util/pod_resources.go).
+	// NonZeroMilliCPU and NonZeroMemory are the requests of a pod that is scored, where a container
+	// without a request counts 100m and 200 MiB (pkg/scheduler/util/pod_resources.go). What the pod
+	// requests as a whole is no part of them: the scorer of NodeResourcesFit is made without
+	// enablePodLevelResources (plugins/noderesources/fit.go).
 	NonZeroMilliCPU int64
 	NonZeroMemory   int64
+	// PlacedMilliCPU and PlacedMemory are what a pod on a node counts when others are scored: the
+	// same, but with the requests as a whole, and in a pod that has such a container without a
+	// request counts nothing, unless the pod has none of that resource
+	// (pkg/scheduler/framework/types.go getNonMissingContainerRequests).
+	PlacedMilliCPU int64
+	PlacedMemory   int64
 
 	// AllocatedResources are the requests and limits that the pod has as a whole, and
 	// CgroupResources those that can be read from its cgroup.

@@ -147,8 +147,8 @@ func (n *NodeInfo) RemovePod(pod model.PodID, c *PodClass) bool {
 // count is the one place that changes the sums.
 func (n *NodeInfo) count(c *PodClass, sign int64) {
 	n.Requested.add(c, sign)
-	n.NonZeroMilliCPU += sign * c.NonZeroMilliCPU
-	n.NonZeroMemory += sign * c.NonZeroMemory
+	n.NonZeroMilliCPU += sign * c.PlacedMilliCPU
+	n.NonZeroMemory += sign * c.PlacedMemory
 	n.Generation++
 }
 

@@ -25,6 +25,8 @@ type PodClass struct {
 	Extended         []ExtendedRequest
 	NonZeroMilliCPU  int64
 	NonZeroMemory    int64
+	PlacedMilliCPU   int64
+	PlacedMemory     int64
 
 	HostPorts []HostPort
 	// ToleratesUnschedulable says that the class may go to a cordoned node.
@@ -87,6 +89,8 @@ func NewPodClass(t *model.PodTemplate, s *Symbols, image func(name string) model
 		Extended:         s.extended(&t.Requests),
 		NonZeroMilliCPU:  t.NonZeroMilliCPU,
 		NonZeroMemory:    t.NonZeroMemory,
+		PlacedMilliCPU:   t.PlacedMilliCPU,
+		PlacedMemory:     t.PlacedMemory,
 		HostPorts:        s.hostPorts(spec),
 		symbols:          s,
 	}
