@@ -157,9 +157,9 @@ func (s *Scheduler) begin(c *class) {
 			return
 		}
 		a.rejected = false
-		var r framework.PreFilterResult
-		p.Global.PreFilter(&s.cycle, &c.PodClass, &r)
-		a.take(p.ID, &r, &s.cluster.Symbols)
+		s.preFiltered = framework.PreFilterResult{}
+		p.Global.PreFilter(&s.cycle, &c.PodClass, &s.preFiltered)
+		a.take(p.ID, &s.preFiltered, &s.cluster.Symbols)
 		if a.rejected {
 			return
 		}

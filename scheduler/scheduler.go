@@ -73,11 +73,13 @@ type Scheduler struct {
 
 	// The rest is scratch of the cycle.
 
-	cycle    framework.Cycle
-	attempt  attempt
-	status   framework.Status
-	statuses statuses
-	feasible []*framework.NodeInfo
+	cycle   framework.Cycle
+	attempt attempt
+	status  framework.Status
+	// preFiltered is what a PreFilter says.
+	preFiltered framework.PreFilterResult
+	statuses    statuses
+	feasible    []*framework.NodeInfo
 	// numFeasible is the number of feasible nodes that were found, known their positions, when
 	// verdicts were at hand.
 	numFeasible int

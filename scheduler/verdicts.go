@@ -298,7 +298,7 @@ func (s *Scheduler) scheduleKnown(c *class, v *verdicts, tie uint64) *framework.
 		// A plugin that looks further left some nodes only.
 		return s.scheduleAmong(c, tie)
 	}
-	if v.varied == 0 && len(c.globalScores) == 0 && !s.filtersGlobally(c) {
+	if v.varied == 0 && !s.scoresGlobally(c) && !s.filtersGlobally(c) {
 		return s.pickFromTree(v, tie)
 	}
 	s.findKnown(c, v)
@@ -310,6 +310,16 @@ func (s *Scheduler) scheduleKnown(c *class, v *verdicts, tie uint64) *framework.
 func (s *Scheduler) filtersGlobally(c *class) bool {
 	for _, p := range c.globalFilters {
 		if !s.attempt.skipped.Has(p.ID) {
+			return true
+		}
+	}
+	return false
+}
+
+// scoresGlobally says whether a plugin that looks further may score in this cycle.
+func (s *Scheduler) scoresGlobally(c *class) bool {
+	for _, p := range c.globalScores {
+		if p.Global.Scores == nil || p.Global.Scores(&s.cycle, &c.PodClass) {
 			return true
 		}
 	}

@@ -72,9 +72,13 @@ type Objects struct {
 // Store holds objects in the order of their keys: the name, after the namespace and a slash
 // for an object that has one. The zero Store is empty.
 type Store[T any] struct {
-	keys    []string
-	objects []T
+	keys       []string
+	objects    []T
+	generation uint64
 }
+
+// Generation grows with every change.
+func (s *Store[T]) Generation() uint64 { return s.generation }
 
 // Get is the object with a key.
 func (s *Store[T]) Get(key string) (o T, ok bool) {
@@ -87,6 +91,7 @@ func (s *Store[T]) Get(key string) (o T, ok bool) {
 
 // Set puts an object in, in the place of the one before it.
 func (s *Store[T]) Set(key string, o T) {
+	s.generation++
 	i, ok := slices.BinarySearch(s.keys, key)
 	if ok {
 		s.objects[i] = o
@@ -99,9 +104,20 @@ func (s *Store[T]) Set(key string, o T) {
 // Delete takes an object out, if it is there.
 func (s *Store[T]) Delete(key string) {
 	if i, ok := slices.BinarySearch(s.keys, key); ok {
+		s.generation++
 		s.keys = slices.Delete(s.keys, i, i+1)
 		s.objects = slices.Delete(s.objects, i, i+1)
 	}
+}
+
+// Of are the objects of a namespace in the order of their names. Do not change the slice.
+func (s *Store[T]) Of(namespace string) []T {
+	first, _ := slices.BinarySearch(s.keys, namespace+"/")
+	end := first
+	for end < len(s.keys) && strings.HasPrefix(s.keys[end], namespace+"/") {
+		end++
+	}
+	return s.objects[first:end]
 }
 
 // All are the objects in the order of their keys. Do not change the slice.

@@ -61,6 +61,9 @@ type Global struct {
 	AddPod, RemovePod func(y *Cycle, c *PodClass, p *Pod, n *NodeInfo)
 	Save, Restore     func()
 
+	// Scores says, before the nodes are known, whether PreScore will say that the plugin scores in
+	// this cycle; nil means that it may.
+	Scores func(y *Cycle, c *PodClass) bool
 	// PreScore begins the scoring of the feasible nodes and says whether the plugin scores.
 	PreScore func(y *Cycle, c *PodClass, nodes []*NodeInfo) bool
 	// Score writes raw scores. NormalizeScore, when set, takes the place of Plugin.Normalize.

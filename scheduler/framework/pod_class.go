@@ -8,9 +8,14 @@ import (
 	"podsim/model"
 )
 
+// ClassID numbers the classes of a run.
+type ClassID int32
+
 // PodClass is a pod template compiled for the scheduler: what all pods made from it have in
 // common, and the verdicts that depend on nothing else that changes often.
 type PodClass struct {
+	// ID numbers the classes of a run in the order in which they were compiled.
+	ID       ClassID
 	Template *model.PodTemplate
 	Priority int32
 	// PreemptNever is preemptionPolicy Never.
@@ -38,6 +43,8 @@ type PodClass struct {
 	HasPreferred bool
 	required     nodeaffinity.RequiredNodeAffinity
 	preferred    *nodeaffinity.PreferredSchedulingTerms
+	// PodAffinity are the terms of inter-pod affinity and anti-affinity.
+	PodAffinity PodAffinity
 
 	// Images are the images of init containers, containers and image volumes that have a
 	// name that can be parsed; ImageCount counts the others too.
@@ -93,11 +100,14 @@ func NewPodClass(t *model.PodTemplate, s *Symbols, image func(name string) model
 		PlacedMemory:     t.PlacedMemory,
 		HostPorts:        s.hostPorts(spec),
 		symbols:          s,
+		ID:               ClassID(s.classes),
 	}
+	s.classes++
 	c.ToleratesUnschedulable = c.tolerates(&v1.Taint{
 		Key: v1.TaintNodeUnschedulable, Effect: v1.TaintEffectNoSchedule,
 	}, spec.Tolerations)
 	c.compileAffinity()
+	c.compilePodAffinity()
 	c.compileImages(image)
 	return c
 }

@@ -97,6 +97,11 @@ const (
 	ReasonEphemeralStorage
 	ReasonNoVictims
 	ReasonPreemptionNotHelpful
+	ReasonSpread
+	ReasonSpreadLabel
+	ReasonPodAffinity
+	ReasonPodAntiAffinity
+	ReasonExistingAntiAffinity
 	firstLearned
 )
 
@@ -121,6 +126,13 @@ var reasonTexts = [firstLearned]string{
 	ReasonNoVictims: "No preemption victims found for incoming pod",
 	// pkg/scheduler/framework/preemption/preemption.go evaluate
 	ReasonPreemptionNotHelpful: "Preemption is not helpful for scheduling",
+	// .../podtopologyspread/plugin.go
+	ReasonSpread:      "node(s) didn't match pod topology spread constraints",
+	ReasonSpreadLabel: "node(s) didn't match pod topology spread constraints (missing required label)",
+	// .../interpodaffinity/filtering.go
+	ReasonPodAffinity:          "node(s) didn't match pod affinity rules",
+	ReasonPodAntiAffinity:      "node(s) didn't match pod anti-affinity rules",
+	ReasonExistingAntiAffinity: "node(s) didn't satisfy existing pods anti-affinity rules",
 }
 
 // Status is what the filters say of one node. It is used again for every node.

@@ -25,6 +25,8 @@ type Symbols struct {
 	taintSets    [][]v1.Taint
 	taintIndex   map[string]TaintSetID
 	hostIPs      map[string]uint16
+	// classes is how many classes were compiled.
+	classes int
 }
 
 // Resource is the id of an extended resource.

@@ -12,6 +12,8 @@ func Default() []framework.Plugin {
 		NodeAffinity(),
 		NodePorts(),
 		NodeResourcesFit(),
+		PodTopologySpread(PodTopologySpreadArgs{}),
+		InterPodAffinity(DefaultInterPodAffinityArgs()),
 		NodeResourcesBalancedAllocation(),
 		ImageLocality(),
 	}
