@@ -148,6 +148,9 @@ func (s *Scheduler) AssignedPodDeleted(id model.PodID, now model.Time) {
 		panic(fmt.Sprintf("scheduler: assigned pod %d deleted, but it is %v", id, p))
 	}
 	c, n := s.pods[id].class, s.cluster.NodesByID[s.pods[id].node]
+	if s.place(id) == podAssumed {
+		s.unreserve(id)
+	}
 	s.unassign(id)
 	s.pods[id], s.cluster.Pods[id] = podInfo{}, framework.Pod{}
 	s.wake(framework.ClusterEvent{Action: framework.AssignedPodDelete, Pod: &c.PodClass, PodNode: n}, 0, now)
@@ -161,6 +164,7 @@ func (s *Scheduler) Forget(id model.PodID, now model.Time) {
 		panic(fmt.Sprintf("scheduler: pod %d forgotten, but it is %v", id, s.place(id)))
 	}
 	n := s.cluster.NodesByID[s.pods[id].node]
+	s.unreserve(id)
 	s.unassign(id)
 	c := &s.pods[id].class.PodClass
 	s.wake(framework.ClusterEvent{Action: framework.AssignedPodDelete, Pod: c, PodNode: n}, 0, now)
@@ -195,11 +199,26 @@ func (s *Scheduler) wake(e framework.ClusterEvent, only model.PodID, now model.T
 
 func (s *Scheduler) wakePod(id model.PodID, now model.Time) {
 	p := &s.pods[id]
-	if s.hinted(p.class)&p.rejectors == 0 {
+	if !s.hintedPod(id, s.hinted(p.class)&p.rejectors) {
 		return
 	}
 	s.queue.take(id)
 	s.queue.requeue(id, now)
+}
+
+// hintedPod says whether one of the plugins, whose Hint said that s.event may help, has nothing to say
+// against it for this pod.
+func (s *Scheduler) hintedPod(id model.PodID, plugins framework.PluginSet) bool {
+	if plugins == 0 {
+		return false
+	}
+	for i := range s.config.Plugins {
+		p := &s.config.Plugins[i]
+		if plugins.Has(p.ID) && (p.HintPod == nil || p.HintPod(&s.cluster.Pods[id], &s.event)) {
+			return true
+		}
+	}
+	return false
 }
 
 // hinted is the set of plugins for which s.event may help pods of the class. Pods of one

@@ -43,7 +43,7 @@ func (d *diagnosis) start(c *class, a *attempt, numNodes int, changes uint64) {
 // a backlog are mostly of one class, and wake together: all but the first few meet what the
 // one before them met.
 func (d *diagnosis) holds(c *class, changes uint64) bool {
-	return d.final && d.class == c && d.changes == changes
+	return d.final && d.class == c && d.changes == changes && !c.PerPod
 }
 
 // add counts a node that was rejected.

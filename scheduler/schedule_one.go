@@ -55,7 +55,30 @@ func (s *Scheduler) ScheduleOne(now model.Time, tie uint64) (r Result, ok bool) 
 	r.Node = n.ID
 	p.rejectors = 0
 	s.assign(id, n, podAssumed)
+	for _, g := range p.class.reserves {
+		g.Reserve(&s.cycle, &p.class.PodClass, &s.cluster.Pods[id], n)
+	}
 	return r, true
+}
+
+// unreserve takes back what Reserve did for an assumed pod, in the opposite order
+// (framework/runtime/framework.go RunReservePluginsUnreserve).
+func (s *Scheduler) unreserve(id model.PodID) {
+	p := &s.pods[id]
+	for _, g := range slices.Backward(p.class.reserves) {
+		g.Unreserve(&s.cycle, &p.class.PodClass, &s.cluster.Pods[id], s.cluster.NodesByID[p.node])
+	}
+}
+
+// PodVolumes are the volumes that the binding cycle of an assumed pod has to write and to wait for
+// (VolumeBinding's PreBind).
+func (s *Scheduler) PodVolumes(id model.PodID) framework.PodVolumes {
+	for _, g := range s.pods[id].class.reserves {
+		if g.Volumes != nil {
+			return g.Volumes(id)
+		}
+	}
+	return framework.PodVolumes{}
 }
 
 // schedule is the node for a pod of the class, nil when there is none (schedule_one.go
@@ -115,12 +138,15 @@ func (a *attempt) take(by framework.PluginID, r *framework.PreFilterResult, name
 	switch {
 	case r.Skip:
 		a.skipped |= by.Set()
-	case r.Rejected != framework.NoReason:
+	case r.Rejected != framework.NoReason || r.Message != "":
 		a.rejected, a.rejectedBy, a.code = true, by, r.Code
 		if a.code == framework.Success {
 			a.code = framework.UnschedulableAndUnresolvable
 		}
-		a.rejectors, a.reason = by.Set(), names.Reason(r.Rejected)
+		a.rejectors, a.reason = by.Set(), r.Message
+		if r.Rejected != framework.NoReason {
+			a.reason = names.Reason(r.Rejected)
+		}
 	case r.NodeNames != nil:
 		a.restrict(by, r.NodeNames)
 	}

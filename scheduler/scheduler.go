@@ -115,6 +115,8 @@ type class struct {
 	filters []*framework.Plugin
 	scores  []*framework.Plugin
 	globals []*framework.Plugin
+	// reserves are the Globals that have a Reserve.
+	reserves []*framework.Global
 
 	// keeps says that verdicts can be kept; localFilters and globalFilters, plainScores, normalized
 	// and globalScores are filters and scores by what they look at.
@@ -206,6 +208,9 @@ func (s *Scheduler) compile(t *model.PodTemplate) *class {
 		}
 		if g != nil && g.PreFilter != nil {
 			c.globals = append(c.globals, p)
+		}
+		if g != nil && g.Reserve != nil {
+			c.reserves = append(c.reserves, g)
 		}
 		if g != nil && g.Score != nil || p.Score != nil && (p.PreScore == nil || p.PreScore(&c.PodClass)) {
 			c.scores = append(c.scores, p)

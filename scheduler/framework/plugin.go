@@ -3,6 +3,7 @@ package framework
 import (
 	"slices"
 
+	v1 "k8s.io/api/core/v1"
 	"podsim/model"
 )
 
@@ -42,6 +43,9 @@ type Plugin struct {
 	// whether one of them does; nil means that all do.
 	Events ActionType
 	Hint   func(c *PodClass, e *ClusterEvent) bool
+	// HintPod, when set, is asked after Hint, for each pod: for events whose objects are of one
+	// pod only.
+	HintPod func(p *Pod, e *ClusterEvent) bool
 }
 
 // Global is the part of a plugin whose answers depend on the whole cluster: on other pods and
@@ -72,6 +76,8 @@ type Global struct {
 
 	// Reserve follows the choice of a node, Unreserve its failure.
 	Reserve, Unreserve func(y *Cycle, c *PodClass, p *Pod, n *NodeInfo)
+	// Volumes are what the binding cycle of a reserved pod has to write and wait for.
+	Volumes func(p model.PodID) PodVolumes
 
 	// PodMoved tells that a pod has come to a node (sign 1) or left it (sign -1), NodeChanged
 	// that a node was added, updated or removed: for what is kept from cycle to cycle.
@@ -79,12 +85,23 @@ type Global struct {
 	NodeChanged func(n *NodeInfo)
 }
 
+// PodVolumes are the volumes of a pod that are decided about but not there yet
+// (pkg/scheduler/framework/plugins/volumebinding/binder.go PodVolumes).
+type PodVolumes struct {
+	// Bind are volumes that are to be bound to the claims that they name now, Provision claims
+	// whose volumes are to be made for the node that they name now.
+	Bind      []*v1.PersistentVolume
+	Provision []*v1.PersistentVolumeClaim
+}
+
 // PreFilterResult is what a plugin says of a class before it sees a node.
 type PreFilterResult struct {
 	// Skip says that the plugin's Filter need not run.
 	Skip bool
-	// Rejected, unless NoReason, is why no node can take the pod.
+	// Rejected, unless NoReason, is why no node can take the pod; Message is it where the text
+	// names an object.
 	Rejected ReasonID
+	Message  string
 	// Code is that of a rejection; Success stands for UnschedulableAndUnresolvable.
 	Code Code
 	// NodeNames are the only nodes that can, sorted; nil means all.

@@ -55,12 +55,29 @@ type PodClass struct {
 	// and the scores by the set of images that a node has.
 	imageBytes, imageTable []int64
 	imageEpoch             uint64
+	// Claims are the volumes that use a PersistentVolumeClaim, in the order of the specification.
+	Claims []VolumeClaim
+	// PerPod says that pods of the class differ in what they need: in the names of their claims.
+	PerPod bool
+	// Disks are the volumes that VolumeRestrictions looks at: disks that only some pods may
+	// share.
+	Disks []*v1.Volume
 
 	symbols *Symbols
 	// taints is indexed by TaintSetID, affinity by NodeID; both grow when a node or a list
 	// of taints is met for the first time.
 	taints   []TaintVerdict
 	affinity []AffinityVerdict
+}
+
+// VolumeClaim is a volume that uses a PersistentVolumeClaim.
+type VolumeClaim struct {
+	// Name is the claim's, or for a generic ephemeral volume the end of it, after the pod's name
+	// (k8s.io/component-helpers/storage/ephemeral VolumeClaimName).
+	Name string
+	// Key is that of the claim in Objects, empty for a generic ephemeral volume.
+	Key       string
+	Ephemeral bool
 }
 
 // TaintVerdict is how the tolerations of a class meet a list of taints.
@@ -109,6 +126,7 @@ func NewPodClass(t *model.PodTemplate, s *Symbols, image func(name string) model
 	c.compileAffinity()
 	c.compilePodAffinity()
 	c.compileImages(image)
+	c.compileVolumes()
 	return c
 }
 
@@ -143,6 +161,21 @@ func (c *PodClass) compileImages(image func(name string) model.ImageID) {
 	for i := range c.Template.Spec.Volumes {
 		if source := c.Template.Spec.Volumes[i].Image; source != nil {
 			add(image(source.Reference))
+		}
+	}
+}
+
+func (c *PodClass) compileVolumes() {
+	for i := range c.Template.Spec.Volumes {
+		switch v := &c.Template.Spec.Volumes[i]; {
+		case v.PersistentVolumeClaim != nil:
+			name := v.PersistentVolumeClaim.ClaimName
+			c.Claims = append(c.Claims, VolumeClaim{Name: name, Key: Key(c.Template.Namespace, name)})
+		case v.Ephemeral != nil:
+			c.Claims = append(c.Claims, VolumeClaim{Name: "-" + v.Name, Ephemeral: true})
+			c.PerPod = true
+		case v.GCEPersistentDisk != nil || v.AWSElasticBlockStore != nil || v.RBD != nil || v.ISCSI != nil:
+			c.Disks = append(c.Disks, v)
 		}
 	}
 }

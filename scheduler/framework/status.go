@@ -102,6 +102,15 @@ const (
 	ReasonPodAffinity
 	ReasonPodAntiAffinity
 	ReasonExistingAntiAffinity
+	ReasonDiskConflict
+	ReasonReadWriteOncePod
+	ReasonMaxVolumeCount
+	ReasonBindConflict
+	ReasonVolumeNodeConflict
+	ReasonNotEnoughStorage
+	ReasonVolumeNotExist
+	ReasonVolumeZone
+	ReasonDeclaredFeatures
 	firstLearned
 )
 
@@ -133,6 +142,20 @@ var reasonTexts = [firstLearned]string{
 	ReasonPodAffinity:          "node(s) didn't match pod affinity rules",
 	ReasonPodAntiAffinity:      "node(s) didn't match pod anti-affinity rules",
 	ReasonExistingAntiAffinity: "node(s) didn't satisfy existing pods anti-affinity rules",
+	// .../volumerestrictions/volume_restrictions.go
+	ReasonDiskConflict:     "node(s) had no available disk",
+	ReasonReadWriteOncePod: "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod",
+	// .../nodevolumelimits/csi.go
+	ReasonMaxVolumeCount: "node(s) exceed max volume count",
+	// .../volumebinding/binder.go
+	ReasonBindConflict:       "node(s) didn't find available persistent volumes to bind",
+	ReasonVolumeNodeConflict: "node(s) didn't match PersistentVolume's node affinity",
+	ReasonNotEnoughStorage:   "node(s) did not have enough free storage",
+	ReasonVolumeNotExist:     "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
+	// .../volumezone/volume_zone.go
+	ReasonVolumeZone: "node(s) had no available volume zone",
+	// .../nodedeclaredfeatures/nodedeclaredfeatures.go
+	ReasonDeclaredFeatures: "node(s) didn't match Pod's required features",
 }
 
 // Status is what the filters say of one node. It is used again for every node.

@@ -6,12 +6,17 @@ import "podsim/scheduler/framework"
 // with its weights (pkg/scheduler/apis/config/v1/default_plugins.go getDefaultPlugins).
 func Default() []framework.Plugin {
 	return []framework.Plugin{
+		SchedulingGates(),
 		NodeName(),
 		NodeUnschedulable(),
 		TaintToleration(),
 		NodeAffinity(),
 		NodePorts(),
 		NodeResourcesFit(),
+		VolumeRestrictions(),
+		NodeVolumeLimits(),
+		VolumeBinding(),
+		VolumeZone(),
 		PodTopologySpread(PodTopologySpreadArgs{}),
 		InterPodAffinity(DefaultInterPodAffinityArgs()),
 		NodeResourcesBalancedAllocation(),
