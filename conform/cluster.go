@@ -234,7 +234,7 @@ func (c *Cluster) Schedule(o *v1.Pod) (node string, evaluated int, err error) {
 		return "", 0, fmt.Errorf("pod %s is not the next to be scheduled", podName(o))
 	}
 	if r.Node == 0 {
-		c.Scheduler.DeletePending(id)
+		c.Scheduler.DeletePending(id, 0)
 		delete(c.pods, podName(o))
 		return "", int(r.Evaluated), nil
 	}

@@ -59,6 +59,8 @@ const (
 
 	// "Successfully assigned ns/pod to node".
 	MessageScheduled
+	// "Preempted by pod UID on node NAME": N is the serial of the pod, Text the node's name.
+	MessagePreempted
 	// `Pulling image "i"`.
 	MessagePulling
 	// `Successfully pulled image "i" in D (E including waiting). Image size: S bytes.`
@@ -173,6 +175,8 @@ func (s *State) Message(p *Pod, i int, m Message) string {
 func (s *State) eventMessage(p *Pod, i int, m Message) string {
 	text := s.Texts.String(m.Text)
 	switch m.Kind {
+	case MessagePreempted:
+		return fmt.Sprintf("Preempted by pod %s on node %s", s.UID(KindPod, m.N), text)
 	case MessagePulling:
 		return fmt.Sprintf("Pulling image %q", p.image(i))
 	case MessageAlreadyPresent:

@@ -298,4 +298,5 @@ func (s *Scheduler) Check() {
 		}
 	}
 	s.queue.check()
+	s.nominator.check(s.pods)
 }

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"math"
 
 	"podsim/model"
 	"podsim/scheduler/framework"
@@ -11,6 +12,7 @@ import (
 // gates (eventhandlers.go addPodToSchedulingQueue). It panics when the pod's slot is in use.
 func (s *Scheduler) Add(id model.PodID, t *model.PodTemplate, now model.Time) {
 	s.enter(id, t)
+	s.nominate(id, s.cluster.Pods[id].Nominated)
 	s.queue.add(id, now)
 }
 
@@ -54,8 +56,9 @@ func (s *Scheduler) seen(id model.PodID) framework.Pod {
 }
 
 // AssignedPodUpdated takes over a change of a pod that has a node: that it is being deleted, or has
-// started (eventhandlers.go updateAssignedPodInCache).
-func (s *Scheduler) AssignedPodUpdated(id model.PodID, now model.Time) {
+// started. No plugin waits for these (eventhandlers.go updateAssignedPodInCache, framework/events.go
+// PodSchedulingPropertiesChange).
+func (s *Scheduler) AssignedPodUpdated(id model.PodID) {
 	p, n := &s.cluster.Pods[id], s.cluster.NodesByID[s.pods[id].node]
 	after := s.seen(id)
 	if *p == after {
@@ -64,19 +67,23 @@ func (s *Scheduler) AssignedPodUpdated(id model.PodID, now model.Time) {
 	s.moved(id, n, -1)
 	*p = after
 	n.Generation++
-	s.touch(n)
+	s.changes++
 	s.moved(id, n, 1)
-	s.wake(framework.ClusterEvent{Action: framework.AssignedPodUpdate, Pod: p.Class, PodNode: n}, 0, now)
 }
 
-// UpdatePending takes over a change of a pod that has no node: gates that were removed, or
-// tolerations that were added (backend/queue/scheduling_queue.go Update). The priority
-// cannot change. It panics when the pod is not pending.
+// UpdatePending takes over a change of a pod that has no node: gates that were removed,
+// tolerations that were added, another nomination (backend/queue/scheduling_queue.go Update,
+// eventhandlers.go updatePodInSchedulingQueue). The priority cannot change. It panics when the pod is
+// not pending.
 func (s *Scheduler) UpdatePending(id model.PodID, t *model.PodTemplate, now model.Time) {
 	p := s.pending(id)
-	before := p.class
+	before, was := p.class, s.cluster.Pods[id].Nominated
 	p.class = s.class(t)
 	s.cluster.Pods[id] = s.seen(id)
+	is := s.cluster.Pods[id].Nominated
+	if was != 0 || is != 0 {
+		s.nominate(id, is)
+	}
 	switch {
 	case p.place == podGated && !p.class.Gated:
 		s.queue.take(id)
@@ -84,14 +91,28 @@ func (s *Scheduler) UpdatePending(id model.PodID, t *model.PodTemplate, now mode
 	case p.place == podUnschedulable && len(t.Spec.Tolerations) != len(before.Template.Spec.Tolerations):
 		s.wake(framework.ClusterEvent{Action: framework.UpdatePodToleration}, id, now)
 	}
+	if was != 0 && was != is {
+		s.nominationGone(id, was, now)
+	}
+}
+
+// nominationGone wakes the pods that had to leave the place to one that was nominated to a node: those
+// of the same or a lower priority (eventhandlers.go getLEPriorityPreCheck).
+func (s *Scheduler) nominationGone(id model.PodID, node model.NodeID, now model.Time) {
+	c := &s.pods[id].class.PodClass
+	e := framework.ClusterEvent{Action: framework.AssignedPodDelete, Pod: c, PodNode: s.node(node)}
+	s.wakeUpTo(c.Priority, e, now)
 }
 
 // DeletePending forgets a pod that has no node (eventhandlers.go
 // deletePodFromSchedulingQueue). It panics when the pod is not pending.
-func (s *Scheduler) DeletePending(id model.PodID) {
+func (s *Scheduler) DeletePending(id model.PodID, now model.Time) {
 	s.pending(id)
 	s.nominate(id, 0)
 	s.queue.take(id)
+	if node := s.cluster.Pods[id].Nominated; node != 0 {
+		s.nominationGone(id, node, now)
+	}
 	s.pods[id], s.cluster.Pods[id] = podInfo{}, framework.Pod{}
 }
 
@@ -180,8 +201,7 @@ func (s *Scheduler) NextWake() model.Time { return s.queue.nextWake() }
 // activeQ or backoffQ (backend/queue/scheduling_queue.go MoveAllToActiveOrBackoffQueue,
 // isPodWorthRequeuing).
 func (s *Scheduler) wake(e framework.ClusterEvent, only model.PodID, now model.Time) {
-	q := &s.queue
-	if q.interest&e.Action == 0 {
+	if s.queue.interest&e.Action == 0 {
 		return
 	}
 	s.hints++
@@ -190,16 +210,38 @@ func (s *Scheduler) wake(e framework.ClusterEvent, only model.PodID, now model.T
 		s.wakePod(only, now)
 		return
 	}
-	for id := q.first; id != 0; {
+	s.wakeAll(math.MaxInt32, now)
+}
+
+// wakeUpTo is wake for the pods up to a priority.
+func (s *Scheduler) wakeUpTo(priority int32, e framework.ClusterEvent, now model.Time) {
+	if s.queue.interest&e.Action == 0 {
+		return
+	}
+	s.hints++
+	s.event = e
+	s.wakeAll(priority, now)
+}
+
+// wakeAll offers s.event to the unschedulable pods up to a priority.
+func (s *Scheduler) wakeAll(priority int32, now model.Time) {
+	for id := s.queue.first; id != 0; {
 		next := s.pods[id].next
-		s.wakePod(id, now)
+		if s.pods[id].class.Priority <= priority {
+			s.wakePod(id, now)
+		}
 		id = next
 	}
 }
 
+// wakePod moves a pod that s.event may help. One whose victims are yet to be deleted is held back, and
+// then only the end of a pod moves it.
 func (s *Scheduler) wakePod(id model.PodID, now model.Time) {
 	p := &s.pods[id]
-	if !s.hintedPod(id, s.hinted(p.class)&p.rejectors) {
+	if p.heldBack && s.event.Action != framework.AssignedPodDelete || !s.hintedPod(id, s.hinted(p.class)&p.rejectors) {
+		return
+	}
+	if p.heldBack = p.preempting; p.heldBack {
 		return
 	}
 	s.queue.take(id)

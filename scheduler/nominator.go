@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"slices"
 
 	"podsim/model"
@@ -65,6 +66,27 @@ func (s *Scheduler) nominatedTo(node model.NodeID) []model.PodID {
 		return nil
 	}
 	return s.nominator.pods[node]
+}
+
+// check panics when the nominator and the pods do not agree.
+func (m *nominator) check(pods []podInfo) {
+	total := 0
+	for node, list := range m.pods {
+		total += len(list)
+		for _, id := range list {
+			if p := &pods[id]; int(p.nominated) != node || p.node != 0 {
+				panic(fmt.Sprintf("scheduler: pod %d is nominated to node %d, but has %d and is on %d", id, node, p.nominated, p.node))
+			}
+		}
+	}
+	for id := range pods {
+		if pods[id].nominated != 0 {
+			total--
+		}
+	}
+	if total != 0 {
+		panic(fmt.Sprintf("scheduler: %d more nominated pods in the nominator", total))
+	}
 }
 
 // filterWithNominated is filter, but the pod must also fit beside the pods nominated to the node

@@ -44,6 +44,8 @@ type preemption struct {
 	node      framework.NodeInfo
 	potential []victim
 	allowed   []int32
+	// ids and lower are those of the last Result.
+	ids, lower []model.PodID
 }
 
 // preemptionOutcome is how an attempt to preempt ends.
@@ -482,6 +484,61 @@ func (s *Scheduler) selectCandidate(tie uint64) {
 		p.best = p.best[:kept]
 	}
 	p.chosen = int(p.best[s.draw(tie, len(p.best))])
+}
+
+// actuate nominates the pod to the node on which it preempts others, or takes its nomination away
+// when preemption does not help; r says what is to be done about it. A pod that may not preempt, or
+// waits for its victims already, stays as its status says (framework/preemption/executor.go
+// prepareCandidateAsync, schedule_one.go handleSchedulingFailure).
+func (s *Scheduler) actuate(id model.PodID, r *Result) {
+	p := &s.preemption
+	switch {
+	case s.diagnosis.numNodes == 0, p.outcome == preemptionNotHelpful:
+		r.Nominate = true
+		s.nominate(id, 0)
+	case p.outcome == preemptionFound:
+		k := &p.candidates[p.chosen]
+		r.Nominate, r.Nominated = true, k.node.ID
+		r.Victims, r.Displaced = s.toDelete(k), s.displaced(id, k.node.ID)
+		s.pods[id].preempting = len(r.Victims) > 0
+		s.nominate(id, k.node.ID)
+	default:
+		s.nominate(id, s.cluster.Pods[id].Nominated)
+	}
+}
+
+// toDelete are the victims of a candidate that are not being deleted already.
+func (s *Scheduler) toDelete(k *candidate) []model.PodID {
+	p := &s.preemption
+	p.ids = p.ids[:0]
+	for _, v := range p.victims[k.first:k.end] {
+		if !s.cluster.Pods[v.pod].Deleting {
+			p.ids = append(p.ids, v.pod)
+		}
+	}
+	return p.ids
+}
+
+// displaced are the pods of lower priority that are nominated to a node, as their status says too
+// (executor.go getLowerPriorityNominatedPods, clearNominatedNodeName).
+func (s *Scheduler) displaced(preemptor model.PodID, node model.NodeID) []model.PodID {
+	p := &s.preemption
+	p.lower = p.lower[:0]
+	for _, id := range s.nominatedTo(node) {
+		if s.pods[id].class.Priority < s.pods[preemptor].class.Priority && s.cluster.Pods[id].Nominated != 0 {
+			p.lower = append(p.lower, id)
+		}
+	}
+	return p.lower
+}
+
+// PreemptionDone says that the delete calls for a pod's victims have been made: from now on the
+// events of their end wake it (default_preemption.go PreEnqueue, executor.go IsPodRunningPreemption).
+// A pod that is gone or bound needs nothing.
+func (s *Scheduler) PreemptionDone(id model.PodID) {
+	if int(id) < len(s.pods) {
+		s.pods[id].preempting = false
+	}
 }
 
 // preemptionMessage is what DefaultPreemption says (framework/preemption/preemption.go evaluate and

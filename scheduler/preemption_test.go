@@ -145,7 +145,7 @@ func TestNominatedPodsCount(t *testing.T) {
 	require.Equal(t, []model.NodeID{1}, x.Top, "not to itself")
 	x = c.Explain(framework.Pod{}, c.template("1", priority(6)))
 	require.Equal(t, []model.NodeID{1}, x.Top)
-	c.DeletePending(1)
+	c.DeletePending(1, 0)
 	x = c.Explain(framework.Pod{}, c.template("1", priority(5)))
 	require.Equal(t, []model.NodeID{1}, x.Top)
 }
@@ -162,8 +162,124 @@ func TestNotEligibleToPreempt(t *testing.T) {
 	o := &c.state.Pods[victim]
 	o.Deleting = true
 	o.Status.SetCondition(model.DisruptionTarget, model.ConditionTrue, model.ReasonPreemptionByScheduler, model.Message{}, 0)
-	c.AssignedPodUpdated(victim, 0)
+	c.AssignedPodUpdated(victim)
 	x = c.Explain(framework.Pod{Nominated: 1}, high)
 	require.Equal(t, "not eligible due to a terminating pod on the nominated node.", x.PreemptionMessage)
 	require.NotNil(t, c.Explain(framework.Pod{}, high).Preemption)
+}
+
+// add puts a pod into the queue as the state has it.
+func (c *cluster) add(name string, t *model.PodTemplate) model.PodID {
+	for len(c.state.Pods) == 0 {
+		c.state.Pods = append(c.state.Pods, model.Pod{})
+	}
+	id := model.PodID(len(c.state.Pods))
+	c.state.Pods = append(c.state.Pods, model.Pod{ID: id, Name: name, Template: t})
+	c.state.Pods[id].Status.StartTime = model.Never
+	c.Add(id, t, 0)
+	return id
+}
+
+// written says that status.nominatedNodeName of a pending pod was written and seen.
+func (c *cluster) written(id model.PodID, node model.NodeID, now model.Time) {
+	c.state.Pods[id].Nominated = node
+	c.UpdatePending(id, c.state.Pods[id].Template, now)
+}
+
+// deleting says that a victim was marked and its deletion seen.
+func (c *cluster) deleting(id model.PodID) {
+	o := &c.state.Pods[id]
+	o.Deleting = true
+	o.Status.SetCondition(model.DisruptionTarget, model.ConditionTrue, model.ReasonPreemptionByScheduler, model.Message{}, 0)
+	c.AssignedPodUpdated(id)
+}
+
+// The life of a preemption: the pod is nominated, held back until the victims' deletion has begun,
+// and bound when the last of them has ended.
+func TestPreemption(t *testing.T) {
+	c := newCluster(node("a", "2", "1Ti", nil))
+	one, two := c.running(1, "one", "1", 0, 0), c.running(1, "two", "1", 0, 1*model.Second)
+	high := c.add("high", c.template("2", priority(10)))
+	r, _ := c.ScheduleOne(0, 0)
+	c.Check()
+	require.Equal(t, Result{Pod: high, Evaluated: 1, Attempts: 1, Nominate: true, Nominated: 1, Victims: []model.PodID{one, two}}, r)
+	require.Equal(t, "0/1 nodes are available: 1 Insufficient cpu. preemption: found a potential placement for pod on node a, preempting 2 victims", c.FitError())
+	c.written(high, 1, 0)
+	c.deleting(one)
+	c.deleting(two)
+	c.none(t, 1*model.Second)
+
+	c.AssignedPodDeleted(one, 2*model.Second)
+	c.none(t, 2*model.Second)
+	c.PreemptionDone(high)
+	c.none(t, 2*model.Second)
+	c.running(1, "three", "1", 20, 2*model.Second)
+	c.AssignedPodDeleted(two, 3*model.Second)
+	r, ok := c.ScheduleOne(3*model.Second, 0)
+	require.True(t, ok)
+	require.Zero(t, r.Node)
+	require.True(t, r.Nominate, "the place is lost: no victims are left")
+	require.Zero(t, r.Nominated)
+	c.Check()
+}
+
+// A pod waits for its victims as long as one of them is terminating, and keeps its nomination.
+func TestPreemptionUnderWay(t *testing.T) {
+	c := newCluster(node("a", "2", "1Ti", nil))
+	one, two := c.running(1, "one", "1", 0, 0), c.running(1, "two", "1", 0, 1*model.Second)
+	high := c.add("high", c.template("2", priority(10)))
+	c.ScheduleOne(0, 0)
+	c.written(high, 1, 0)
+	c.deleting(one)
+	c.deleting(two)
+	c.PreemptionDone(high)
+	c.AssignedPodDeleted(one, 2*model.Second)
+	r, ok := c.ScheduleOne(2*model.Second, 0)
+	require.True(t, ok)
+	require.Equal(t, Result{Pod: high, Evaluated: 1, Attempts: 2}, r)
+	require.Contains(t, c.FitError(), "preemption: not eligible due to a terminating pod on the nominated node.")
+	c.AssignedPodDeleted(two, 3*model.Second)
+	id, on := c.one(t, 3*model.Second)
+	require.Equal(t, high, id)
+	require.EqualValues(t, 1, on)
+}
+
+// A more important pod takes the place over; the pod that was nominated before loses its nomination,
+// which wakes it, and it preempts others.
+func TestNominationIsDisplaced(t *testing.T) {
+	c := newCluster(node("a", "2", "1Ti", nil), node("b", "2", "1Ti", nil))
+	victim := c.running(1, "victim", "2", 0, 0)
+	c.running(2, "other", "2", 8, 0)
+	first := c.add("first", c.template("2", priority(10)))
+	c.ScheduleOne(0, 0)
+	c.written(first, 1, 0)
+	c.deleting(victim)
+	c.PreemptionDone(first)
+	second := c.add("second", c.template("2", priority(20)))
+	r, _ := c.ScheduleOne(1*model.Second, 0)
+	require.Equal(t, second, r.Pod)
+	require.EqualValues(t, 1, r.Nominated)
+	require.Empty(t, r.Victims, "it is being deleted already")
+	require.Equal(t, []model.PodID{first}, r.Displaced)
+	c.none(t, 1*model.Second)
+	c.written(first, 0, 2*model.Second)
+	r, ok := c.ScheduleOne(2*model.Second, 0)
+	require.True(t, ok)
+	require.Equal(t, first, r.Pod)
+	require.EqualValues(t, 2, r.Nominated)
+	c.Check()
+}
+
+// A nominated pod that is deleted gives its place free to those of the same or a lower priority.
+func TestNominatedPodIsDeleted(t *testing.T) {
+	c := newCluster(node("a", "2", "1Ti", nil))
+	c.state.Pods = make([]model.Pod, 2)
+	c.state.Pods[1] = model.Pod{ID: 1, Nominated: 1}
+	c.AddNominatedPod(1, c.template("2", priority(5)))
+	c.add("low", c.template("1"))
+	_, on := c.one(t, 0)
+	require.Zero(t, on)
+	c.DeletePending(1, 1*model.Second)
+	_, on = c.one(t, 1*model.Second)
+	require.EqualValues(t, 1, on)
 }

@@ -75,6 +75,9 @@ type podInfo struct {
 	// unschedulable counts the attempts that ended in a rejection, errors those since then
 	// that ended in an error, attempts all.
 	unschedulable, errors, attempts int32
+	// preempting says that the pod's victims are yet to be deleted, heldBack that it was kept out of
+	// activeQ for that: DefaultPreemption is its gating plugin.
+	preempting, heldBack bool
 	// nominated is the node that the pod is nominated to, as the nominator has it.
 	nominated model.NodeID
 	// rejectors are the plugins that rejected the pod in the last attempt.

@@ -61,7 +61,7 @@ func TestQueueOrder(t *testing.T) {
 	c.Add(2, low, 0)
 	c.Add(3, high, model.Second)
 	c.Add(4, low, 0)
-	c.DeletePending(2)
+	c.DeletePending(2, 0)
 	require.Zero(t, c.NextWake())
 	for _, want := range []model.PodID{3, 1, 4} {
 		id, at := c.one(t, model.Second)
@@ -196,7 +196,7 @@ func TestGates(t *testing.T) {
 	_, at := c.one(t, model.Second)
 	require.EqualValues(t, 1, at)
 	c.Add(2, c.template("1", gated), 0)
-	c.DeletePending(2)
+	c.DeletePending(2, 0)
 	c.Check()
 }
 
@@ -240,10 +240,10 @@ func TestReusedSlot(t *testing.T) {
 		c.Add(1, c.template("2"), 0)
 		c.one(t, 0)
 		require.EqualValues(t, 1, c.pods[1].unschedulable)
-		c.DeletePending(1)
+		c.DeletePending(1, 0)
 		require.Equal(t, model.Never, c.NextWake())
 	}
-	require.Panics(t, func() { c.DeletePending(1) })
+	require.Panics(t, func() { c.DeletePending(1, 0) })
 	c.Add(1, c.template("1"), 0)
 	require.Panics(t, func() { c.Add(1, c.template("1"), 0) })
 }
@@ -351,7 +351,7 @@ func (c *cluster) stepPod(random *rand.Rand, id model.PodID, t *model.PodTemplat
 		}
 	default:
 		if random.Intn(6) == 0 {
-			c.DeletePending(id)
+			c.DeletePending(id, 0)
 		}
 	}
 }

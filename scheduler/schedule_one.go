@@ -26,6 +26,16 @@ type Result struct {
 	Evaluated, Feasible int32
 	// Attempts counts the pod's attempts, this one included.
 	Attempts int32
+
+	// Nominate says that status.nominatedNodeName is to become Nominated, which is zero when the
+	// field is to be cleared.
+	Nominate  bool
+	Nominated model.NodeID
+	// Victims are the pods that are to be preempted on that node, from the most important on, but
+	// for those that are being deleted already; until PreemptionDone the pod waits for their deletion
+	// to begin. Displaced are pods of lower priority that lose their nomination to the node. Both are
+	// valid until the next call.
+	Victims, Displaced []model.PodID
 }
 
 // ScheduleOne takes the next pod out of the queue and decides where it goes. A pod that
@@ -50,6 +60,7 @@ func (s *Scheduler) ScheduleOne(now model.Time, tie uint64) (r Result, ok bool) 
 	if n == nil {
 		s.postFilter(p.class, tie, tie, false)
 		s.queue.reject(id, s.diagnosis.rejectors, now)
+		s.actuate(id, &r)
 		return r, true
 	}
 	r.Node = n.ID

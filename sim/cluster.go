@@ -34,6 +34,9 @@ type Cluster struct {
 	accounts map[accountName]*v1.ServiceAccount
 	// configs finds the ConfigMaps and Secrets by name.
 	configs map[model.ConfigName]int
+	// preemptions are those under way; freePreemptions are the slots of those that have ended.
+	preemptions     []preemption
+	freePreemptions []int
 	// freePods are the slots of pods that are gone.
 	freePods []model.PodID
 	serial   int64
@@ -89,8 +92,11 @@ type pod struct {
 	// admittedAt is when the worker got it.
 	admittedAt model.Time
 	sawGrace   int64
-	// view is how the scheduler knows the pod.
-	view schedulerView
+	// view is how the scheduler knows the pod; renominated says that its next write about the pod sets
+	// status.nominatedNodeName to nominated.
+	view        schedulerView
+	renominated bool
+	nominated   model.NodeID
 	// evictAt is the moment of the pending eviction for taints, Never when none is pending;
 	// evictGen is its generation.
 	evictAt  model.Time
@@ -152,6 +158,10 @@ const (
 	// evBind and evUnschedulable: the scheduler's writes reach the API server.
 	evBind
 	evUnschedulable
+	// evNominate: a write of status.nominatedNodeName; Arg is the node. evPreempt: a request about a
+	// victim; the object is a preemption, see patchVictim.
+	evNominate
+	evPreempt
 	// evSyncDeployment, evSyncReplicaSet: the controller takes the key Obj. evWriteDeployment,
 	// evWriteReplicaSet: its next write reaches the API server.
 	evSyncDeployment
@@ -273,6 +283,8 @@ func (c *Cluster) dispatch(e *Event) {
 		c.schedule()
 	case evSchedulerWake:
 		c.schedulerWake(e.Gen)
+	case evPreempt:
+		c.victimRequested(int(e.Obj), int(e.Arg>>1), e.Arg&1)
 	case evSyncDeployment:
 		c.syncDeployment(model.DeploymentID(e.Obj))
 	case evSyncReplicaSet:
@@ -356,6 +368,8 @@ func (c *Cluster) podEvent(e *Event) {
 		c.bound(id, model.NodeID(e.Arg))
 	case evUnschedulable:
 		c.unschedulable(id, model.Text(e.Arg))
+	case evNominate:
+		c.nominate(id, model.NodeID(e.Arg))
 	case evDeletePod:
 		c.deletePod(id, int64(e.Arg))
 	case evEvict:

@@ -38,7 +38,7 @@ func (c *Cluster) schedulerSees(id model.PodID, change model.ChangeType) {
 	ended := change == model.Deleted || !p.exists || o.Status.Phase.Terminal()
 	switch {
 	case ended && p.view == pendingPod:
-		c.scheduler.DeletePending(id)
+		c.scheduler.DeletePending(id, c.now)
 		p.view = notScheduled
 	case ended && p.view != notScheduled:
 		c.scheduler.AssignedPodDeleted(id, c.now)
@@ -57,6 +57,11 @@ func (c *Cluster) schedulerSees(id model.PodID, change model.ChangeType) {
 		}
 		c.scheduler.Add(id, o.Template, c.now)
 		p.view = pendingPod
+	case p.view == pendingPod:
+		c.scheduler.UpdatePending(id, o.Template, c.now)
+	case p.view == assignedPod:
+		c.scheduler.AssignedPodUpdated(id)
+		return
 	default:
 		return
 	}
@@ -106,30 +111,44 @@ func (c *Cluster) schedule() {
 			at := c.request(&c.schedulerLimit, p.luck, 0)
 			c.at(at, evBind, r.Pod, 0, int32(r.Node))
 		} else {
-			c.rejected(r.Pod)
+			c.rejected(&r)
+			c.preempt(&r)
 		}
 	}
 	c.kick()
 }
 
-// rejected tells that no node can take a pod: an Event and the PodScheduled condition
-// (handleSchedulingFailure).
-func (c *Cluster) rejected(id model.PodID) {
+// rejected tells that no node can take a pod: an Event, and in one write the PodScheduled condition
+// and status.nominatedNodeName (handleSchedulingFailure).
+func (c *Cluster) rejected(r *scheduler.Result) {
+	o, p := &c.state.Pods[r.Pod], &c.pods[r.Pod]
 	text := c.state.Texts.Intern(c.scheduler.FitError())
-	c.announce(id, true, model.EventFailedScheduling, model.TextMessage(text))
-	cond := &c.state.Pods[id].Status.Conditions[model.PodScheduled]
-	if cond.Status == model.ConditionFalse && cond.Reason == model.ReasonUnschedulable && cond.Message.Text == text {
+	c.announce(r.Pod, true, model.EventFailedScheduling, model.TextMessage(text))
+	renominated := r.Nominate && r.Nominated != o.Nominated
+	cond := &o.Status.Conditions[model.PodScheduled]
+	if !renominated && cond.Status == model.ConditionFalse && cond.Reason == model.ReasonUnschedulable && cond.Message.Text == text {
 		return
 	}
-	at := c.request(&c.schedulerLimit, c.pods[id].luck, 1)
-	c.at(at, evUnschedulable, id, 0, int32(text))
+	if p.renominated = renominated; renominated {
+		p.nominated = r.Nominated
+	}
+	at := c.request(&c.schedulerLimit, p.luck, 1)
+	c.at(at, evUnschedulable, r.Pod, 0, int32(text))
 }
 
-// unschedulable is the write of the PodScheduled condition.
+// unschedulable is that write.
 func (c *Cluster) unschedulable(id model.PodID, text model.Text) {
-	o := &c.state.Pods[id]
-	if c.pods[id].exists && o.Node == 0 && o.Status.SetCondition(model.PodScheduled, model.ConditionFalse,
-		model.ReasonUnschedulable, model.TextMessage(text), c.now) {
+	o, p := &c.state.Pods[id], &c.pods[id]
+	if !p.exists || o.Node != 0 {
+		return
+	}
+	changed := o.Status.SetCondition(model.PodScheduled, model.ConditionFalse, model.ReasonUnschedulable, model.TextMessage(text), c.now)
+	if p.renominated {
+		p.renominated = false
+		changed = changed || o.Nominated != p.nominated
+		o.Nominated = p.nominated
+	}
+	if changed {
 		c.changed(model.KindPod, int32(id), model.Modified)
 	}
 }
@@ -142,7 +161,7 @@ func (c *Cluster) bound(id model.PodID, node model.NodeID) {
 		return
 	}
 	c.record.placements++
-	o.Node = node
+	o.Node, o.Nominated = node, 0
 	o.Status.SetCondition(model.PodScheduled, model.ConditionTrue, model.NoText, model.Message{}, c.now)
 	c.announce(id, false, model.EventScheduled, model.Message{Kind: model.MessageScheduled, N: int64(node)})
 	c.changed(model.KindPod, int32(id), model.Modified)
