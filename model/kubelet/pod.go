@@ -278,7 +278,7 @@ const (
 	Reconciled
 	// Woken: the wake that was asked for is due, at a tick of the sync loop.
 	Woken
-	// DeadlineReached is the tick of the sync loop that DeadlineAt asked for.
+	// DeadlineReached is the tick of the sync loop that DeadlineAt asked for: the deadline is over.
 	DeadlineReached
 	// Housekept is the round of housekeeping that Housekeep asked for.
 	Housekept

@@ -132,7 +132,9 @@ func (p *Pod) handle(e Event) {
 		}
 	case Woken:
 		p.update()
-	case DeadlineReached, Housekept:
+	case DeadlineReached:
+		p.deadlineReached()
+	case Housekept:
 		p.update()
 	case Relisted:
 		p.relisted(e)
@@ -309,6 +311,17 @@ func (w *work) override() int64 {
 		return -1
 	}
 	return w.graceSeconds
+}
+
+// deadlineReached is a tick of the sync loop after the pod's deadline. As long as the kubelet knows the
+// pod, each tick gives its worker work (kubelet.go getPodsToSync, active_deadline.go ShouldSync): a
+// pod that terminates already gets its object as it is by then.
+func (p *Pod) deadlineReached() {
+	if p.config.removed {
+		return
+	}
+	p.update()
+	p.out = append(p.out, Effect{Kind: DeadlineAt, At: p.now + 1})
 }
 
 // requeue gives the worker work with the object that it has (requeueLastPodUpdate).
