@@ -131,7 +131,7 @@ const (
 	evExit
 	evKill
 	evTimer
-	// evVolume: the volume manager tries to set up a volume; Arg is its index or allVolumes.
+	// evVolume: the volume manager tries to set up a volume; Arg is its index, allVolumes or populate.
 	evVolume
 	// evDisk: a round of the eviction manager finds a change of what the pod writes.
 	evDisk
@@ -351,9 +351,12 @@ func (c *Cluster) podEvent(e *Event) {
 	case evTimer:
 		c.step(id, kubelet.Event{Kind: kubelet.TimerFired, Container: int8(e.Arg), Gen: op})
 	case evVolume:
-		if e.Arg == allVolumes {
+		switch e.Arg {
+		case populate:
+			c.populateVolumes(id)
+		case allVolumes:
 			c.setUpVolumes(id)
-		} else {
+		default:
 			c.setUpVolume(id, int(e.Arg))
 		}
 	case evDisk:

@@ -17,14 +17,21 @@ func (c *Cluster) mountVolumes(id model.PodID) {
 		if c.volumeError(o, i) == "" {
 			continue
 		}
-		// In one round the populator sees the pod and the reconciler takes its volumes as attached,
-		// in the next one it sets them up (reconciler_common.go mountOrAttachVolumes).
-		l := &c.nodes[o.Node].loops
-		c.at(l.NextReconcile(l.NextReconcile(c.now)), evVolume, id, 0, allVolumes)
+		c.at(c.nodes[o.Node].loops.NextReconcile(c.now), evVolume, id, 0, populate)
 		return
 	}
 	took := c.delay(id, streamMount, &c.scenario.Latencies.MountVolumes)
 	c.at(c.now+kubelet.MountDelay(took), evRuntime, id, 0, answer(kubelet.VolumesMounted, -1))
+}
+
+// populateVolumes is the round in which the populator sees the pod and the reconciler takes its
+// volumes as attached; in the next one it sets them up (reconciler_common.go mountOrAttachVolumes).
+// The populator leaves out a pod that is being terminated by then (desired_state_of_world_populator.go
+// findAndAddNewPods).
+func (c *Cluster) populateVolumes(id model.PodID) {
+	if !c.pods[id].machine.Terminating() {
+		c.at(c.nodes[c.state.Pods[id].Node].loops.NextReconcile(c.now), evVolume, id, 0, allVolumes)
+	}
 }
 
 // unmountVolumes takes down the volumes of a pod that has stopped, from the reconciler's next
@@ -35,8 +42,12 @@ func (c *Cluster) unmountVolumes(id model.PodID) {
 	c.at(round+took, evRuntime, id, 0, answer(kubelet.VolumesUnmounted, -1))
 }
 
-// allVolumes says, as the Arg of an evVolume, that it is about all volumes, for the first time.
-const allVolumes = -1
+// allVolumes says, as the Arg of an evVolume, that it is about all volumes, for the first time, and
+// populate that it is the populator's first look at them.
+const (
+	allVolumes = -1
+	populate   = -2
+)
 
 // setUpVolumes is the first time that the reconciler tries to set up a pod's volumes.
 func (c *Cluster) setUpVolumes(id model.PodID) {
