@@ -25,7 +25,7 @@ func (r *simulatedRuntime) probe(id model.PodID, f *kubelet.Effect) {
 	d := &c.scenario.Latencies.NetProbe
 	if spec.Handler == model.HandlerExec {
 		d = &c.scenario.Latencies.ExecProbe
-		if !c.pods[id].containers[i].running {
+		if k := &c.pods[id].containers[i]; !k.running || k.instance != f.Instance {
 			failure = noTask
 		}
 	} else {
@@ -67,10 +67,9 @@ func (c *Cluster) probed(id model.PodID, i int, probe model.ProbeType, instead i
 			return
 		}
 	}
-	e := kubelet.Event{Kind: kubelet.Probed, Container: int8(i), Probe: probe, Instance: k.instance, At: c.now}
-	if uint16(k.instance) != instance {
-		e.Instance = -1
-	}
+	// Another instance may have begun: the worker takes the answer for that which it knows.
+	asked := k.instance - int32(uint16(k.instance)-instance)
+	e := kubelet.Event{Kind: kubelet.Probed, Container: int8(i), Probe: probe, Instance: asked, At: c.now}
 	switch {
 	case instead == probeTimedOut:
 		e.N = int64(model.ProbeTimedOut)
