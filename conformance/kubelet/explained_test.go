@@ -25,9 +25,6 @@ var explanations = []explanation{
 	{"a race in the kubelet: a readiness probe is run by hand while its sync sets the status, and may " +
 		"find the container of before (pkg/kubelet/prober/prober_manager.go UpdatePodStatus, worker.go doProbe)",
 		"rnd-1000439"},
-	{"podsim keeps the status of a pod that was deleted by force until its worker has ended; the kubelet's " +
-		"housekeeping takes it away, and no probe runs from then on (pkg/kubelet/kubelet_pods.go:1315 HandlePodCleanups)",
-		"wild-1000076"},
 	{"a race in the kubelet: two loops of 100 ms of the volume manager, so one FailedMount more or less " +
 		"(pkg/kubelet/volumemanager/reconciler/reconciler.go, populator/desired_state_of_world_populator.go)",
 		"wild-1000905"},

@@ -34,6 +34,9 @@ type Pod struct {
 	// version counts its changes, 0 means that there is none yet. The driver publishes it.
 	Status  *model.PodStatus
 	Version int64
+	// orphaned says that housekeeping has taken the entry away, since the pod is gone from the API
+	// server; Status has what it was.
+	orphaned bool
 	// sending is the status on its way to the API server; published says that by the one that came
 	// there last the pod has run containers.
 	sending   sending
@@ -384,7 +387,8 @@ const (
 	Wake EffectKind = iota
 	// DeadlineAt asks for DeadlineReached at the first tick of the sync loop from At on.
 	DeadlineAt
-	// Housekeep asks for Housekept at the next round of housekeeping.
+	// Housekeep asks for Housekept at the next round of housekeeping (kubelet_pods.go
+	// HandlePodCleanups).
 	Housekeep
 	// RelistSoon asks the PLEG to look at the pod at once, RelistNext to report at its next
 	// look at all pods.

@@ -189,6 +189,9 @@ func (p *Pod) probeDue(i int, k model.ProbeType, gen uint16) {
 	if w.asleep {
 		w.asleep, w.base = false, p.now
 	}
+	if p.orphaned {
+		return
+	}
 	if p.Status.Phase.Terminal() {
 		w.end()
 		return
@@ -272,13 +275,18 @@ func (p *Pod) probed(e Event) {
 	}
 }
 
-// setResult follows results.Manager.Set and the sync loop's answer to its updates.
+// setResult follows results.Manager.Set and the sync loop's answer to its updates, which there is
+// none for a pod that is gone from the API server (kubelet.go handleProbeSync, status_manager.go
+// SetContainerReadiness).
 func (p *Pod) setResult(i int, k model.ProbeType, r result) {
 	w := &p.containers[i].probes[k]
 	if w.result == r {
 		return
 	}
 	w.result = r
+	if p.config.removed {
+		return
+	}
 	switch k {
 	case model.Liveness:
 		if r == failure {

@@ -207,7 +207,7 @@ func (p *Pod) setStatus(force bool) {
 			p.out = append(p.out, Effect{Kind: DeadlineAt, At: p.next.StartTime + model.Time(d)*model.Second})
 		}
 	}
-	if p.Version > 0 && !force && p.next.Equal(p.Status) {
+	if p.Version > 0 && !force && !p.orphaned && p.next.Equal(p.Status) {
 		return
 	}
 	p.keepSending()
@@ -216,6 +216,7 @@ func (p *Pod) setStatus(force bool) {
 		p.next.Containers, p.spare = p.spare, nil
 	}
 	p.Version++
+	p.orphaned = false
 	p.ask(PublishStatus, -1)
 }
 

@@ -117,6 +117,7 @@ func (p *Pod) handle(e Event) {
 		p.config.removed = true
 		p.terminate()
 		p.update()
+		p.ask(Housekeep, -1)
 	case Reconciled:
 		p.told(e)
 		if p.work.rejected {
@@ -135,7 +136,7 @@ func (p *Pod) handle(e Event) {
 	case DeadlineReached:
 		p.deadlineReached()
 	case Housekept:
-		p.update()
+		p.housekept()
 	case Relisted:
 		p.relisted(e)
 	case Inspected:
@@ -265,6 +266,17 @@ func (p *Pod) housekeep() {
 		p.work.rejected = false
 		p.ask(Housekeep, -1)
 	}
+}
+
+// housekept is a round of housekeeping: it takes away the status of a pod that is gone from the API
+// server, whose worker may be at work and set another (kubelet_pods.go removeOrphanedPodStatuses).
+func (p *Pod) housekept() {
+	if p.config.removed {
+		p.orphaned = true
+		p.ask(Housekeep, -1)
+		return
+	}
+	p.update()
 }
 
 // Terminated says that the pod has stopped for good (pod_workers.go IsPodKnownTerminated).
