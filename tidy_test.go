@@ -27,7 +27,7 @@ scheduler         < model
 sim               < model model/kubelet model/controllers scheduler
 scenarios         < model
 reports           < model
-conform           < model scheduler sim
+conform           < model scheduler sim scenarios
 cmd               < model model/kubelet scheduler sim scenarios reports conform
 `
 

@@ -1,7 +1,6 @@
 package conform
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -11,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"podsim/model"
+	"podsim/scenarios"
 	"podsim/scheduler"
 	"podsim/scheduler/framework"
 )
@@ -27,15 +27,19 @@ type Cluster struct {
 
 // Load gives the objects of an input to a scheduler, all but the pending pod.
 func Load(in *Input) (*Cluster, error) {
-	if len(in.Config) > 0 {
-		return nil, errors.New("a KubeSchedulerConfiguration is not read yet")
-	}
 	c := &Cluster{
 		state: &model.State{Nodes: make([]model.Node, 1), Pods: make([]model.Pod, 1)},
 		nodes: map[string]model.NodeID{},
 		pods:  map[string]model.PodID{},
 	}
 	config := scheduler.DefaultConfig()
+	if len(in.Config) > 0 {
+		read, err := scenarios.ReadSchedulerConfigBytes("config", in.Config)
+		if err != nil {
+			return nil, err
+		}
+		config = scheduler.NewConfig(read.Configuration)
+	}
 	config.FirstOfTies = true
 	c.Scheduler = scheduler.New(c.state, config)
 	c.addObjects(in)

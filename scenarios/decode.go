@@ -274,7 +274,7 @@ func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, path string) {
 		} else {
 			d.mismatch(n, path, "a whole number from 0 to 18446744073709551615")
 		}
-	case reflect.Float64:
+	case reflect.Float32, reflect.Float64:
 		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && isNumber(n) {
 			v.SetFloat(f)
 		} else {

@@ -254,8 +254,9 @@ func (s *Scheduler) hintedPod(id model.PodID, plugins framework.PluginSet) bool 
 	if plugins == 0 {
 		return false
 	}
-	for i := range s.config.Plugins {
-		p := &s.config.Plugins[i]
+	table := s.pods[id].class.profile.Plugins
+	for i := range table {
+		p := &table[i]
 		if plugins.Has(p.ID) && (p.HintPod == nil || p.HintPod(&s.cluster.Pods[id], &s.event)) {
 			return true
 		}
@@ -270,8 +271,8 @@ func (s *Scheduler) hinted(c *class) framework.PluginSet {
 		return c.hinted
 	}
 	c.hintEvent, c.hinted = s.hints, 0
-	for i := range s.config.Plugins {
-		p := &s.config.Plugins[i]
+	for i := range c.profile.Plugins {
+		p := &c.profile.Plugins[i]
 		if p.Events&s.event.Action != 0 && (p.Hint == nil || p.Hint(&c.PodClass, &s.event)) {
 			c.hinted |= p.ID.Set()
 		}

@@ -83,6 +83,9 @@ func (s *Scheduler) FitError() string {
 	if d.numNodes == 0 {
 		return "no nodes available to schedule pods"
 	}
+	if s.preemption.outcome == preemptionDisabled {
+		return s.filterMessage()
+	}
 	return s.filterMessage() + " preemption: " + s.preemptionMessage()
 }
 

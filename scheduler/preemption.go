@@ -16,13 +16,6 @@ import (
 	"podsim/scheduler/framework"
 )
 
-const (
-	// minCandidateNodesPercentage and minCandidateNodesAbsolute bound the search for candidates
-	// (pkg/scheduler/apis/config/v1/defaults.go SetDefaults_DefaultPreemptionArgs).
-	minCandidateNodesPercentage = 10
-	minCandidateNodesAbsolute   = 100
-)
-
 // preemption is what DefaultPreemption finds for the pod of a cycle, with the scratch of its dry
 // runs.
 type preemption struct {
@@ -62,6 +55,8 @@ const (
 	preemptionFailed
 	// preemptionFound: there is a candidate.
 	preemptionFound
+	// preemptionDisabled: DefaultPreemption is not among the PostFilter plugins.
+	preemptionDisabled
 )
 
 // candidate is a node on which preemption would help.
@@ -108,6 +103,10 @@ func (s *Scheduler) postFilter(c *class, offset, tie uint64, all bool) {
 	d.final = !s.nominated()
 	p := &s.preemption
 	p.reset()
+	if !c.profile.preempts {
+		p.outcome = preemptionDisabled
+		return
+	}
 	if p.outcome = s.eligibleToPreempt(c); p.outcome != preemptionNotHelpful {
 		return
 	}
@@ -117,7 +116,8 @@ func (s *Scheduler) postFilter(c *class, offset, tie uint64, all bool) {
 	}
 	wanted := len(nodes)
 	if !all {
-		wanted = min(max(len(nodes)*minCandidateNodesPercentage/100, minCandidateNodesAbsolute), len(nodes))
+		percentage, absolute := c.profile.minCandidateNodes()
+		wanted = min(max(len(nodes)*percentage/100, absolute), len(nodes))
 	}
 	s.dryRunPreemption(c, nodes, draw(offset, len(nodes)), wanted)
 	switch {
@@ -546,6 +546,8 @@ func (s *Scheduler) PreemptionDone(id model.PodID) {
 func (s *Scheduler) preemptionMessage() string {
 	p := &s.preemption
 	switch p.outcome {
+	case preemptionDisabled:
+		return ""
 	case preemptionNever:
 		return "not eligible due to preemptionPolicy=Never."
 	case preemptionUnderWay:

@@ -129,19 +129,16 @@ func (s *Scheduler) advance() {
 	}
 }
 
-// preFilter compiles what plugin p, the i-th of the table, says of a class before it sees a
-// node, and reports whether p says Skip (framework/runtime/framework.go RunPreFilterPlugins).
-func (s *Scheduler) preFilter(c *class, i int, p *framework.Plugin) (skip bool) {
-	if p.PreFilter == nil || c.static.rejected {
-		return false
+// preFilter compiles what plugin p says of a class before it sees a node
+// (framework/runtime/framework.go RunPreFilterPlugins).
+func (s *Scheduler) preFilter(c *class, p *framework.Plugin) {
+	if c.static.rejected {
+		return
 	}
 	var r framework.PreFilterResult
 	p.PreFilter(&c.PodClass, &r)
 	c.static.take(p.ID, &r, &s.cluster.Symbols)
-	if c.static.rejected {
-		c.rejectedAt = i
-	}
-	return r.Skip
+	c.rejectedAt = len(c.globals)
 }
 
 // take takes over what a plugin's PreFilter says.
@@ -189,8 +186,8 @@ func (s *Scheduler) begin(c *class) {
 	*a = c.static
 	s.cycle.Nodes = s.list()
 	s.cycle.NumNodes = len(s.cycle.Nodes)
-	for _, p := range c.globals {
-		if c.static.rejected && s.row(p) > c.rejectedAt {
+	for i, p := range c.globals {
+		if c.static.rejected && i >= c.rejectedAt {
 			return
 		}
 		a.rejected = false
@@ -202,11 +199,6 @@ func (s *Scheduler) begin(c *class) {
 		}
 		a.rejected = c.static.rejected
 	}
-}
-
-// row is where a plugin stands in the table.
-func (s *Scheduler) row(p *framework.Plugin) int {
-	return slices.IndexFunc(s.config.Plugins, func(q framework.Plugin) bool { return q.ID == p.ID })
 }
 
 // candidates are the nodes that PreFilter leaves of the snapshot, in its order. Upstream has
@@ -246,7 +238,7 @@ func (s *Scheduler) find(c *class, verdicts *[]NodeVerdict) {
 		return
 	}
 	nodes := s.candidates(c)
-	most := s.numFeasibleNodesToFind(len(nodes))
+	most := s.numFeasibleNodesToFind(c, len(nodes))
 	at := 0
 	if len(nodes) > 0 {
 		at = s.nextStart % len(nodes)
@@ -294,11 +286,14 @@ func (s *Scheduler) runFilter(c *class, p *framework.Plugin, n *framework.NodeIn
 }
 
 // numFeasibleNodesToFind follows the function of that name upstream.
-func (s *Scheduler) numFeasibleNodesToFind(nodes int) int {
+func (s *Scheduler) numFeasibleNodesToFind(c *class, nodes int) int {
 	if nodes < minFeasibleNodesToFind {
 		return nodes
 	}
 	percentage := s.config.PercentageOfNodesToScore
+	if own := c.profile.PercentageOfNodesToScore; own != nil {
+		percentage = *own
+	}
 	if percentage == 0 {
 		percentage = max(50-nodes/125, minFeasiblePercentage)
 	}

@@ -1,39 +1,9 @@
 package scheduler
 
 import (
-	"fmt"
-
 	"podsim/model"
 	"podsim/scheduler/framework"
-	"podsim/scheduler/plugins"
 )
-
-// Config is what a KubeSchedulerConfiguration can change.
-type Config struct {
-	// Plugins is the table of plugins in the order in which they run. Each is there once.
-	Plugins []framework.Plugin
-	// PercentageOfNodesToScore is how many percent of the nodes must be found feasible
-	// before the search stops; 0 means 50 less one for each 125 nodes, at least 5.
-	PercentageOfNodesToScore int
-	// PodInitialBackoff and PodMaxBackoff bound how long a rejected pod waits, doubling
-	// with each attempt.
-	PodInitialBackoff, PodMaxBackoff model.Time
-	// NoVerdicts asks all plugins about each node in each cycle: slower, for the same answers.
-	NoVerdicts bool
-	// FirstOfTies takes the first of the best nodes in the order of evaluation, where
-	// Kubernetes draws one.
-	FirstOfTies bool
-}
-
-// DefaultConfig is the configuration of a kube-scheduler that was given none
-// (pkg/scheduler/apis/config/v1/defaults.go).
-func DefaultConfig() Config {
-	return Config{
-		Plugins:           plugins.Default(),
-		PodInitialBackoff: 1 * model.Second,
-		PodMaxBackoff:     10 * model.Second,
-	}
-}
 
 // Scheduler is a kube-scheduler: its queue and its cache. It must not be copied.
 type Scheduler struct {
@@ -44,8 +14,10 @@ type Scheduler struct {
 	// nominator has the nominated pods, budgets the PodDisruptionBudgets.
 	nominator nominator
 	budgets   budgets
-	// globals are the rows of the table that look further than the class and one node.
-	globals []*framework.Plugin
+	// profiles are those of the config; globals are the rows of their tables that look further than
+	// the class and one node.
+	profiles []*profile
+	globals  []*framework.Plugin
 
 	// pods is indexed by PodID, classes by TemplateID; nil where there is none.
 	pods    []podInfo
@@ -110,6 +82,9 @@ type priorityCount struct {
 // class is a pod class with the plugins that have something to do for it.
 type class struct {
 	framework.PodClass
+	// profile is that of the template's schedulerName, or the first one where that has none: such a
+	// class is only compared with others.
+	profile *profile
 	// filters and scores are in the order of the table; globals are those of the Globals that
 	// have a PreFilter.
 	filters []*framework.Plugin
@@ -125,8 +100,8 @@ type class struct {
 	plainScores, normalized, globalScores []*framework.Plugin
 	verdicts                              *verdicts
 
-	// static is what PreFilter says of the class in every cycle: what the Globals say comes
-	// before it as far as they stand before rejectedAt in the table, and on top of it.
+	// static is what PreFilter says of the class in every cycle: what the first rejectedAt of the
+	// globals say comes before it, and what the others say on top of it.
 	static     attempt
 	rejectedAt int
 	// nodes are those of static.nodeNames that exist, in the snapshot's order, as of
@@ -168,17 +143,16 @@ func New(state *model.State, config Config) *Scheduler {
 	s.cycle.Cluster = &s.cluster
 	s.queue.s = s
 	s.budgets.changed()
-	var seen framework.PluginSet
-	for i := range config.Plugins {
-		p := &config.Plugins[i]
-		if seen.Has(p.ID) {
-			panic(fmt.Sprintf("scheduler: plugin %v is configured twice", p.ID))
+	for i := range config.Profiles {
+		p := compileProfile(&s.config.Profiles[i])
+		s.profiles = append(s.profiles, p)
+		for j := range p.Plugins {
+			row := &p.Plugins[j]
+			if row.Global != nil {
+				s.globals = append(s.globals, row)
+			}
+			s.queue.interest |= row.Events
 		}
-		seen |= p.ID.Set()
-		if p.Global != nil {
-			s.globals = append(s.globals, p)
-		}
-		s.queue.interest |= p.Events
 	}
 	return s
 }
@@ -199,24 +173,35 @@ func (s *Scheduler) class(t *model.PodTemplate) *class {
 }
 
 func (s *Scheduler) compile(t *model.PodTemplate) *class {
-	c := &class{PodClass: *framework.NewPodClass(t, &s.cluster.Symbols, s.imageID), rejectedAt: len(s.config.Plugins)}
-	for i := range s.config.Plugins {
-		p := &s.config.Plugins[i]
-		g := p.Global
-		if g != nil && g.Concerns != nil && !g.Concerns(&c.PodClass) {
-			continue
-		}
-		if g != nil && g.PreFilter != nil {
+	c := &class{PodClass: *framework.NewPodClass(t, &s.cluster.Symbols, s.imageID), profile: s.profileOf(t.Spec.SchedulerName)}
+	if c.profile == nil {
+		c.profile = s.profiles[0]
+	}
+	for _, p := range c.profile.preFilters {
+		switch g := p.Global; {
+		case !p.Concerns(&c.PodClass):
+		case g != nil && g.PreFilter != nil:
 			c.globals = append(c.globals, p)
+		case p.PreFilter != nil:
+			s.preFilter(c, p)
 		}
-		if g != nil && g.Reserve != nil {
-			c.reserves = append(c.reserves, g)
+	}
+	for _, p := range c.profile.filters {
+		filters := p.Filter != nil && !c.static.skipped.Has(p.ID) || p.Global != nil && p.Global.Filter != nil
+		if filters && p.Concerns(&c.PodClass) {
+			c.filters = append(c.filters, p)
 		}
-		if g != nil && g.Score != nil || p.Score != nil && (p.PreScore == nil || p.PreScore(&c.PodClass)) {
+	}
+	for _, p := range c.profile.scores {
+		skips := p.PreScore != nil && c.profile.preScores.Has(p.ID) && !p.PreScore(&c.PodClass)
+		scores := p.Score != nil && !skips || p.Global != nil && p.Global.Score != nil
+		if scores && p.Concerns(&c.PodClass) {
 			c.scores = append(c.scores, p)
 		}
-		if g != nil && g.Filter != nil || p.Filter != nil && !s.preFilter(c, i, p) {
-			c.filters = append(c.filters, p)
+	}
+	for i := range c.profile.Plugins {
+		if p := &c.profile.Plugins[i]; p.Global != nil && p.Global.Reserve != nil && p.Concerns(&c.PodClass) {
+			c.reserves = append(c.reserves, p.Global)
 		}
 	}
 	c.split()

@@ -109,10 +109,10 @@ func TestSnapshotOrder(t *testing.T) {
 func TestNumFeasibleNodesToFind(t *testing.T) {
 	c := newCluster()
 	for nodes, want := range map[int]int{0: 0, 99: 99, 100: 100, 200: 100, 300: 144, 1000: 420, 5000: 500, 6000: 300, 15000: 750} {
-		require.Equal(t, want, c.numFeasibleNodesToFind(nodes), "%d nodes", nodes)
+		require.Equal(t, want, c.numFeasibleNodesToFind(&class{profile: c.profiles[0]}, nodes), "%d nodes", nodes)
 	}
 	c.config.PercentageOfNodesToScore = 100
-	require.Equal(t, 5000, c.numFeasibleNodesToFind(5000))
+	require.Equal(t, 5000, c.numFeasibleNodesToFind(&class{profile: c.profiles[0]}, 5000))
 }
 
 // A search begins where the one before stopped.

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
@@ -116,7 +117,9 @@ func (c *class) split() {
 	for _, p := range c.globalFilters {
 		c.keeps = c.keeps && p.Global != nil
 	}
+	total := int64(0)
 	for _, p := range c.scores {
+		total += p.Weight * framework.MaxNodeScore
 		switch {
 		case p.Global != nil:
 			c.globalScores = append(c.globalScores, p)
@@ -126,6 +129,8 @@ func (c *class) split() {
 			c.normalized = append(c.normalized, p)
 		}
 	}
+	// A kept score has 32 bits.
+	c.keeps = c.keeps && total <= math.MaxInt32
 }
 
 // shared are the verdicts that the class keeps, together with those that differ only in what no
@@ -335,7 +340,7 @@ func (s *Scheduler) pickFromTree(v *verdicts, tie uint64) *framework.NodeInfo {
 		s.advance()
 		return nil
 	}
-	start, most := s.nextStart%n, s.numFeasibleNodesToFind(n)
+	start, most := s.nextStart%n, s.numFeasibleNodesToFind(v.class, n)
 	s.diagnosis.evaluated = n
 	if feasible > most {
 		// The search stops at the first feasible node that it does not need.
@@ -376,7 +381,7 @@ func (s *Scheduler) diagnoseKnown(v *verdicts) {
 // findKnown is find with the kept verdicts: it asks only the plugins that look further.
 func (s *Scheduler) findKnown(c *class, v *verdicts) {
 	n := s.cycle.NumNodes
-	most := s.numFeasibleNodesToFind(n)
+	most := s.numFeasibleNodesToFind(c, n)
 	s.known = s.known[:0]
 	at := 0
 	if n > 0 {

@@ -48,6 +48,11 @@ type Plugin struct {
 	HintPod func(p *Pod, e *ClusterEvent) bool
 }
 
+// Concerns says whether the plugin can ever have to do with pods of the class.
+func (p *Plugin) Concerns(c *PodClass) bool {
+	return p.Global == nil || p.Global.Concerns == nil || p.Global.Concerns(c)
+}
+
 // Global is the part of a plugin whose answers depend on the whole cluster: on other pods and
 // nodes, or on objects besides them. It runs in each cycle; a nil function has nothing to do.
 type Global struct {

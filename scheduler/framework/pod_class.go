@@ -183,6 +183,16 @@ func (c *PodClass) compileVolumes() {
 // Symbols are the names with which the class was compiled.
 func (c *PodClass) Symbols() *Symbols { return c.symbols }
 
+// Request is what the class asks for of an extended resource.
+func (c *PodClass) Request(id ResourceID) int64 {
+	for _, e := range c.Extended {
+		if e.Resource == id {
+			return e.Amount
+		}
+	}
+	return 0
+}
+
 // MatchesRequired says whether nodeSelector and required node affinity match a node. As
 // upstream, a term that cannot be parsed matches nothing.
 func (c *PodClass) MatchesRequired(node *v1.Node) bool {

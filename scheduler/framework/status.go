@@ -59,6 +59,12 @@ var pluginNames = [NumPlugins]string{"SchedulingGates", "PrioritySort", "NodeNam
 // String is the plugin's name in a KubeSchedulerConfiguration.
 func (p PluginID) String() string { return pluginNames[p] }
 
+// PluginNamed is the plugin with a name.
+func PluginNamed(name string) (p PluginID, ok bool) {
+	i := slices.Index(pluginNames[:], name)
+	return PluginID(max(i, 0)), i >= 0
+}
+
 // PluginSet is a set of plugins, a bit each.
 type PluginSet uint32
 
@@ -89,6 +95,7 @@ const (
 	ReasonUnschedulable
 	ReasonTaint
 	ReasonAffinity
+	ReasonAffinityEnforced
 	ReasonAffinityConflict
 	ReasonPorts
 	ReasonTooManyPods
@@ -123,6 +130,7 @@ var reasonTexts = [firstLearned]string{
 	ReasonTaint: "node(s) had untolerated taint(s)",
 	// .../nodeaffinity/node_affinity.go
 	ReasonAffinity:         "node(s) didn't match Pod's node affinity/selector",
+	ReasonAffinityEnforced: "node(s) didn't match scheduler-enforced node affinity",
 	ReasonAffinityConflict: "pod affinity terms conflict",
 	// .../nodeports/node_ports.go
 	ReasonPorts: "node(s) didn't have free ports for the requested pod ports",

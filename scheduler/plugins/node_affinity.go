@@ -5,31 +5,56 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+	configv1 "k8s.io/kube-scheduler/config/v1"
+
 	"podsim/scheduler/framework"
 )
 
 // NodeAffinity keeps pods to the nodes that nodeSelector and required node affinity match,
 // and prefers those that the preferred terms match
 // (pkg/scheduler/framework/plugins/nodeaffinity/node_affinity.go).
-func NodeAffinity() framework.Plugin {
+func NodeAffinity(args *configv1.NodeAffinityArgs) framework.Plugin {
+	a := newAddedAffinity(args.AddedAffinity)
 	return framework.Plugin{
 		ID:        framework.NodeAffinity,
-		PreFilter: preFilterNodeAffinity,
-		Filter:    filterNodeAffinity,
+		PreFilter: a.preFilter,
+		Filter:    a.filter,
 		Weight:    2,
-		PreScore:  func(c *framework.PodClass) bool { return c.HasPreferred },
-		Score:     scoreNodeAffinity,
+		PreScore:  func(c *framework.PodClass) bool { return c.HasPreferred || a.preferred != nil },
+		Score:     a.score,
 		Normalize: framework.NormalizeDefault,
 		Events:    framework.NodeAdd | framework.UpdateNodeLabel,
-		Hint:      hintNodeAffinity,
+		Hint:      a.hint,
 	}
 }
 
-// preFilterNodeAffinity finds the nodes that the terms name by metadata.name, if all terms
+// addedAffinity is what the arguments ask of nodes for all pods.
+type addedAffinity struct {
+	required  *nodeaffinity.NodeSelector
+	preferred *nodeaffinity.PreferredSchedulingTerms
+}
+
+// newAddedAffinity parses terms that have been validated.
+func newAddedAffinity(added *v1.NodeAffinity) *addedAffinity {
+	a := &addedAffinity{}
+	if added == nil {
+		return a
+	}
+	if required := added.RequiredDuringSchedulingIgnoredDuringExecution; required != nil {
+		a.required, _ = nodeaffinity.NewNodeSelector(required)
+	}
+	if preferred := added.PreferredDuringSchedulingIgnoredDuringExecution; len(preferred) > 0 {
+		a.preferred, _ = nodeaffinity.NewPreferredSchedulingTerms(preferred)
+	}
+	return a
+}
+
+// preFilter finds the nodes that the terms name by metadata.name, if all terms
 // do: the case of a DaemonSet's pods.
-func preFilterNodeAffinity(c *framework.PodClass, r *framework.PreFilterResult) {
+func (a *addedAffinity) preFilter(c *framework.PodClass, r *framework.PreFilterResult) {
 	if !c.HasRequired {
-		r.Skip = true
+		r.Skip = a.required == nil
 		return
 	}
 	affinity := c.Template.Spec.Affinity
@@ -74,7 +99,11 @@ func termNodeNames(term *v1.NodeSelectorTerm) (names []string, named bool) {
 	return names, named
 }
 
-func filterNodeAffinity(c *framework.PodClass, n *framework.NodeInfo, st *framework.Status) bool {
+func (a *addedAffinity) filter(c *framework.PodClass, n *framework.NodeInfo, st *framework.Status) bool {
+	if a.required != nil && !a.required.Match(&n.Object) {
+		st.Reject(framework.UnschedulableAndUnresolvable, framework.ReasonAffinityEnforced)
+		return false
+	}
 	if c.Affinity(n).Required {
 		return true
 	}
@@ -82,16 +111,18 @@ func filterNodeAffinity(c *framework.PodClass, n *framework.NodeInfo, st *framew
 	return false
 }
 
-func scoreNodeAffinity(_ *framework.Cycle, c *framework.PodClass, nodes []*framework.NodeInfo, scores []int64) {
+func (a *addedAffinity) score(_ *framework.Cycle, c *framework.PodClass, nodes []*framework.NodeInfo, scores []int64) {
 	for i, n := range nodes {
 		scores[i] = int64(c.Affinity(n).Preferred)
+		if a.preferred != nil {
+			scores[i] += a.preferred.Score(&n.Object)
+		}
 	}
 }
 
-// hintNodeAffinity follows isSchedulableAfterNodeChange: a node that matches now and did not
-// before helps.
-func hintNodeAffinity(c *framework.PodClass, e *framework.ClusterEvent) bool {
-	if !c.MatchesRequired(&e.New.Object) {
+// hint follows isSchedulableAfterNodeChange: a node that matches now and did not before helps.
+func (a *addedAffinity) hint(c *framework.PodClass, e *framework.ClusterEvent) bool {
+	if a.required != nil && !a.required.Match(&e.New.Object) || !c.MatchesRequired(&e.New.Object) {
 		return false
 	}
 	return e.Old == nil || !c.MatchesRequired(&e.Old.Object)

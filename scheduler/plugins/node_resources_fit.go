@@ -1,31 +1,62 @@
 package plugins
 
-import "podsim/scheduler/framework"
+import (
+	"slices"
+	"strings"
 
-// NodeResourcesFit keeps pods off nodes that have too little left of a resource, and prefers
-// those that have most left of CPU and memory (LeastAllocated, both with weight 1;
-// pkg/scheduler/framework/plugins/noderesources/fit.go, least_allocated.go).
-func NodeResourcesFit() framework.Plugin {
-	return framework.Plugin{
+	configv1 "k8s.io/kube-scheduler/config/v1"
+
+	"podsim/model/schedulerconfig"
+	"podsim/scheduler/framework"
+)
+
+// NodeResourcesFit keeps pods off nodes that have too little left of a resource, and prefers those that
+// have most left of CPU and memory, or what else the arguments say
+// (pkg/scheduler/framework/plugins/noderesources/fit.go).
+func NodeResourcesFit(args *configv1.NodeResourcesFitArgs) framework.Plugin {
+	f := &fit{
+		resources:     newScoredResources(args.ScoringStrategy.Resources, false),
+		ignored:       args.IgnoredResources,
+		ignoredGroups: args.IgnoredResourceGroups,
+	}
+	p := framework.Plugin{
 		ID:     framework.NodeResourcesFit,
-		Filter: filterNodeResourcesFit,
+		Filter: f.filter,
 		Weight: 1,
-		Score:  scoreLeastAllocated,
 		Events: framework.NodeAdd | framework.UpdateNodeAllocatable | framework.AssignedPodDelete,
 		Hint:   hintNodeResourcesFit,
 	}
+	switch args.ScoringStrategy.Type {
+	case configv1.MostAllocated:
+		p.Score = f.scoreMostAllocated
+	case configv1.RequestedToCapacityRatio:
+		f.shape = args.ScoringStrategy.RequestedToCapacityRatio.Shape
+		p.Score = f.scoreRatio
+	default:
+		p.Score = f.scoreLeastAllocated
+	}
+	return p
 }
 
-// filterNodeResourcesFit answers the common case in as few comparisons as there are.
-func filterNodeResourcesFit(c *framework.PodClass, n *framework.NodeInfo, st *framework.Status) bool {
+// fit has the arguments of NodeResourcesFit.
+type fit struct {
+	resources scoredResources
+	shape     []configv1.UtilizationShapePoint
+	// Extended resources with these names, or with one of the groups before the slash, may be short.
+	ignored, ignoredGroups []string
+}
+
+// filter answers the common case in as few comparisons as there are.
+func (f *fit) filter(c *framework.PodClass, n *framework.NodeInfo, st *framework.Status) bool {
 	if int64(len(n.Pods)) < n.AllowedPods && fitsRequest(c, n) {
 		return true
 	}
-	rejectResources(c, n, st)
-	return false
+	f.rejectResources(c, n, st)
+	return len(st.Reasons) == 0
 }
 
-// fitsRequest is fitsRequest of fit.go without the reasons: a request of zero always fits.
+// fitsRequest is fitsRequest of fit.go without the reasons and without ignored resources: a request of
+// zero always fits.
 func fitsRequest(c *framework.PodClass, n *framework.NodeInfo) bool {
 	if lacks(c.MilliCPU, n.Requested.MilliCPU, n.Allocatable.MilliCPU) ||
 		lacks(c.Memory, n.Requested.Memory, n.Allocatable.Memory) ||
@@ -40,6 +71,19 @@ func fitsRequest(c *framework.PodClass, n *framework.NodeInfo) bool {
 	return true
 }
 
+// ignores says whether an extended resource may be short.
+func (f *fit) ignores(c *framework.PodClass, id framework.ResourceID) bool {
+	if len(f.ignored) == 0 && len(f.ignoredGroups) == 0 {
+		return false
+	}
+	name := string(c.Symbols().ResourceName(id))
+	if !schedulerconfig.IsExtendedResource(name) {
+		return false
+	}
+	group, _, _ := strings.Cut(name, "/")
+	return slices.Contains(f.ignored, name) || slices.Contains(f.ignoredGroups, group)
+}
+
 func lacks(request, used, allocatable int64) bool {
 	return request > 0 && request > allocatable-used
 }
@@ -47,7 +91,7 @@ func lacks(request, used, allocatable int64) bool {
 // rejectResources writes down every resource that is short. One of which the node has too
 // little even when it is empty cannot be had by preemption. Extended resources come in
 // alphabetical order, where upstream has none.
-func rejectResources(c *framework.PodClass, n *framework.NodeInfo, st *framework.Status) {
+func (f *fit) rejectResources(c *framework.PodClass, n *framework.NodeInfo, st *framework.Status) {
 	if int64(len(n.Pods)) >= n.AllowedPods {
 		st.Reject(framework.Unschedulable, framework.ReasonTooManyPods)
 	}
@@ -65,37 +109,34 @@ func rejectResources(c *framework.PodClass, n *framework.NodeInfo, st *framework
 	reject(c.Memory, used.Memory, allocatable.Memory, framework.ReasonMemory)
 	reject(c.EphemeralStorage, used.EphemeralStorage, allocatable.EphemeralStorage, framework.ReasonEphemeralStorage)
 	for _, e := range c.Extended {
+		if f.ignores(c, e.Resource) {
+			continue
+		}
 		reject(e.Amount, used.Amount(e.Resource), allocatable.Amount(e.Resource), c.Symbols().Insufficient(e.Resource))
 	}
 }
 
-// scoreLeastAllocated is the mean of the percentages of CPU and memory that stay free. A
-// node that has none of a resource is judged by the other.
-func scoreLeastAllocated(_ *framework.Cycle, c *framework.PodClass, nodes []*framework.NodeInfo, scores []int64) {
+// scoreLeastAllocated is the mean of the percentages that stay free.
+func (f *fit) scoreLeastAllocated(_ *framework.Cycle, c *framework.PodClass, nodes []*framework.NodeInfo, scores []int64) {
+	f.resources.resolve(c.Symbols())
 	for i, n := range nodes {
-		var score, weights int64
-		if n.Allocatable.MilliCPU != 0 {
-			score += leastRequestedScore(n.NonZeroMilliCPU+c.NonZeroMilliCPU, n.Allocatable.MilliCPU)
-			weights++
-		}
-		if n.Allocatable.Memory != 0 {
-			score += leastRequestedScore(n.NonZeroMemory+c.NonZeroMemory, n.Allocatable.Memory)
-			weights++
-		}
-		scores[i] = 0
-		if weights == 2 {
-			scores[i] = score / 2
-		} else if weights == 1 {
-			scores[i] = score
-		}
+		scores[i] = f.resources.mean(c, n, leastRequestedScore)
 	}
 }
 
-func leastRequestedScore(requested, allocatable int64) int64 {
-	if requested > allocatable {
-		return 0
+// scoreMostAllocated is the mean of the percentages in use.
+func (f *fit) scoreMostAllocated(_ *framework.Cycle, c *framework.PodClass, nodes []*framework.NodeInfo, scores []int64) {
+	f.resources.resolve(c.Symbols())
+	for i, n := range nodes {
+		scores[i] = f.resources.mean(c, n, mostRequestedScore)
 	}
-	return (allocatable - requested) * framework.MaxNodeScore / allocatable
+}
+
+func (f *fit) scoreRatio(_ *framework.Cycle, c *framework.PodClass, nodes []*framework.NodeInfo, scores []int64) {
+	f.resources.resolve(c.Symbols())
+	for i, n := range nodes {
+		scores[i] = f.resources.ratio(c, n, f.shape)
+	}
 }
 
 // hintNodeResourcesFit follows isSchedulableAfterNodeChange: the node must fit the pod when

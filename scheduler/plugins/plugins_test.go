@@ -6,9 +6,14 @@ import (
 	"github.com/stretchr/testify/require"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
 	"podsim/model"
+	"podsim/model/schedulerconfig"
 	"podsim/scheduler/framework"
 )
+
+// defaults are the arguments of plugins by default.
+var defaults = schedulerconfig.DefaultArgs()
 
 // world compiles pods and nodes against one table of names.
 type world struct {
@@ -136,11 +141,11 @@ func TestFilters(t *testing.T) {
 			node: nodes{taint("a", v1.TaintEffectNoSchedule), taint("b", v1.TaintEffectNoExecute)}},
 		{name: "PreferNoSchedule is no reason", plugin: TaintToleration(), node: nodes{taint("a", v1.TaintEffectPreferNoSchedule)}},
 
-		{name: "selected", plugin: NodeAffinity(), pod: pods{selects("disk", "ssd")}, node: nodes{label("disk", "ssd")}},
-		{name: "not selected", plugin: NodeAffinity(), pod: pods{selects("disk", "ssd")}, node: nodes{label("disk", "hdd")},
+		{name: "selected", plugin: NodeAffinity(&defaults.NodeAffinity), pod: pods{selects("disk", "ssd")}, node: nodes{label("disk", "ssd")}},
+		{name: "not selected", plugin: NodeAffinity(&defaults.NodeAffinity), pod: pods{selects("disk", "ssd")}, node: nodes{label("disk", "hdd")},
 			code: never, reasons: []string{"node(s) didn't match Pod's node affinity/selector"}},
-		{name: "named", plugin: NodeAffinity(), pod: pods{namedNodes([]string{"n1"})}},
-		{name: "selected and not named", plugin: NodeAffinity(), pod: pods{selects("disk", "ssd"), namedNodes([]string{"n2"})},
+		{name: "named", plugin: NodeAffinity(&defaults.NodeAffinity), pod: pods{namedNodes([]string{"n1"})}},
+		{name: "selected and not named", plugin: NodeAffinity(&defaults.NodeAffinity), pod: pods{selects("disk", "ssd"), namedNodes([]string{"n2"})},
 			node: nodes{label("disk", "ssd")},
 			code: never, reasons: []string{"node(s) didn't match Pod's node affinity/selector"}},
 
@@ -152,19 +157,19 @@ func TestFilters(t *testing.T) {
 		{name: "all addresses", plugin: NodePorts(), pod: pods{port("0.0.0.0", 80, "")}, there: []pods{{port("10.0.0.2", 80, "")}},
 			code: no, reasons: []string{"node(s) didn't have free ports for the requested pod ports"}},
 
-		{name: "fits exactly", plugin: NodeResourcesFit(), pod: pods{requests("cpu", "4", "memory", "8Gi", "example.com/gpu", "2")}},
-		{name: "no request", plugin: NodeResourcesFit(), there: []pods{{requests("cpu", "4")}}},
-		{name: "no request on an overcommitted node", plugin: NodeResourcesFit(), there: []pods{{requests("cpu", "5")}}},
-		{name: "taken", plugin: NodeResourcesFit(), pod: pods{requests("cpu", "1m")}, there: []pods{{requests("cpu", "4")}},
+		{name: "fits exactly", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), pod: pods{requests("cpu", "4", "memory", "8Gi", "example.com/gpu", "2")}},
+		{name: "no request", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), there: []pods{{requests("cpu", "4")}}},
+		{name: "no request on an overcommitted node", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), there: []pods{{requests("cpu", "5")}}},
+		{name: "taken", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), pod: pods{requests("cpu", "1m")}, there: []pods{{requests("cpu", "4")}},
 			code: no, reasons: []string{"Insufficient cpu"}},
-		{name: "never", plugin: NodeResourcesFit(), pod: pods{requests("memory", "9Gi")},
+		{name: "never", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), pod: pods{requests("memory", "9Gi")},
 			code: never, reasons: []string{"Insufficient memory"}},
-		{name: "one of them never", plugin: NodeResourcesFit(), there: []pods{{requests("cpu", "3")}},
+		{name: "one of them never", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), there: []pods{{requests("cpu", "3")}},
 			pod:  pods{requests("cpu", "2", "ephemeral-storage", "30Gi")},
 			code: never, reasons: []string{"Insufficient cpu", "Insufficient ephemeral-storage"}},
-		{name: "unknown resource", plugin: NodeResourcesFit(), pod: pods{requests("b/x", "1", "a/x", "1", "example.com/gpu", "1")},
+		{name: "unknown resource", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), pod: pods{requests("b/x", "1", "a/x", "1", "example.com/gpu", "1")},
 			code: never, reasons: []string{"Insufficient a/x", "Insufficient b/x"}},
-		{name: "too many pods", plugin: NodeResourcesFit(), there: []pods{{}, {}, {requests("cpu", "4")}},
+		{name: "too many pods", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), there: []pods{{}, {}, {requests("cpu", "4")}},
 			pod:  pods{requests("cpu", "1")},
 			code: no, reasons: []string{"Too many pods", "Insufficient cpu"}},
 	} {
@@ -203,17 +208,17 @@ func TestPreFilters(t *testing.T) {
 		want   framework.PreFilterResult
 	}{
 		{"no name", NodeName(), nil, framework.PreFilterResult{Skip: true}},
-		{"no affinity", NodeAffinity(), nil, framework.PreFilterResult{Skip: true}},
-		{"selector", NodeAffinity(), pods{selects("a", "b")}, framework.PreFilterResult{}},
-		{"names", NodeAffinity(), pods{namedNodes([]string{"b", "c"}, []string{"a", "b"})},
+		{"no affinity", NodeAffinity(&defaults.NodeAffinity), nil, framework.PreFilterResult{Skip: true}},
+		{"selector", NodeAffinity(&defaults.NodeAffinity), pods{selects("a", "b")}, framework.PreFilterResult{}},
+		{"names", NodeAffinity(&defaults.NodeAffinity), pods{namedNodes([]string{"b", "c"}, []string{"a", "b"})},
 			framework.PreFilterResult{NodeNames: []string{"a", "b", "c"}}},
-		{"one term without names", NodeAffinity(), pods{namedNodes([]string{"a"}), func(s *v1.PodSpec) {
+		{"one term without names", NodeAffinity(&defaults.NodeAffinity), pods{namedNodes([]string{"a"}), func(s *v1.PodSpec) {
 			required := s.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
 			required.NodeSelectorTerms = append(required.NodeSelectorTerms, v1.NodeSelectorTerm{})
 		}}, framework.PreFilterResult{}},
-		{"both requirements", NodeAffinity(), pods{twice([]string{"a", "b"}, []string{"b", "c"})},
+		{"both requirements", NodeAffinity(&defaults.NodeAffinity), pods{twice([]string{"a", "b"}, []string{"b", "c"})},
 			framework.PreFilterResult{NodeNames: []string{"b"}}},
-		{"conflict", NodeAffinity(), pods{twice([]string{"a"}, []string{"b"})},
+		{"conflict", NodeAffinity(&defaults.NodeAffinity), pods{twice([]string{"a"}, []string{"b"})},
 			framework.PreFilterResult{Rejected: framework.ReasonAffinityConflict}},
 		{"no ports", NodePorts(), nil, framework.PreFilterResult{Skip: true}},
 		{"ports", NodePorts(), pods{port("", 80, "")}, framework.PreFilterResult{}},
@@ -243,17 +248,17 @@ func TestScores(t *testing.T) {
 	}{
 		{name: "two of three not tolerated", plugin: TaintToleration(), pod: pods{tolerates("a", "")},
 			node: nodes{taint("a", v1.TaintEffectPreferNoSchedule), taint("b", v1.TaintEffectPreferNoSchedule), taint("c", v1.TaintEffectPreferNoSchedule)}, want: 2},
-		{name: "both terms", plugin: NodeAffinity(), pod: pods{prefers}, node: nodes{label("disk", "ssd")}, want: 42},
-		{name: "one term", plugin: NodeAffinity(), pod: pods{prefers}, want: 12},
+		{name: "both terms", plugin: NodeAffinity(&defaults.NodeAffinity), pod: pods{prefers}, node: nodes{label("disk", "ssd")}, want: 42},
+		{name: "one term", plugin: NodeAffinity(&defaults.NodeAffinity), pod: pods{prefers}, want: 12},
 		// (75 % + 50 %) / 2 left.
-		{name: "least allocated", plugin: NodeResourcesFit(), pod: pods{requests("cpu", "1", "memory", "4Gi")}, want: 62},
+		{name: "least allocated", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), pod: pods{requests("cpu", "1", "memory", "4Gi")}, want: 62},
 		// 100m of 4 cores and 200 MiB of 8 GiB: (97 + 97) / 2.
-		{name: "least allocated without a request", plugin: NodeResourcesFit(), want: 97},
-		{name: "more than there is", plugin: NodeResourcesFit(), pod: pods{requests("cpu", "5", "memory", "4Gi")}, want: 25},
+		{name: "least allocated without a request", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), want: 97},
+		{name: "more than there is", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), pod: pods{requests("cpu", "5", "memory", "4Gi")}, want: 25},
 		// |25 % - 50 %| / 2: 87, from 100 on the empty node: 50 + (50 - 13) / 2.
-		{name: "balance spoilt", plugin: NodeResourcesBalancedAllocation(), pod: pods{requests("cpu", "1", "memory", "4Gi")}, want: 68},
-		{name: "balance kept", plugin: NodeResourcesBalancedAllocation(), pod: pods{requests("cpu", "1", "memory", "2Gi")}, want: 75},
-		{name: "balance regained", plugin: NodeResourcesBalancedAllocation(), there: []pods{{requests("cpu", "2")}}, pod: pods{requests("memory", "4Gi")}, want: 87},
+		{name: "balance spoilt", plugin: NodeResourcesBalancedAllocation(&defaults.NodeResourcesBalancedAllocation), pod: pods{requests("cpu", "1", "memory", "4Gi")}, want: 68},
+		{name: "balance kept", plugin: NodeResourcesBalancedAllocation(&defaults.NodeResourcesBalancedAllocation), pod: pods{requests("cpu", "1", "memory", "2Gi")}, want: 75},
+		{name: "balance regained", plugin: NodeResourcesBalancedAllocation(&defaults.NodeResourcesBalancedAllocation), there: []pods{{requests("cpu", "2")}}, pod: pods{requests("memory", "4Gi")}, want: 87},
 	} {
 		t.Run(c.plugin.ID.String()+"/"+c.name, func(t *testing.T) {
 			w := newWorld()
@@ -307,20 +312,20 @@ func TestHints(t *testing.T) {
 			old: nodes{taint("a", v1.TaintEffectNoSchedule)}, new: nodes{taint("b", v1.TaintEffectNoSchedule)}},
 		{name: "was tolerated", plugin: TaintToleration(), action: framework.UpdateNodeTaint, pod: pods{tolerates("a", "")},
 			old: nodes{taint("a", v1.TaintEffectNoSchedule)}},
-		{name: "label added", plugin: NodeAffinity(), action: framework.UpdateNodeLabel, pod: pods{selects("a", "b")}, new: nodes{label("a", "b")}, want: true},
-		{name: "label was there", plugin: NodeAffinity(), action: framework.UpdateNodeLabel, pod: pods{selects("a", "b")},
+		{name: "label added", plugin: NodeAffinity(&defaults.NodeAffinity), action: framework.UpdateNodeLabel, pod: pods{selects("a", "b")}, new: nodes{label("a", "b")}, want: true},
+		{name: "label was there", plugin: NodeAffinity(&defaults.NodeAffinity), action: framework.UpdateNodeLabel, pod: pods{selects("a", "b")},
 			old: nodes{label("a", "b")}, new: nodes{label("a", "b")}},
-		{name: "node added without label", plugin: NodeAffinity(), action: framework.NodeAdd, pod: pods{selects("a", "b")}},
+		{name: "node added without label", plugin: NodeAffinity(&defaults.NodeAffinity), action: framework.NodeAdd, pod: pods{selects("a", "b")}},
 		{name: "port freed", plugin: NodePorts(), action: framework.AssignedPodDelete, pod: pods{port("", 80, "")}, deleted: pods{port("", 80, "")}, want: true},
 		{name: "other port freed", plugin: NodePorts(), action: framework.AssignedPodDelete, pod: pods{port("", 80, "")}, deleted: pods{port("", 81, "")}},
-		{name: "pod deleted", plugin: NodeResourcesFit(), action: framework.AssignedPodDelete, want: true},
-		{name: "more cpu", plugin: NodeResourcesFit(), action: framework.UpdateNodeAllocatable, pod: pods{requests("cpu", "6")}, new: nodes{more}, want: true},
-		{name: "more cpu, not enough", plugin: NodeResourcesFit(), action: framework.UpdateNodeAllocatable, pod: pods{requests("cpu", "9")}, new: nodes{more}},
-		{name: "more cpu, memory wanted", plugin: NodeResourcesFit(), action: framework.UpdateNodeAllocatable, pod: pods{requests("memory", "1Gi")}, new: nodes{more}},
-		{name: "more pods", plugin: NodeResourcesFit(), action: framework.UpdateNodeAllocatable,
+		{name: "pod deleted", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), action: framework.AssignedPodDelete, want: true},
+		{name: "more cpu", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), action: framework.UpdateNodeAllocatable, pod: pods{requests("cpu", "6")}, new: nodes{more}, want: true},
+		{name: "more cpu, not enough", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), action: framework.UpdateNodeAllocatable, pod: pods{requests("cpu", "9")}, new: nodes{more}},
+		{name: "more cpu, memory wanted", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), action: framework.UpdateNodeAllocatable, pod: pods{requests("memory", "1Gi")}, new: nodes{more}},
+		{name: "more pods", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), action: framework.UpdateNodeAllocatable,
 			new: nodes{func(n *model.Node) { n.Allocatable.Pods++ }}, want: true},
-		{name: "big node added", plugin: NodeResourcesFit(), action: framework.NodeAdd, pod: pods{requests("cpu", "4")}, want: true},
-		{name: "small node added", plugin: NodeResourcesFit(), action: framework.NodeAdd, pod: pods{requests("cpu", "5")}},
+		{name: "big node added", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), action: framework.NodeAdd, pod: pods{requests("cpu", "4")}, want: true},
+		{name: "small node added", plugin: NodeResourcesFit(&defaults.NodeResourcesFit), action: framework.NodeAdd, pod: pods{requests("cpu", "5")}},
 	} {
 		t.Run(c.plugin.ID.String()+"/"+c.name, func(t *testing.T) {
 			w := newWorld()
