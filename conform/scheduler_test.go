@@ -19,7 +19,7 @@ const casesFile = "testdata/scheduler-cases.jsonl.gz"
 // notYetFeatures are those that podsim's scheduler does not have yet. Cases with one of them may
 // differ; agreeing is how many of all cases agree at least.
 var (
-	notYetFeatures = []string{"volumes", "devices", "configuration"}
+	notYetFeatures = []string{"volumes", "devices"}
 	agreeing       = 354
 )
 

@@ -6,6 +6,8 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"podsim/model/schedulerconfig"
 )
 
 // Scenario is what a run is given: a cluster, what its containers do, and what happens when.
@@ -26,6 +28,8 @@ type Scenario struct {
 
 	ControlPlane ControlPlane
 	Latencies    Latencies
+	// Scheduler is the scheduler's configuration, nil for the default one.
+	Scheduler *schedulerconfig.Configuration
 
 	// Unsimulated lists the fields that the manifests set and the simulation has no use for,
 	// such as "Pod spec.hostPID", with the number of objects that set each. Sorted.
@@ -285,6 +289,9 @@ type ControlPlane struct {
 	// Reconcile is the time that a controller takes for one key, Schedule the time of one
 	// scheduling attempt, in nanoseconds.
 	Reconcile, Schedule Dist
+	// FirstOfTies says that the scheduler takes the first of the nodes with the best score, in the order
+	// in which it looks at them, where Kubernetes draws one.
+	FirstOfTies bool
 	// KubeletAdmit is from the kubelet's watch to the first sync of a pod, KubeletSync from the
 	// beginning of any sync until the kubelet has made the pod's status.
 	KubeletAdmit, KubeletSync Dist

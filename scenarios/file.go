@@ -34,6 +34,7 @@ type specFile struct {
 	Duration     *span             `json:"duration" doc:"How long the run lasts, such as 15m."`
 	StartTime    *clock            `json:"startTime" doc:"The wall clock at 0s, such as 2026-01-05T08:00:00Z, on a whole second."`
 	Include      []string          `json:"include" doc:"Other scenario files whose spec lies below this one: what is said here wins. Paths are relative to this file."`
+	Config       *configFile       `json:"config" doc:"The configuration of the components, as they themselves read it."`
 	Nodes        []nodeFile        `json:"nodes" doc:"The nodes of the cluster."`
 	Registries   []registryFile    `json:"registries" doc:"How fast images come; the first host that matches an image counts."`
 	Images       []imageFile       `json:"images" doc:"What is known of images. An image that is not listed has 64Mi and can be pulled."`
@@ -43,6 +44,11 @@ type specFile struct {
 	Steps        []stepFile        `json:"steps" doc:"What happens when: each step has a time and one verb."`
 	ControlPlane *controlPlaneFile `json:"controlPlane" doc:"The delays and limits of the control plane."`
 	Latencies    *latenciesFile    `json:"latencies" doc:"The delays of the container runtime on each node."`
+}
+
+type configFile struct {
+	Where     place     `json:"-"`
+	Scheduler *document `json:"scheduler" doc:"A KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1): a file, whose path is relative to this one, or the object."`
 }
 
 type nodeFile struct {
@@ -186,7 +192,8 @@ type controlPlaneFile struct {
 	Write                 *distribution `json:"write" doc:"From a request until the API server has stored it."`
 	Watch                 *distribution `json:"watch" doc:"From there until a watcher has it."`
 	Reconcile             *distribution `json:"reconcile" doc:"What a controller takes for one key."`
-	Schedule              *distribution `json:"schedule" doc:"What one scheduling attempt takes."`
+	Schedule              *distribution `json:"schedule" doc:"What one scheduling attempt takes: 1ms is 1,000 pods a second. Nothing when left out."`
+	Ties                  *tieRule      `json:"ties" doc:"Which of the nodes with the best score a pod gets: random, which is upstream's and the default, or first in the order in which they are looked at."`
 	KubeletAdmit          *distribution `json:"kubeletAdmit" doc:"From when the kubelet sees a pod to its first sync."`
 	KubeletAge            *distribution `json:"kubeletAge" doc:"How long before the start of the run each kubelet began, which sets the phase of its loops; 10m to 11m when left out. A kubelet puts off the first run of a probe whose period is longer than its age."`
 	KubeletJitter         *float64      `json:"kubeletJitter" doc:"The largest part of a pod worker's delay that is added to it at random, from 0 to 0.5, which is upstream's and the default. With 0, back-offs are exact."`
@@ -270,6 +277,22 @@ func (m *nodeMode) decodeNode(d *decoder, n *yaml.Node, path string) {
 	if ok {
 		d.errorf(n, "%s is %s, want %s%s", path, quoted(s), either(nodeModes), didYouMean(s, nodeModes))
 	}
+}
+
+// tieRule says which of several best nodes a pod gets.
+type tieRule string
+
+var tieRules = []string{"random", "first"}
+
+func (t *tieRule) decodeNode(d *decoder, n *yaml.Node, path string) {
+	if isNull(n) {
+		return
+	}
+	s, ok := d.decodeString(n, path)
+	if ok && !slices.Contains(tieRules, s) {
+		d.errorf(n, "%s is %s, want %s%s", path, quoted(s), either(tieRules), didYouMean(s, tieRules))
+	}
+	*t = tieRule(s)
 }
 
 // truth is the status of a condition.

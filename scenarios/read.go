@@ -19,6 +19,8 @@ type options struct {
 	sets  []string
 	seed  *uint64
 	until *model.Time
+	// schedulerConfig is the path of a file.
+	schedulerConfig string
 }
 
 // WithSet changes a value in the file before it is understood: "spec.nodes[0].count=5". What
@@ -34,6 +36,11 @@ func WithSeed(seed uint64) Option { return func(o *options) { o.seed = &seed } }
 // WithUntil ends the run at this moment instead of after the file's duration. Steps that
 // come later are left out. It must be above 0.
 func WithUntil(until model.Time) Option { return func(o *options) { o.until = &until } }
+
+// WithSchedulerConfig takes the KubeSchedulerConfiguration of this file instead of the scenario's.
+func WithSchedulerConfig(path string) Option {
+	return func(o *options) { o.schedulerConfig = path }
+}
 
 // defaultStart is the wall clock at 0s of a scenario that gives none.
 var defaultStart = time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
@@ -244,6 +251,7 @@ func (r *reader) scenario(file *scenarioFile) *model.Scenario {
 	if spec.StartTime != nil {
 		s.Start = time.Time(*spec.StartTime)
 	}
+	r.configure(s, spec)
 	s.Duration = r.duration(spec)
 	s.Nodes = r.nodes(spec.Nodes)
 	s.Registries = r.registries(spec.Registries)
@@ -256,7 +264,7 @@ func (r *reader) scenario(file *scenarioFile) *model.Scenario {
 		s.Steps = r.steps(spec, applies, w, s.Duration)
 		r.checkUse(spec, w)
 	}
-	s.Unsimulated = r.unsimulated.list()
+	s.Unsimulated = append(s.Unsimulated, r.unsimulated.list()...)
 	return s
 }
 
@@ -334,6 +342,7 @@ func (r *reader) controlPlane(f *controlPlaneFile) model.ControlPlane {
 	override(&c.Watch, f.Watch)
 	override(&c.Reconcile, f.Reconcile)
 	override(&c.Schedule, f.Schedule)
+	c.FirstOfTies = f.Ties != nil && *f.Ties == "first"
 	override(&c.KubeletAdmit, f.KubeletAdmit)
 	override(&c.KubeletAge, f.KubeletAge)
 	if f.KubeletJitter != nil {

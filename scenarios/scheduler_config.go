@@ -127,13 +127,11 @@ const configFields = `
 	profiles.plugins.preFilter profiles.plugins.filter profiles.plugins.postFilter
 	profiles.plugins.preScore profiles.plugins.score
 	profiles.pluginConfig
-	extenders.urlPrefix extenders.filterVerb extenders.prioritizeVerb extenders.weight
-	extenders.enableHTTPS extenders.tlsConfig extenders.httpTimeout extenders.nodeCacheCapable
-	extenders.managedResources extenders.ignorable
 `
 
 // configuredPlugins are the plugins whose arguments a run honours.
-var configuredPlugins = []string{"DefaultPreemption", "NodeAffinity", "NodeResourcesBalancedAllocation", "NodeResourcesFit"}
+var configuredPlugins = []string{"DefaultPreemption", "InterPodAffinity", "NodeAffinity", "NodeResourcesBalancedAllocation",
+	"NodeResourcesFit", "PodTopologySpread"}
 
 // unsimulatedConfig lists what a configuration sets in vain.
 func unsimulatedConfig(root *yaml.Node, o *configv1.KubeSchedulerConfiguration) []model.Unsimulated {
@@ -151,4 +149,48 @@ func unsimulatedConfig(root *yaml.Node, o *configv1.KubeSchedulerConfiguration) 
 		u[model.Unsimulated{Kind: configKind, Field: field}] = 1
 	}
 	return u.list()
+}
+
+// configure reads the configuration of the scheduler. What the scenario itself says of the scheduler's
+// request limit counts more.
+func (r *reader) configure(s *model.Scenario, spec *specFile) {
+	c, err := r.readConfig(spec)
+	if err != nil {
+		r.errs = append(r.errs, err)
+	}
+	if c == nil {
+		return
+	}
+	s.Scheduler, s.Unsimulated = c.Configuration, c.Unsimulated
+	own := spec.ControlPlane != nil && spec.ControlPlane.KubeScheduler != nil
+	if c.Client.QPS != 0 && !own {
+		s.ControlPlane.Scheduler.QPS = c.Client.QPS
+	}
+	if c.Client.Burst != 0 && !own {
+		s.ControlPlane.Scheduler.Burst = c.Client.Burst
+	}
+}
+
+// readConfig is nil when there is none.
+func (r *reader) readConfig(spec *specFile) (*SchedulerConfig, error) {
+	if name := r.schedulerConfig; name != "" {
+		data, err := r.files.ReadFile(name)
+		if err != nil {
+			return nil, fileError(name, err)
+		}
+		return ReadSchedulerConfigBytes(name, data)
+	}
+	if spec.Config == nil || spec.Config.Scheduler == nil {
+		return nil, nil
+	}
+	x := spec.Config.Scheduler
+	if x.file == "" {
+		return readSchedulerConfig(x.from, x.node, x.path)
+	}
+	name := relative(x.from.name, x.file)
+	data, err := r.files.ReadFile(name)
+	if err != nil {
+		return nil, errorAt(x.from.at(x.node), "%s: %s", x.path, missingFile(r.files, name, err))
+	}
+	return ReadSchedulerConfigBytes(name, data)
 }

@@ -45,6 +45,7 @@ var named = map[reflect.Type]string{
 	reflect.TypeFor[pullError]():    "pullError",
 	reflect.TypeFor[nodeMode]():     "nodeFailure",
 	reflect.TypeFor[truth]():        "conditionStatus",
+	reflect.TypeFor[tieRule]():      "tieRule",
 }
 
 func (g *schemaMaker) typeSchema(t reflect.Type) map[string]any {
@@ -142,6 +143,8 @@ func (g *schemaMaker) definition(t reflect.Type) map[string]any {
 		}
 	case reflect.TypeFor[nodeMode]():
 		return map[string]any{"enum": nodeModes, "description": "How a node fails."}
+	case reflect.TypeFor[tieRule]():
+		return map[string]any{"enum": tieRules, "description": "Which of several best nodes a pod gets."}
 	case reflect.TypeFor[truth]():
 		return map[string]any{"enum": truths, "description": "The status of a condition."}
 	case reflect.TypeFor[distribution]():

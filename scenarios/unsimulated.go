@@ -23,7 +23,7 @@ const podSpecFields = `
 	hostNetwork imagePullSecrets nodeName nodeSelector overhead priority priorityClassName
 	readinessGates.conditionType
 	resources.limits resources.requests
-	restartPolicy schedulingGates terminationGracePeriodSeconds tolerations
+	restartPolicy schedulerName schedulingGates terminationGracePeriodSeconds tolerations
 	volumes.name volumes.configMap volumes.secret volumes.projected volumes.downwardAPI
 	volumes.emptyDir.sizeLimit
 
@@ -73,7 +73,6 @@ var harmlessKinds = strings.Fields(`
 
 // usualValues are values of other fields that change nothing.
 var usualValues = map[string]string{
-	"schedulerName":    "default-scheduler",
 	"preemptionPolicy": "PreemptLowerPriority",
 }
 

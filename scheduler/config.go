@@ -86,7 +86,7 @@ func newProfile(c *schedulerconfig.Profile) Profile {
 		p.PercentageOfNodesToScore = &percentage
 	}
 	for _, plugin := range plugins.Table(c.Args) {
-		if p.Points.uses(plugin.ID) {
+		if c.Runs(plugin.ID.String()) {
 			p.Plugins = append(p.Plugins, plugin)
 		}
 	}
@@ -110,15 +110,6 @@ func pluginIDs(names []string) []framework.PluginID {
 		ids[i] = id
 	}
 	return ids
-}
-
-func (p *Points) uses(id framework.PluginID) bool {
-	for _, list := range [][]framework.PluginID{p.PreFilter, p.Filter, p.PostFilter, p.PreScore, p.Score} {
-		if slices.Contains(list, id) {
-			return true
-		}
-	}
-	return false
 }
 
 // profile is a Profile with its plugins by extension point.
@@ -192,6 +183,15 @@ func (s *Scheduler) profileOf(name string) *profile {
 		}
 	}
 	return nil
+}
+
+// Names are the scheduler names of the profiles.
+func (s *Scheduler) Names() []string {
+	names := make([]string, len(s.profiles))
+	for i, p := range s.profiles {
+		names[i] = p.SchedulerName
+	}
+	return names
 }
 
 // Handles says whether a profile has the scheduler name (profile/profile.go HandlesSchedulerName).

@@ -3,8 +3,6 @@ package sim
 import (
 	"fmt"
 
-	v1 "k8s.io/api/core/v1"
-
 	"podsim/model"
 	"podsim/model/kubelet"
 )
@@ -204,8 +202,7 @@ func (c *Cluster) checkNode(id model.NodeID, coming []coming) {
 // not know it.
 func (c *Cluster) forgotten(id model.PodID) bool {
 	o := &c.state.Pods[id]
-	spec := o.Template.Spec
-	mine := spec.NodeName == "" && (spec.SchedulerName == "" || spec.SchedulerName == v1.DefaultSchedulerName)
+	mine := o.Template.Spec.NodeName == "" && c.scheduler.Handles(o.Template.Spec.SchedulerName)
 	waits := o.Node == 0 && !o.Deleting && !o.Status.Phase.Terminal() && o.Created+model.Second < c.now
 	return mine && waits && c.pods[id].view == notScheduled
 }

@@ -1,8 +1,6 @@
 package sim
 
 import (
-	v1 "k8s.io/api/core/v1"
-
 	"podsim/model"
 	"podsim/scheduler"
 )
@@ -28,7 +26,12 @@ const (
 )
 
 func (c *Cluster) initScheduler() {
-	c.scheduler = scheduler.New(&c.state, scheduler.DefaultConfig())
+	config := scheduler.DefaultConfig()
+	if c.scenario.Scheduler != nil {
+		config = scheduler.NewConfig(c.scenario.Scheduler)
+	}
+	config.FirstOfTies = c.scenario.ControlPlane.FirstOfTies
+	c.scheduler = scheduler.New(&c.state, config)
 	c.wakeAt = model.Never
 }
 
@@ -49,7 +52,7 @@ func (c *Cluster) schedulerSees(id model.PodID, change model.ChangeType) {
 		c.scheduler.AssignedPodAdded(id, o.Template, o.Node, c.now)
 		p.view = assignedPod
 	case o.Node == 0 && p.view == notScheduled && !o.Deleting && o.Template.Spec.NodeName == "":
-		if name := o.Template.Spec.SchedulerName; name != "" && name != v1.DefaultSchedulerName {
+		if !c.scheduler.Handles(o.Template.Spec.SchedulerName) {
 			if change == model.Added {
 				c.assumed.otherSchedulers++
 			}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"podsim/model"
 )
@@ -22,7 +23,7 @@ func (c *Cluster) Assumptions() []string {
 		out = append(out, fmt.Sprintf("%d containers with memory over time have no limit: nodes have enough memory", n))
 	}
 	if n := c.assumed.otherSchedulers; n > 0 {
-		out = append(out, fmt.Sprintf("%d pods wait for ever for a scheduler other than default-scheduler", n))
+		out = append(out, fmt.Sprintf("%d pods wait for ever for a scheduler other than %s", n, strings.Join(c.scheduler.Names(), " and ")))
 	}
 	n := 0
 	for i := range c.state.Images {

@@ -27,6 +27,8 @@ type runOptions struct {
 	sets      []string
 	quiet     bool
 	noRecord  bool
+	// schedulerConfig is a file.
+	schedulerConfig string
 }
 
 // current is what an internal error names: the run under way.
@@ -57,6 +59,7 @@ is replaced; a folder that is something else is left alone.`,
 	f.Uint64Var(&o.seed, "seed", 0, "the seed of all random draws, instead of the scenario's")
 	f.DurationVar(&o.until, "until", 0, "end the run at this moment, instead of the scenario's duration")
 	f.StringArrayVar(&o.sets, "set", nil, "change a value of the scenario file: `path=value` (may be repeated)")
+	f.StringVar(&o.schedulerConfig, "scheduler-config", "", "a KubeSchedulerConfiguration `file`, instead of the scenario's")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no progress")
 	f.BoolVar(&o.noRecord, "no-record", false, "record nothing: only the summary")
 	return cmd
@@ -69,6 +72,9 @@ func (o *runOptions) scenarioOptions(cmd *cobra.Command) ([]scenarios.Option, er
 	}
 	if cmd.Flags().Changed("seed") {
 		opts = append(opts, scenarios.WithSeed(o.seed))
+	}
+	if o.schedulerConfig != "" {
+		opts = append(opts, scenarios.WithSchedulerConfig(o.schedulerConfig))
 	}
 	if cmd.Flags().Changed("until") {
 		if o.until <= 0 {

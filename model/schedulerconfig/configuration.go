@@ -47,6 +47,16 @@ func (p *Profile) Has(point Point, name string) bool {
 	return false
 }
 
+// Runs says whether a plugin runs at any extension point.
+func (p *Profile) Runs(name string) bool {
+	for point := range NumPoints {
+		if p.Has(point, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // Names lists the plugins of an extension point in order.
 func (p *Profile) Names(point Point) []string {
 	names := make([]string, len(p.Plugins[point]))

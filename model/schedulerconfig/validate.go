@@ -10,6 +10,7 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
@@ -192,15 +193,30 @@ func validateNodeAffinity(path *field.Path, a *v1.NodeAffinity) field.ErrorList 
 	var errs field.ErrorList
 	if required := a.RequiredDuringSchedulingIgnoredDuringExecution; required != nil {
 		at := path.Child("requiredDuringSchedulingIgnoredDuringExecution")
-		if _, err := nodeaffinity.NewNodeSelector(required); err != nil {
-			errs = append(errs, field.Invalid(at, "", err.Error()))
-		}
+		_, err := nodeaffinity.NewNodeSelector(required, field.WithPath(at))
+		errs = append(errs, fieldErrors(at, err)...)
 	}
 	if preferred := a.PreferredDuringSchedulingIgnoredDuringExecution; len(preferred) > 0 {
 		at := path.Child("preferredDuringSchedulingIgnoredDuringExecution")
-		if _, err := nodeaffinity.NewPreferredSchedulingTerms(preferred); err != nil {
-			errs = append(errs, field.Invalid(at, "", err.Error()))
+		_, err := nodeaffinity.NewPreferredSchedulingTerms(preferred, field.WithPath(at))
+		errs = append(errs, fieldErrors(at, err)...)
+	}
+	return errs
+}
+
+// fieldErrors are the errors of fields that an error is made of; one of another kind is put at path.
+func fieldErrors(path *field.Path, err error) field.ErrorList {
+	var errs field.ErrorList
+	switch e := err.(type) {
+	case nil:
+	case *field.Error:
+		errs = append(errs, e)
+	case utilerrors.Aggregate:
+		for _, each := range e.Errors() {
+			errs = append(errs, fieldErrors(path, each)...)
 		}
+	default:
+		errs = append(errs, field.Invalid(path, "", err.Error()))
 	}
 	return errs
 }
