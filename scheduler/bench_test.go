@@ -97,3 +97,52 @@ func BenchmarkBacklog(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/waiting, "ns/attempt")
 }
+
+// BenchmarkMixedBacklog is a full cluster for which pods of 20 sizes wait: a pod goes, those that it
+// may help try again, and one finds the place.
+func BenchmarkMixedBacklog(b *testing.B) {
+	state := &model.State{Nodes: make([]model.Node, 1)}
+	s := New(state, DefaultConfig())
+	const nodes, waiting = 5000, 10_000
+	for i := range nodes {
+		id := addNode(state, node(fmt.Sprintf("n%04d", i), "4", "16Gi", nil))
+		s.AddNode(&state.Nodes[id], 0)
+	}
+	web := compile(state, pod("1", "1Gi"))
+	var running []model.PodID
+	now := model.Time(0)
+	attempts := 0
+	drain := func() {
+		for {
+			r, ok := s.ScheduleOne(now, 1)
+			if !ok {
+				return
+			}
+			attempts++
+			if r.Node != 0 {
+				running = append(running, r.Pod)
+			}
+		}
+	}
+	for i := range 4 * nodes {
+		s.Add(model.PodID(i+1), web, 0)
+	}
+	drain()
+	var sizes []*model.PodTemplate
+	for i := range 20 {
+		sizes = append(sizes, compile(state, pod(fmt.Sprintf("%dm", 1000+10*i), "1Gi")))
+	}
+	for i := range waiting {
+		s.Add(model.PodID(4*nodes+i+1), sizes[i%20], 0)
+	}
+	drain()
+	attempts = 0
+	for i := 0; b.Loop(); i++ {
+		now += model.Second
+		id := running[i]
+		s.AssignedPodDeleted(id, now)
+		s.Add(id, sizes[i%20], now)
+		drain()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(attempts), "ns/attempt")
+}

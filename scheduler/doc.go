@@ -22,5 +22,7 @@
 // with the default 16 upstream looks at some more nodes after it has found enough.
 //
 // Differs from Kubernetes: a node that the cycle before ranked second is not tried first for
-// an identical pod (framework/runtime/batch.go, feature gate OpportunisticBatching).
+// an identical pod (framework/runtime/batch.go, feature gate OpportunisticBatching). Upstream
+// does that only where PodTopologySpread has no default constraints: with the default
+// configuration it holds no two pods for identical (podtopologyspread/plugin.go SignPod).
 package scheduler
