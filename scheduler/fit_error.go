@@ -23,8 +23,11 @@ type diagnosis struct {
 	rejectors framework.PluginSet
 	// reasons counts the nodes by ReasonID.
 	reasons []int32
-	// resolvable are the nodes that preemption might help.
-	resolvable []*framework.NodeInfo
+	// numResolvable is the number of nodes on which preemption might help. resolvable are these
+	// nodes; those that known rejected are added when they are asked for.
+	numResolvable int
+	resolvable    []*framework.NodeInfo
+	known         *verdicts
 }
 
 // start makes d that of a new cycle.
@@ -35,7 +38,7 @@ func (d *diagnosis) start(c *class, a *attempt, numNodes int, changes uint64) {
 	if numNodes == 0 {
 		d.rejectors = 0
 	}
-	d.resolvable = d.resolvable[:0]
+	d.numResolvable, d.resolvable, d.known = 0, d.resolvable[:0], nil
 	clear(d.reasons)
 }
 
@@ -51,6 +54,7 @@ func (d *diagnosis) add(n *framework.NodeInfo, st *framework.Status) {
 	d.rejected++
 	d.rejectors |= st.Plugin.Set()
 	if st.Code == framework.Unschedulable {
+		d.numResolvable++
 		d.resolvable = append(d.resolvable, n)
 	}
 	d.reasons = count(d.reasons, st.Reasons, 1)

@@ -110,10 +110,11 @@ func (s *Scheduler) postFilter(c *class, offset, tie uint64, all bool) {
 	if p.outcome = s.eligibleToPreempt(c); p.outcome != preemptionNotHelpful {
 		return
 	}
-	nodes := s.potentialNodes()
-	if len(nodes) == 0 {
+	if n := s.numPotentialNodes(); n == 0 || !s.anyBelow(c.Priority) {
+		p.countAll(framework.ReasonNoVictims, n)
 		return
 	}
+	nodes := s.potentialNodes()
 	wanted := len(nodes)
 	if !all {
 		percentage, absolute := c.profile.minCandidateNodes()
@@ -150,7 +151,7 @@ func (s *Scheduler) eligibleToPreempt(c *class) preemptionOutcome {
 		return preemptionNever
 	}
 	n := s.nominatedNode()
-	if n == nil || s.diagnosis.unresolvable(n) {
+	if n == nil || s.unresolvable(n) {
 		return preemptionNotHelpful
 	}
 	for _, id := range n.Pods {
@@ -175,11 +176,22 @@ func (s *Scheduler) nominatedNode() *framework.NodeInfo {
 	return nil
 }
 
+// numPotentialNodes is how many potential nodes there are.
+func (s *Scheduler) numPotentialNodes() int {
+	switch {
+	case !s.attempt.rejected:
+		return s.diagnosis.numResolvable
+	case s.attempt.code == framework.Unschedulable:
+		return s.cycle.NumNodes
+	}
+	return 0
+}
+
 // potentialNodes are the nodes that were rejected for a reason that preemption might lift
 // (framework/types.go NodesForStatusCode). Upstream has them in no order.
 func (s *Scheduler) potentialNodes() []*framework.NodeInfo {
 	if !s.attempt.rejected {
-		return s.diagnosis.resolvable
+		return s.resolvableNodes()
 	}
 	if s.attempt.code == framework.Unschedulable {
 		return s.cycle.Nodes
@@ -188,11 +200,8 @@ func (s *Scheduler) potentialNodes() []*framework.NodeInfo {
 }
 
 // unresolvable says that preemption cannot help on a node.
-func (d *diagnosis) unresolvable(n *framework.NodeInfo) bool {
-	if d.attempt.rejected {
-		return d.attempt.code != framework.Unschedulable
-	}
-	return !slices.Contains(d.resolvable, n)
+func (s *Scheduler) unresolvable(n *framework.NodeInfo) bool {
+	return !slices.Contains(s.potentialNodes(), n)
 }
 
 // dryRunPreemption looks at the nodes from the one at offset on until it has as many candidates as
@@ -201,13 +210,8 @@ func (d *diagnosis) unresolvable(n *framework.NodeInfo) bool {
 func (s *Scheduler) dryRunPreemption(c *class, nodes []*framework.NodeInfo, offset, wanted int) {
 	p := &s.preemption
 	s.compileBudgets()
-	possible := s.anyBelow(c.Priority)
 	for i := range nodes {
 		n := nodes[(offset+i)%len(nodes)]
-		if !possible {
-			p.count(framework.ReasonNoVictims)
-			continue
-		}
 		k, ok := s.selectVictimsOnNode(c, n)
 		switch {
 		case !ok:
@@ -232,6 +236,12 @@ func (s *Scheduler) dryRunPreemption(c *class, nodes []*framework.NodeInfo, offs
 func (p *preemption) count(reasons ...framework.ReasonID) {
 	p.nodes++
 	p.reasons = count(p.reasons, reasons, 1)
+}
+
+// countAll counts a number of nodes that are no candidates for the same reason.
+func (p *preemption) countAll(reason framework.ReasonID, nodes int) {
+	p.nodes += nodes
+	p.reasons = count(p.reasons, []framework.ReasonID{reason}, int32(nodes))
 }
 
 // selectVictimsOnNode finds the least important pods that must leave a node for a pod of the class

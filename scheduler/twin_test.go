@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"podsim/model"
 )
 
@@ -25,7 +26,7 @@ type twins struct {
 }
 
 func TestVerdictsAreExact(t *testing.T) {
-	for seed := range int64(40) {
+	for seed := range int64(60) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			w := newTwins(t, seed)
 			for range 400 {
@@ -85,7 +86,7 @@ func (w *twins) taints() []v1.Taint {
 	return []v1.Taint{{Key: w.one("k", "l"), Effect: effect}}
 }
 
-// pod has some of the features that look at one node, and at others.
+// pod has some of the features.
 func (w *twins) pod() *v1.Pod {
 	p := pod(w.one("", "100m", "500m", "1"), w.one("", "256Mi", "1Gi"))
 	p.Labels = map[string]string{"app": w.one("web", "db")}
@@ -101,12 +102,37 @@ func (w *twins) pod() *v1.Pod {
 	if w.Intn(3) == 0 {
 		p.Spec.Tolerations = []v1.Toleration{{Key: "k", Operator: v1.TolerationOpExists}}
 	}
+	if w.Intn(4) == 0 {
+		level := int32(w.Intn(3))
+		p.Spec.Priority = &level
+	}
+	if w.Intn(4) == 0 {
+		p.Spec.TopologySpreadConstraints = []v1.TopologySpreadConstraint{{
+			MaxSkew: 1 + int32(w.Intn(2)), TopologyKey: w.one(v1.LabelTopologyZone, v1.LabelHostname),
+			WhenUnsatisfiable: v1.UnsatisfiableConstraintAction(w.one("DoNotSchedule", "ScheduleAnyway")),
+			LabelSelector:     &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+		}}
+	}
 	if w.Intn(3) == 0 {
 		p.Spec.Affinity = &v1.Affinity{NodeAffinity: &v1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []v1.PreferredSchedulingTerm{{
 			Weight: 10, Preference: v1.NodeSelectorTerm{MatchExpressions: []v1.NodeSelectorRequirement{
 				{Key: v1.LabelTopologyZone, Operator: v1.NodeSelectorOpIn, Values: []string{w.one("a", "b")}}}}}}}}
+	} else if w.Intn(4) == 0 {
+		p.Spec.Affinity = w.podAffinity()
 	}
 	return p
+}
+
+func (w *twins) podAffinity() *v1.Affinity {
+	term := v1.PodAffinityTerm{TopologyKey: w.one(v1.LabelTopologyZone, v1.LabelHostname),
+		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": w.one("web", "db")}}}
+	required, preferred := []v1.PodAffinityTerm{term}, []v1.WeightedPodAffinityTerm{{Weight: 5, PodAffinityTerm: term}}
+	return []*v1.Affinity{
+		{PodAffinity: &v1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: required}},
+		{PodAntiAffinity: &v1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: required}},
+		{PodAffinity: &v1.PodAffinity{PreferredDuringSchedulingIgnoredDuringExecution: preferred}},
+		{PodAntiAffinity: &v1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: preferred}},
+	}[w.Intn(4)]
 }
 
 func (w *twins) step() {

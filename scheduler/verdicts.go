@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -365,17 +366,34 @@ func (s *Scheduler) pickFromTree(v *verdicts, tie uint64) *framework.NodeInfo {
 // diagnoseKnown counts why no node fits.
 func (s *Scheduler) diagnoseKnown(v *verdicts) {
 	d := &s.diagnosis
-	d.evaluated = s.cycle.NumNodes
+	d.evaluated, d.known = s.cycle.NumNodes, v
 	for id, nodes := range v.counts {
-		if id != int(fits) && nodes > 0 {
-			d.addAll(&s.statuses.list[id], nodes)
+		if id == int(fits) || nodes == 0 {
+			continue
+		}
+		st := &s.statuses.list[id]
+		d.addAll(st, nodes)
+		if st.Code == framework.Unschedulable {
+			d.numResolvable += int(nodes)
 		}
 	}
-	for at, id := range v.status {
-		if id != fits && s.statuses.list[id].Code == framework.Unschedulable {
-			d.resolvable = append(d.resolvable, s.snapshot[at])
+}
+
+// resolvableNodes are the nodes on which preemption might help, in the snapshot's order.
+func (s *Scheduler) resolvableNodes() []*framework.NodeInfo {
+	d := &s.diagnosis
+	if d.known != nil {
+		for at, id := range d.known.status {
+			if id != fits && s.statuses.list[id].Code == framework.Unschedulable {
+				d.resolvable = append(d.resolvable, s.snapshot[at])
+			}
 		}
+		d.known = nil
 	}
+	slices.SortFunc(d.resolvable, func(a, b *framework.NodeInfo) int {
+		return cmp.Compare(s.positions[a.ID], s.positions[b.ID])
+	})
+	return d.resolvable
 }
 
 // findKnown is find with the kept verdicts: it asks only the plugins that look further.
