@@ -1,6 +1,7 @@
 package framework
 
 import (
+	"cmp"
 	"slices"
 
 	"podsim/model"
@@ -26,6 +27,9 @@ type TopologyCounts struct {
 	byName     map[string]*Tally
 	// classes are the classes that were met, by ClassID, with the tallies in which their pods count.
 	classes []countedClass
+	// Limit is how many named tallies are kept, MaxTallies if 0. What one pod is compared with must
+	// have room.
+	Limit int
 	// clock counts the uses of tallies, to find one that was not used for long.
 	clock uint64
 	// weights is scratch.
@@ -327,7 +331,7 @@ func (t *TopologyCounts) Tally(y *Cluster, name string, living bool, weight func
 	if t.byName == nil {
 		t.byName = map[string]*Tally{}
 	}
-	if len(t.tallies) >= MaxTallies {
+	if len(t.tallies) >= cmp.Or(t.Limit, MaxTallies) {
 		t.drop()
 	}
 	made := &Tally{name: name, weight: weight, living: living, on: make([]int32, len(t.nodes))}

@@ -27,7 +27,14 @@ func DefaultInterPodAffinityArgs() InterPodAffinityArgs {
 // InterPodAffinity keeps pods with those that they want near and away from those that they do not want
 // near, or that do not want them (pkg/scheduler/framework/plugins/interpodaffinity).
 func InterPodAffinity(args InterPodAffinityArgs) framework.Plugin {
-	pl := &interPodAffinity{args: args, index: map[carriedKey]int{}}
+	return newInterPodAffinity(args).plugin()
+}
+
+func newInterPodAffinity(args InterPodAffinityArgs) *interPodAffinity {
+	return &interPodAffinity{args: args, index: map[carriedKey]int{}}
+}
+
+func (pl *interPodAffinity) plugin() framework.Plugin {
 	return framework.Plugin{
 		ID:     framework.InterPodAffinity,
 		Weight: 2,
@@ -364,6 +371,7 @@ func (pl *interPodAffinity) restore() {
 		pl.counts.Count(pl.changes[i].class, pl.changes[i].node, -pl.changes[i].sign)
 	}
 	pl.changes = pl.changes[:mark]
+	pl.findRejects()
 }
 
 // scores follows scoring.go PreScore: the plugin scores when some term gives some node something,

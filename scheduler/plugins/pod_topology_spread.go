@@ -29,10 +29,18 @@ var systemDefaultConstraints = []v1.TopologySpreadConstraint{
 // PodTopologySpread keeps the pods that a constraint selects spread over the domains of its topology
 // key (pkg/scheduler/framework/plugins/podtopologyspread).
 func PodTopologySpread(args PodTopologySpreadArgs) framework.Plugin {
+	return newPodTopologySpread(args).plugin()
+}
+
+func newPodTopologySpread(args PodTopologySpreadArgs) *podTopologySpread {
 	pl := &podTopologySpread{defaults: args.DefaultConstraints}
 	if !args.List {
 		pl.defaults, pl.systemDefaulted = systemDefaultConstraints, true
 	}
+	return pl
+}
+
+func (pl *podTopologySpread) plugin() framework.Plugin {
 	return framework.Plugin{
 		ID:     framework.PodTopologySpread,
 		Weight: 2,
