@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	resourcehelper "k8s.io/component-helpers/resource"
 )
@@ -70,6 +71,53 @@ func AdmitPodSpec(spec *v1.PodSpec, account *v1.ServiceAccount) {
 	admitTolerations(spec)
 	admitPriority(spec)
 	defaultPodResources(spec)
+}
+
+// MergeLabelKeys puts the matchLabelKeys and mismatchLabelKeys of a pod's terms and spread constraints
+// into their selectors, as the API server does when the pod is created (pkg/registry/core/pod/strategy.go
+// mutatePodAffinity, mutateTopologySpreadConstraints).
+func MergeLabelKeys(spec *v1.PodSpec, podLabels map[string]string) {
+	for i := range spec.TopologySpreadConstraints {
+		k := &spec.TopologySpreadConstraints[i]
+		mergeKeys(k.LabelSelector, k.MatchLabelKeys, metav1.LabelSelectorOpIn, podLabels)
+	}
+	if spec.Affinity == nil {
+		return
+	}
+	if a := spec.Affinity.PodAffinity; a != nil {
+		mergeTerms(a.RequiredDuringSchedulingIgnoredDuringExecution, a.PreferredDuringSchedulingIgnoredDuringExecution, podLabels)
+	}
+	if a := spec.Affinity.PodAntiAffinity; a != nil {
+		mergeTerms(a.RequiredDuringSchedulingIgnoredDuringExecution, a.PreferredDuringSchedulingIgnoredDuringExecution, podLabels)
+	}
+}
+
+func mergeTerms(required []v1.PodAffinityTerm, preferred []v1.WeightedPodAffinityTerm, podLabels map[string]string) {
+	for i := range required {
+		mergeTerm(&required[i], podLabels)
+	}
+	for i := range preferred {
+		mergeTerm(&preferred[i].PodAffinityTerm, podLabels)
+	}
+}
+
+func mergeTerm(t *v1.PodAffinityTerm, podLabels map[string]string) {
+	mergeKeys(t.LabelSelector, t.MatchLabelKeys, metav1.LabelSelectorOpIn, podLabels)
+	mergeKeys(t.LabelSelector, t.MismatchLabelKeys, metav1.LabelSelectorOpNotIn, podLabels)
+}
+
+// mergeKeys follows applyLabelKeysToLabelSelector. A selector that is absent selects nothing, with or
+// without more labels.
+func mergeKeys(selector *metav1.LabelSelector, keys []string, operator metav1.LabelSelectorOperator, podLabels map[string]string) {
+	if selector == nil {
+		return
+	}
+	for _, key := range keys {
+		if value, ok := podLabels[key]; ok {
+			selector.MatchExpressions = append(selector.MatchExpressions,
+				metav1.LabelSelectorRequirement{Key: key, Operator: operator, Values: []string{value}})
+		}
+	}
 }
 
 // DefaultDeployment sets what the API server sets in a Deployment: 1 replica, a rolling

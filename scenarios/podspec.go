@@ -27,6 +27,8 @@ func (c *checker) checkPodSpec(path string, spec *v1.PodSpec) {
 	}
 	c.checkLabels(path+".nodeSelector", spec.NodeSelector)
 	c.checkNodeAffinity(path, spec.Affinity)
+	c.checkPodAffinity(path, spec.Affinity)
+	c.checkSpread(path, spec.TopologySpreadConstraints)
 	c.checkTolerations(path, spec.Tolerations)
 	volumes := c.checkVolumes(path, spec.Volumes)
 	if n := len(spec.InitContainers) + len(spec.Containers); n > model.MaxContainers {

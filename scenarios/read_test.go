@@ -325,8 +325,7 @@ func TestUnsimulatedFields(t *testing.T) {
 		fields = append(fields, x.Kind+" "+x.Field)
 	}
 	assert.Equal(t, []string{
-		"Pod spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution",
-		"Pod spec.hostPID", "Pod spec.topologySpreadConstraints", "Pod spec.volumes.emptyDir.medium",
+		"Pod spec.hostPID", "Pod spec.volumes.emptyDir.medium",
 		"Pod spec.volumes.hostPath",
 	}, fields)
 }

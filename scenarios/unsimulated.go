@@ -19,7 +19,7 @@ import (
 // podSpecFields are those of a pod specification.
 const podSpecFields = `
 	activeDeadlineSeconds
-	affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
+	affinity topologySpreadConstraints
 	hostNetwork imagePullSecrets nodeName nodeSelector overhead priority priorityClassName
 	readinessGates.conditionType
 	resources.limits resources.requests

@@ -17,9 +17,6 @@ func (c *Cluster) request(l *limit, object uint64, n uint64) model.Time {
 // notify tells the watchers of an object of its change. They read the object as it is when
 // they are told.
 func (c *Cluster) notify(kind model.ObjectKind, id int32, change model.ChangeType) {
-	if kind == model.KindService {
-		return
-	}
 	e := Event{Kind: evNotify, Obj: id, Arg: int32(kind)<<8 | int32(change)}
 	if kind == model.KindPod {
 		e.Gen = uint32(c.pods[id].gen)
@@ -42,7 +39,10 @@ func (c *Cluster) notified(kind model.ObjectKind, change model.ChangeType, id in
 		}
 	case model.KindNode:
 		c.nodeSeen(model.NodeID(id), change)
+	case model.KindService:
+		c.serviceSeen(id)
 	case model.KindReplicaSet:
+		c.selectorSeen(model.ReplicaSetID(id), change)
 		c.replicaSetSeen(model.ReplicaSetID(id))
 	case model.KindDeployment:
 		c.enqueueDeployment(model.DeploymentID(id))

@@ -32,6 +32,8 @@ type Cluster struct {
 	podNames map[podName]model.PodID
 	// accounts are the service accounts that were applied.
 	accounts map[accountName]*v1.ServiceAccount
+	// namespaces are those that the scheduler knows.
+	namespaces map[string]bool
 	// configs finds the ConfigMaps and Secrets by name.
 	configs map[model.ConfigName]int
 	// preemptions are those under way; freePreemptions are the slots of those that have ended.
@@ -203,6 +205,7 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 	c.nodes = make([]node, 1)
 	c.podNames = map[podName]model.PodID{}
 	c.accounts = map[accountName]*v1.ServiceAccount{}
+	c.namespaces = map[string]bool{}
 	c.configs = map[model.ConfigName]int{}
 	c.runtime = &simulatedRuntime{cluster: c}
 	c.record.init()

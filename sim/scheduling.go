@@ -1,6 +1,10 @@
 package sim
 
 import (
+	appsv1 "k8s.io/api/apps/v1"
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"podsim/model"
 	"podsim/scheduler"
 )
@@ -69,6 +73,46 @@ func (c *Cluster) schedulerSees(id model.PodID, change model.ChangeType) {
 		return
 	}
 	c.kick()
+}
+
+// serviceSeen is a Service's change as the scheduler sees it: its pods are spread by default.
+func (c *Cluster) serviceSeen(id int32) {
+	s := &c.state.Services[id]
+	if s.Deleted {
+		c.scheduler.DeleteObject(s.Object, c.now)
+	} else {
+		c.scheduler.SetObject(s.Object, c.now)
+	}
+	c.kick()
+}
+
+// selectorSeen is a ReplicaSet's change as the scheduler sees it. Its selector never changes.
+func (c *Cluster) selectorSeen(id model.ReplicaSetID, change model.ChangeType) {
+	s := &c.state.ReplicaSets[id]
+	o := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: s.Name}}
+	switch change {
+	case model.Added:
+		o.Spec.Selector, _ = metav1.ParseToLabelSelector(s.Selector.String())
+		c.scheduler.SetObject(o, c.now)
+	case model.Deleted:
+		c.scheduler.DeleteObject(o, c.now)
+	}
+}
+
+// useNamespace makes sure that a namespace exists: in a run all do.
+func (c *Cluster) useNamespace(name string) {
+	if !c.namespaces[name] {
+		c.applyNamespace(&v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+}
+
+// applyNamespace stores a namespace, with the label that each has
+// (pkg/apis/core/v1/defaults.go SetDefaults_Namespace).
+func (c *Cluster) applyNamespace(x *v1.Namespace) {
+	c.namespaces[x.Name] = true
+	o := x.DeepCopy()
+	o.Labels = withLabel(o.Labels, v1.LabelMetadataName, o.Name)
+	c.scheduler.SetObject(o, c.now)
 }
 
 // nodeSeen is a node's change as the scheduler and the kubelet see it.

@@ -57,6 +57,8 @@ func (c *Cluster) apply(o *model.Object) {
 		c.applyPod(x, o.Where)
 	case *v1.Service:
 		c.applyService(x)
+	case *v1.Namespace:
+		c.applyNamespace(x)
 	case *v1.ConfigMap:
 		c.applyConfig(model.ConfigMapSource(x))
 	case *v1.Secret:
@@ -83,7 +85,7 @@ func (c *Cluster) applyPod(x *v1.Pod, where model.Position) {
 		c.warn("%s: pod %s/%s is there already; a pod cannot be changed", where, x.Namespace, x.Name)
 		return
 	}
-	spec := c.admitted(x.Namespace, &x.Spec)
+	spec := c.admitted(x.Namespace, x.Labels, &x.Spec)
 	t := c.state.Compile(x.Namespace, x.Labels, x.Annotations, spec)
 	c.createPod(x.Name, t, 0, luckOf("pod", x.Namespace, x.Name))
 }
@@ -101,9 +103,11 @@ func (c *Cluster) applyAccounts(objects []model.Object) {
 // accountName is a service account's name in its namespace.
 type accountName struct{ namespace, name string }
 
-// admitted is the specification of a pod as admission leaves it.
-func (c *Cluster) admitted(namespace string, spec *v1.PodSpec) *v1.PodSpec {
+// admitted is the specification of a pod with the labels as the API server stores it.
+func (c *Cluster) admitted(namespace string, labels map[string]string, spec *v1.PodSpec) *v1.PodSpec {
+	c.useNamespace(namespace)
 	spec = spec.DeepCopy()
+	model.MergeLabelKeys(spec, labels)
 	model.AdmitPodSpec(spec, c.accounts[accountName{namespace, model.AccountOf(spec)}])
 	return spec
 }
@@ -171,7 +175,7 @@ func (c *Cluster) setTemplate(d *model.Deployment) {
 		}
 	}
 	labels := withLabel(d.Object.Spec.Template.Labels, hashLabel, d.Hash)
-	spec := c.admitted(d.Namespace, &d.Object.Spec.Template.Spec)
+	spec := c.admitted(d.Namespace, labels, &d.Object.Spec.Template.Spec)
 	d.Template = c.state.Compile(d.Namespace, labels, d.Object.Spec.Template.Annotations, spec)
 }
 
@@ -219,7 +223,7 @@ func (c *Cluster) applyReplicaSet(x *appsv1.ReplicaSet) {
 		c.changed(model.KindReplicaSet, int32(s.ID), model.Modified)
 		return
 	}
-	spec := c.admitted(x.Namespace, &x.Spec.Template.Spec)
+	spec := c.admitted(x.Namespace, x.Spec.Template.Labels, &x.Spec.Template.Spec)
 	t := c.state.Compile(x.Namespace, x.Spec.Template.Labels, x.Spec.Template.Annotations, spec)
 	s := c.newReplicaSet(model.ReplicaSet{Namespace: x.Namespace, Name: x.Name, Labels: x.Labels, Template: t,
 		Replicas: *x.Spec.Replicas, MinReadySeconds: x.Spec.MinReadySeconds})
