@@ -99,6 +99,10 @@ type pod struct {
 	view        schedulerView
 	renominated bool
 	nominated   model.NodeID
+	// seenVersion is the resource version that the scheduler has seen, failure its last Event that it
+	// could not place the pod.
+	seenVersion int64
+	failure     schedulingFailure
 	// evictAt is the moment of the pending eviction for taints, Never when none is pending;
 	// evictGen is its generation.
 	evictAt  model.Time

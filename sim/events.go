@@ -204,10 +204,43 @@ func (c *Cluster) emit(id model.PodID, f *kubelet.Effect) {
 		Source: model.FromKubelet, Reason: f.Reason, Message: f.Message, M: f.M, S: f.S})
 }
 
+// schedulingFailure is the last FailedScheduling Event of a pod, and the version of the pod that it is
+// about.
+type schedulingFailure struct {
+	version, serial int64
+	message         model.Message
+	first           model.Time
+	count           int32
+}
+
+// announceFailure writes a FailedScheduling Event. The scheduler's recorder counts up the last one
+// when it is about the same version of the pod, whatever it said, and writes the second only
+// (client-go tools/events/event_broadcaster.go recordToSink, getKey).
+//
+// Differs from Kubernetes: the whole count is not written when the series has ended, 6 minutes after the
+// last Event; another one then still counts as one of the series.
+func (c *Cluster) announceFailure(id model.PodID, m model.Message) {
+	f := &c.pods[id].failure
+	if f.count > 0 && f.version == c.pods[id].seenVersion {
+		if f.count++; f.count == 2 {
+			e := schedulerEvent(id, true, model.EventFailedScheduling, f.message)
+			e.At, e.First, e.Count, e.Serial = c.now, f.first, 2, f.serial
+			c.store(&e)
+		}
+		return
+	}
+	c.announce(id, true, model.EventFailedScheduling, m)
+	*f = schedulingFailure{version: c.pods[id].seenVersion, serial: c.record.eventSerial, message: m, first: c.now, count: 1}
+}
+
+func schedulerEvent(id model.PodID, warning bool, reason model.EventReason, m model.Message) model.Event {
+	return model.Event{Kind: model.KindPod, ID: int32(id), Container: -1, Warning: warning, Source: model.FromScheduler, Reason: reason, Message: m}
+}
+
 // announce writes an Event of the scheduler, whose recorder has neither limit.
 func (c *Cluster) announce(id model.PodID, warning bool, reason model.EventReason, m model.Message) {
-	e := model.Event{At: c.now, First: c.now, Count: 1, Kind: model.KindPod, ID: int32(id), Container: -1, Warning: warning,
-		Source: model.FromScheduler, Reason: reason, Message: m}
+	e := schedulerEvent(id, warning, reason, m)
+	e.At, e.First, e.Count = c.now, c.now, 1
 	c.record.eventSerial++
 	e.Serial = c.record.eventSerial
 	c.store(&e)

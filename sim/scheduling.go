@@ -42,6 +42,7 @@ func (c *Cluster) initScheduler() {
 // schedulerSees is a pod's change as the scheduler's informers see it (eventhandlers.go).
 func (c *Cluster) schedulerSees(id model.PodID, change model.ChangeType) {
 	o, p := &c.state.Pods[id], &c.pods[id]
+	p.seenVersion = o.ResourceVersion
 	ended := change == model.Deleted || !p.exists || o.Status.Phase.Terminal()
 	switch {
 	case ended && p.view == pendingPod:
@@ -170,7 +171,7 @@ func (c *Cluster) schedule() {
 func (c *Cluster) rejected(r *scheduler.Result) {
 	o, p := &c.state.Pods[r.Pod], &c.pods[r.Pod]
 	text := c.state.Texts.Intern(c.scheduler.FitError())
-	c.announce(r.Pod, true, model.EventFailedScheduling, model.TextMessage(text))
+	c.announceFailure(r.Pod, model.TextMessage(text))
 	renominated := r.Nominate && r.Nominated != o.Nominated
 	cond := &o.Status.Conditions[model.PodScheduled]
 	if !renominated && cond.Status == model.ConditionFalse && cond.Reason == model.ReasonUnschedulable && cond.Message.Text == text {
