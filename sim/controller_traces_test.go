@@ -223,7 +223,7 @@ func (f *fakeNode) set(id model.PodID, change func(*model.Pod)) {
 }
 
 func (f *fakeNode) run(p *model.Pod) {
-	p.Status.Phase = model.PodRunning
+	p.Status.Phase, p.Status.StartTime = model.PodRunning, f.now.TruncateSecond()
 	p.Status.Containers = make([]model.ContainerStatus, len(p.Template.Containers))
 	for i := range p.Status.Containers {
 		p.Status.Containers[i].State.Kind = model.StateRunning

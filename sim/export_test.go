@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 
+	policyv1 "k8s.io/api/policy/v1"
+
 	"podsim/model"
 	"podsim/model/kubelet"
 )
@@ -99,3 +101,6 @@ func (c *Cluster) InRuntime(id model.PodID, i int) (instance int32, running bool
 	k := &c.pods[id].containers[i]
 	return k.instance, k.running, k.exitCode
 }
+
+// SetBudget gives the scheduler a PodDisruptionBudget.
+func (c *Cluster) SetBudget(b *policyv1.PodDisruptionBudget) { c.scheduler.SetObject(b, c.now) }
