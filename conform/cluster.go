@@ -122,6 +122,7 @@ func (c *Cluster) AddNode(o *v1.Node) error {
 	n.Labels = o.Labels
 	n.Allocatable = model.ResourcesOf(o.Status.Allocatable)
 	n.Unschedulable, n.Taints = o.Spec.Unschedulable, o.Spec.Taints
+	n.DeclaredFeatures = o.Status.DeclaredFeatures
 	for _, image := range o.Status.Images {
 		for _, name := range image.Names {
 			id := c.state.Image(name)

@@ -67,6 +67,8 @@ type Node struct {
 
 	Unschedulable bool
 	Taints        []v1.Taint
+	// DeclaredFeatures are those that the kubelet says it has, sorted.
+	DeclaredFeatures []string
 	// Images are the images on the node, with the moment of the pull.
 	Images []NodeImage
 

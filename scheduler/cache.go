@@ -58,6 +58,10 @@ func (s *Scheduler) wakeForUpdate(old, n *framework.NodeInfo, now model.Time) {
 		e.Action = framework.UpdateNodeLabel
 		s.wake(e, 0, now)
 	}
+	if !slices.Equal(old.Object.Status.DeclaredFeatures, n.Object.Status.DeclaredFeatures) {
+		e.Action = framework.UpdateNodeDeclaredFeature
+		s.wake(e, 0, now)
+	}
 	if old.Taints != n.Taints {
 		e.Action = framework.UpdateNodeTaint
 		s.wake(e, 0, now)

@@ -159,9 +159,11 @@ func nodeKey(spec *v1.PodSpec) string {
 	for _, containers := range [...][]v1.Container{o.InitContainers, o.Containers} {
 		for i := range containers {
 			c := &containers[i]
-			c.Name, c.Command, c.Args, c.WorkingDir, c.Env, c.EnvFrom, c.VolumeMounts = "", nil, nil, "", nil, nil, nil
+			c.Name, c.Command, c.Args, c.WorkingDir, c.Env, c.EnvFrom = "", nil, nil, "", nil, nil
+			c.VolumeMounts = slices.DeleteFunc(c.VolumeMounts, func(m v1.VolumeMount) bool { return len(m.BindMountOptions) == 0 })
 		}
 	}
+	o.Volumes = slices.DeleteFunc(o.Volumes, func(v v1.Volume) bool { return v.Image == nil })
 	o.ServiceAccountName, o.DeprecatedServiceAccount, o.Hostname, o.Subdomain = "", "", "", ""
 	text, err := json.Marshal(o)
 	if err != nil {

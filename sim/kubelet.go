@@ -46,6 +46,11 @@ type deferredEvent struct {
 	event kubelet.Event
 }
 
+// declaredFeatures are what a kubelet declares with the default feature gates
+// (k8s.io/component-helpers/nodedeclaredfeatures DiscoverNodeFeatures).
+var declaredFeatures = []string{"ExtendWebSocketsToKubelet", "InPlacePodLevelResourcesVerticalScaling",
+	"InPlacePodVerticalScalingInitContainers", "RestartAllContainersOnContainerExits"}
+
 // nodeReady is set by the kubelet that runs: version and conditions of a fresh node.
 func (c *Cluster) addNode(spec *model.NodeSpec) {
 	id := model.NodeID(len(c.state.Nodes))
@@ -53,7 +58,9 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 		Taints:      spec.Object.Spec.Taints,
 		Capacity:    model.ResourcesOf(spec.Object.Status.Capacity),
 		Allocatable: model.ResourcesOf(spec.Object.Status.Allocatable),
-		Labels:      map[string]string{"kubernetes.io/hostname": spec.Name}}
+		Labels:      map[string]string{"kubernetes.io/hostname": spec.Name},
+		// A template may say that its nodes declare others.
+		DeclaredFeatures: spec.Object.Status.DeclaredFeatures}
 	for k, v := range spec.Object.Labels {
 		n.Labels[k] = v
 	}
@@ -62,6 +69,9 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 		if image, err := model.WithDefaultTag(name); err == nil {
 			n.Images = append(n.Images, model.NodeImage{Image: c.state.Image(image)})
 		}
+	}
+	if n.DeclaredFeatures == nil {
+		n.DeclaredFeatures = declaredFeatures
 	}
 	setHealthy(&n, 0)
 	luck := luckOf("node", spec.Name)

@@ -40,7 +40,7 @@ type NodeInfo struct {
 	// Generation grows with every change of the node or of its pods.
 	Generation uint64
 
-	// Object has the node's name and labels, for selectors.
+	// Object has the node's name and labels, for selectors, and its declared features.
 	Object v1.Node
 	// Images are the images that the node last reported.
 	Images []model.ImageID
@@ -111,6 +111,7 @@ func (n *NodeInfo) SetNode(node *model.Node, s *Symbols) {
 		n.Allocatable.put(e.Resource, e.Amount)
 	}
 	n.Object.ObjectMeta = metav1.ObjectMeta{Name: node.Name, Labels: node.Labels}
+	n.Object.Status.DeclaredFeatures = node.DeclaredFeatures
 	n.Generation++
 }
 

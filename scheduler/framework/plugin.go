@@ -276,6 +276,7 @@ const (
 	AssignedPodDelete
 	// AssignedPodUpdate is a change of labels, requests or deletion of an assigned pod.
 	AssignedPodUpdate
+	UpdateNodeDeclaredFeature
 	// UpdatePodToleration is about the rejected pod itself.
 	UpdatePodToleration
 	// ObjectChange is a change of an object besides nodes and pods; ClusterEvent.Object says

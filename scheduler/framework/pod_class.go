@@ -2,6 +2,9 @@ package framework
 
 import (
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/version"
+	ndf "k8s.io/component-helpers/nodedeclaredfeatures"
+	"k8s.io/component-helpers/nodedeclaredfeatures/types"
 	corev1 "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
@@ -55,6 +58,8 @@ type PodClass struct {
 	// and the scores by the set of images that a node has.
 	imageBytes, imageTable []int64
 	imageEpoch             uint64
+	// Features are those that the node's kubelet must declare.
+	Features []string
 	// Claims are the volumes that use a PersistentVolumeClaim, in the order of the specification.
 	Claims []VolumeClaim
 	// PerPod says that pods of the class differ in what they need: in the names of their claims.
@@ -127,6 +132,7 @@ func NewPodClass(t *model.PodTemplate, s *Symbols, image func(name string) model
 	c.compilePodAffinity()
 	c.compileImages(image)
 	c.compileVolumes()
+	c.compileFeatures()
 	return c
 }
 
@@ -162,6 +168,18 @@ func (c *PodClass) compileImages(image func(name string) model.ImageID) {
 		if source := c.Template.Spec.Volumes[i].Image; source != nil {
 			add(image(source.Reference))
 		}
+	}
+}
+
+// release is the one that the scheduler is of.
+var release = version.MustParseGeneric("1.37.1")
+
+// compileFeatures finds the features of a kubelet that the pods need. There is no error: every
+// feature is known.
+func (c *PodClass) compileFeatures() {
+	set, _ := ndf.DefaultFramework.InferForPodScheduling(&types.PodInfo{Spec: c.Template.Spec}, release)
+	if !set.IsEmpty() {
+		c.Features, _ = ndf.DefaultFramework.Unmap(set)
 	}
 }
 

@@ -4,6 +4,5 @@
 // NodeInfo. Those that look further keep what they count in a struct of their own. The rule book
 // is pkg/scheduler/framework/plugins at k8s.io/kubernetes v1.37.1.
 //
-// Differs from Kubernetes: DynamicResources and NodeDeclaredFeatures neither filter nor score: there
-// are no devices or declared features here.
+// Differs from Kubernetes: DynamicResources neither filters nor scores: there are no devices here.
 package plugins

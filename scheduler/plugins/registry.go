@@ -29,6 +29,7 @@ func Table(args *schedulerconfig.Args) []framework.Plugin {
 		InterPodAffinity(interPodAffinityArgs(&args.InterPodAffinity)),
 		NodeResourcesBalancedAllocation(&args.NodeResourcesBalancedAllocation),
 		ImageLocality(),
+		NodeDeclaredFeatures(),
 	}
 }
 
