@@ -7,6 +7,7 @@ import (
 	"github.com/distribution/reference"
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -182,6 +183,25 @@ func defaultSessionAffinity(spec *v1.ServiceSpec) {
 	setIfNil(&spec.SessionAffinityConfig, v1.SessionAffinityConfig{})
 	setIfNil(&spec.SessionAffinityConfig.ClientIP, v1.ClientIPConfig{})
 	setIfNil(&spec.SessionAffinityConfig.ClientIP.TimeoutSeconds, v1.DefaultClientIPServiceAffinitySeconds)
+}
+
+// DefaultPersistentVolume sets what the API server sets in a PersistentVolume
+// (pkg/apis/core/v1/defaults.go SetDefaults_PersistentVolume).
+func DefaultPersistentVolume(o *v1.PersistentVolume) {
+	setIfZero(&o.Status.Phase, v1.VolumePending)
+	setIfZero(&o.Spec.PersistentVolumeReclaimPolicy, v1.PersistentVolumeReclaimRetain)
+	setIfNil(&o.Spec.VolumeMode, v1.PersistentVolumeFilesystem)
+}
+
+// DefaultPersistentVolumeClaim sets what it sets in a claim (SetDefaults_PersistentVolumeClaimSpec).
+func DefaultPersistentVolumeClaim(spec *v1.PersistentVolumeClaimSpec) {
+	setIfNil(&spec.VolumeMode, v1.PersistentVolumeFilesystem)
+}
+
+// DefaultStorageClass sets what it sets in a StorageClass (pkg/apis/storage/v1/defaults.go).
+func DefaultStorageClass(o *storagev1.StorageClass) {
+	setIfNil(&o.ReclaimPolicy, v1.PersistentVolumeReclaimDelete)
+	setIfNil(&o.VolumeBindingMode, storagev1.VolumeBindingImmediate)
 }
 
 // DefaultNode sets the allocatable amounts of a Node to its capacity when it has none
@@ -368,7 +388,7 @@ func defaultStorageVolume(v *v1.Volume) {
 		setIfZero(&v.ScaleIO.FSType, "xfs")
 	case v.Ephemeral != nil && v.Ephemeral.VolumeClaimTemplate != nil:
 		claim := &v.Ephemeral.VolumeClaimTemplate.Spec
-		setIfNil(&claim.VolumeMode, v1.PersistentVolumeFilesystem)
+		DefaultPersistentVolumeClaim(claim)
 		roundUp(claim.Resources.Limits)
 		roundUp(claim.Resources.Requests)
 	}

@@ -194,6 +194,7 @@ type controlPlaneFile struct {
 	Reconcile             *distribution `json:"reconcile" doc:"What a controller takes for one key."`
 	Schedule              *distribution `json:"schedule" doc:"What one scheduling attempt takes: 1ms is 1,000 pods a second. Nothing when left out."`
 	Ties                  *tieRule      `json:"ties" doc:"Which of the nodes with the best score a pod gets: random, which is upstream's and the default, or first in the order in which they are looked at."`
+	Provision             *distribution `json:"provision" doc:"From when a driver is asked for a volume until there is one."`
 	KubeletAdmit          *distribution `json:"kubeletAdmit" doc:"From when the kubelet sees a pod to its first sync."`
 	KubeletAge            *distribution `json:"kubeletAge" doc:"How long before the start of the run each kubelet began, which sets the phase of its loops; 10m to 11m when left out. A kubelet puts off the first run of a probe whose period is longer than its age."`
 	KubeletJitter         *float64      `json:"kubeletJitter" doc:"The largest part of a pod worker's delay that is added to it at random, from 0 to 0.5, which is upstream's and the default. With 0, back-offs are exact."`

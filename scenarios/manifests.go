@@ -286,6 +286,12 @@ func (d *decoder) complete(m *manifest, path string) {
 		model.DefaultDeployment(o)
 	case *appsv1.ReplicaSet:
 		model.DefaultReplicaSet(o)
+	case *v1.PersistentVolume:
+		model.DefaultPersistentVolume(o)
+	case *v1.PersistentVolumeClaim:
+		model.DefaultPersistentVolumeClaim(&o.Spec)
+	case *storagev1.StorageClass:
+		model.DefaultStorageClass(o)
 	}
 }
 

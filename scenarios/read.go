@@ -342,6 +342,7 @@ func (r *reader) controlPlane(f *controlPlaneFile) model.ControlPlane {
 	override(&c.Watch, f.Watch)
 	override(&c.Reconcile, f.Reconcile)
 	override(&c.Schedule, f.Schedule)
+	override(&c.Provision, f.Provision)
 	c.FirstOfTies = f.Ties != nil && *f.Ties == "first"
 	override(&c.KubeletAdmit, f.KubeletAdmit)
 	override(&c.KubeletAge, f.KubeletAge)

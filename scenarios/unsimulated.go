@@ -25,7 +25,8 @@ const podSpecFields = `
 	resources.limits resources.requests
 	restartPolicy schedulerName schedulingGates terminationGracePeriodSeconds tolerations
 	volumes.name volumes.configMap volumes.secret volumes.projected volumes.downwardAPI
-	volumes.emptyDir.sizeLimit
+	volumes.emptyDir.sizeLimit volumes.persistentVolumeClaim volumes.ephemeral
+	volumes.gcePersistentDisk volumes.awsElasticBlockStore volumes.rbd volumes.iscsi
 
 	automountServiceAccountToken dnsPolicy enableServiceLinks hostAliases hostname
 	os securityContext serviceAccount serviceAccountName setHostnameAsFQDN
@@ -65,10 +66,12 @@ var simulatedFields = map[string]fieldSet{
 
 // harmlessKinds are accepted without a word: a run needs nothing of them, as in it every
 // namespace and account exists, everybody may do everything, and a Service is kept but routes
-// nothing. ServiceAccounts, PriorityClasses, ConfigMaps and Secrets are honoured.
+// nothing. ServiceAccounts, PriorityClasses, ConfigMaps, Secrets and what is around
+// volumes are honoured.
 var harmlessKinds = strings.Fields(`
 	Service ServiceAccount ConfigMap Secret Namespace Role RoleBinding ClusterRole
 	ClusterRoleBinding PriorityClass Event Lease
+	PersistentVolume PersistentVolumeClaim StorageClass CSINode CSIDriver CSIStorageCapacity VolumeAttachment
 `)
 
 // usualValues are values of other fields that change nothing.

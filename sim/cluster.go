@@ -36,6 +36,8 @@ type Cluster struct {
 	namespaces map[string]bool
 	// configs finds the ConfigMaps and Secrets by name.
 	configs map[model.ConfigName]int
+	// storage is around volumes.
+	storage storage
 	// preemptions are those under way; freePreemptions are the slots of those that have ended.
 	preemptions     []preemption
 	freePreemptions []int
@@ -164,6 +166,10 @@ const (
 	// evBind and evUnschedulable: the scheduler's writes reach the API server.
 	evBind
 	evUnschedulable
+	// evBindVolumes: what the scheduler decided about a pod's volumes reaches the API server.
+	// evVolumesBound: it sees that they are bound, or gives up. Arg is the node.
+	evBindVolumes
+	evVolumesBound
 	// evNominate: a write of status.nominatedNodeName; Arg is the node. evPreempt: a request about a
 	// victim; the object is a preemption, see patchVictim.
 	evNominate
@@ -190,6 +196,17 @@ const (
 	evNodeStatus
 	// evEvicted: the eviction manager of node Obj looks after the pods that it has evicted.
 	evEvicted
+	// evObjectSeen: watchers see the next change of volumes and the like.
+	evObjectSeen
+	// evSyncClaim: the PersistentVolume controller takes the claim Obj; evClaimBound: its writes have
+	// bound it; evProvisioned: a driver has made a volume for it. evResyncClaims: the controller takes
+	// all claims.
+	evSyncClaim
+	evClaimBound
+	evProvisioned
+	evResyncClaims
+	// evMakeClaim: the claim of a generic ephemeral volume is made; Arg is the volume.
+	evMakeClaim
 	// evAvailable: a pod of ReplicaSet Obj may have been ready for minReadySeconds.
 	evAvailable
 )
@@ -211,6 +228,7 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 	c.accounts = map[accountName]*v1.ServiceAccount{}
 	c.namespaces = map[string]bool{}
 	c.configs = map[model.ConfigName]int{}
+	c.storage.numbers = map[string]int32{}
 	c.runtime = &simulatedRuntime{cluster: c}
 	c.record.init()
 	c.initLimits()
@@ -316,6 +334,16 @@ func (c *Cluster) dispatch(e *Event) {
 		c.finalDelete(model.NodeID(e.Obj))
 	case evPulled:
 		c.pulled(model.NodeID(e.Obj), int(e.Arg))
+	case evObjectSeen:
+		c.objectSeen()
+	case evSyncClaim:
+		c.syncClaim(int(e.Obj))
+	case evClaimBound:
+		c.claimBound(int(e.Obj))
+	case evProvisioned:
+		c.provisioned(int(e.Obj))
+	case evResyncClaims:
+		c.claimsResynced()
 	case evAvailable:
 		c.enqueueReplicaSet(model.ReplicaSetID(e.Obj))
 	default:
@@ -376,6 +404,12 @@ func (c *Cluster) podEvent(e *Event) {
 		c.runtimeEvent(id, e, op)
 	case evBind:
 		c.bound(id, model.NodeID(e.Arg))
+	case evBindVolumes:
+		c.bindVolumes(id, model.NodeID(e.Arg))
+	case evVolumesBound:
+		c.volumesWaited(id)
+	case evMakeClaim:
+		c.makeClaim(id, int(e.Arg))
 	case evUnschedulable:
 		c.unschedulable(id, model.Text(e.Arg))
 	case evNominate:

@@ -41,6 +41,7 @@ func (l *limit) try(now model.Time) bool {
 func (c *Cluster) initLimits() {
 	cp := &c.scenario.ControlPlane
 	c.schedulerLimit = newLimit(cp.Scheduler)
+	c.storage.limit = newLimit(cp.ControllerManager)
 	c.deploymentLimit = newLimit(cp.ControllerManager)
 	c.replicaSetLimit = newLimit(cp.ControllerManager)
 	c.lifecycleLimit = newLimit(cp.ControllerManager)

@@ -36,6 +36,7 @@ const (
 	streamEvent
 	streamTick
 	streamProbeStart
+	streamStorage
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

@@ -156,8 +156,7 @@ func (c *Cluster) schedule() {
 		p := &c.pods[r.Pod]
 		if r.Node != 0 {
 			p.view = assumedPod
-			at := c.request(&c.schedulerLimit, p.luck, 0)
-			c.at(at, evBind, r.Pod, 0, int32(r.Node))
+			c.preBind(r.Pod, r.Node)
 		} else {
 			c.rejected(&r)
 			c.preempt(&r)
