@@ -234,6 +234,7 @@ func (c *Cluster) Schedule(o *v1.Pod) (node string, evaluated int, err error) {
 		return "", 0, err
 	}
 	c.Scheduler.Add(id, c.state.Pods[id].Template, 0)
+	c.Scheduler.SetController(id, c.seen(o).Controller)
 	r, ok := c.Scheduler.ScheduleOne(0, 0)
 	if !ok || r.Pod != id {
 		return "", 0, fmt.Errorf("pod %s is not the next to be scheduled", podName(o))

@@ -55,6 +55,12 @@ func (s *Scheduler) seen(id model.PodID) framework.Pod {
 	return p
 }
 
+// SetController says what controls a pod that was added. Of one that a ReplicaSet of the state controls
+// it is known.
+func (s *Scheduler) SetController(id model.PodID, controller framework.Controller) {
+	s.cluster.Pods[id].Controller = controller
+}
+
 // AssignedPodUpdated takes over a change of a pod that has a node: that it is being deleted, or has
 // started. No plugin waits for these (eventhandlers.go updateAssignedPodInCache, framework/events.go
 // PodSchedulingPropertiesChange).

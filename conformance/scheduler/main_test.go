@@ -23,7 +23,7 @@ var (
 )
 
 // notYet are the features that podsim does not have: random clusters are drawn without them.
-var notYet = []string{"priorities", "volumes", "inline volumes", "csi limits", "capacity", "spread", "pod affinity", "pod anti-affinity", "existing terms", "owners", "nominated",
+var notYet = []string{"priorities", "volumes", "inline volumes", "csi limits", "capacity", "nominated",
 	"strategy", "ignored resources", "balanced resources", "added affinity", "hard affinity weight", "default constraints", "weights", "disabled plugins", "percentage"}
 
 func TestMain(m *testing.M) {
