@@ -60,6 +60,8 @@ type Settings struct {
 	latencies    model.Latencies
 	// spread is the largest part by which each latency is longer at random.
 	spread float64
+	// uneven is the most by which a process runs shorter or longer.
+	uneven model.Time
 	// load is by how much other work on the machine lengthens the longest latencies, in the runs
 	// whose seed gives the most of it.
 	load float64
@@ -100,28 +102,54 @@ func VirtualKubelet() Settings {
 	return s
 }
 
-// anyOrder lets the probe workers come up to 1 µs late to their ticks, so that what is due at one
-// moment happens in an order by chance, as goroutines of the kubelet do.
+// anyOrder lets what is due at one moment happen in an order by chance, as goroutines of the kubelet
+// do: each probe worker comes up to 1 µs late to half of its ticks, and each process and each latency
+// is up to half of that shorter or longer.
 func (s Settings) anyOrder() Settings {
-	s.controlPlane.KubeletTick = model.Dist{Kind: model.DistUniform, Max: float64(model.Microsecond)}
+	s = s.lateTicks()
+	s.uneven = moment / 2
+	for _, d := range calls(&s.latencies) {
+		*d = uneven(d.Value, s.uneven)
+	}
 	return s
+}
+
+// moment is so short that nothing else happens in it.
+const moment = model.Microsecond
+
+// lateTicks lets the probe workers come up to a moment late to half of their ticks.
+func (s Settings) lateTicks() Settings {
+	const late = float64(moment) / 4
+	s.controlPlane.KubeletTick = model.Dist{Kind: model.DistEmpirical, Values: []float64{0, 0, 0, 0, late, 2 * late, 3 * late, 4 * late}}
+	return s
+}
+
+// uneven is a span that is up to d shorter or longer.
+func uneven(span float64, d model.Time) model.Dist {
+	if d == 0 {
+		return model.Dist{Value: span}
+	}
+	return model.Dist{Kind: model.DistUniform, Min: max(0, span-float64(d)), Max: span + float64(d)}
 }
 
 // steadyJitter is the jitter of the exact recordings: not quite none.
 const steadyJitter = 8e-6
 
 // VirtualKubeletJittered is the same with randomness: a pod worker's delay is up to half as long
-// again, each latency up to 30 %.
+// again, each latency up to 30 %. Where probe workers tick together, chance decides who is first.
 func VirtualKubeletJittered() Settings {
-	s := VirtualKubelet()
+	s := VirtualKubelet().lateTicks()
 	s.controlPlane.KubeletJitter = 0.5
 	s.spread = 0.3
-	l := &s.latencies
-	for _, d := range []*model.Dist{&l.RunSandbox, &l.StopSandbox, &l.Create, &l.Start, &l.Remove, &l.StopTerm, &l.Kill,
-		&l.ExecProbe, &l.PullLookup} {
+	for _, d := range calls(&s.latencies) {
 		*d = model.Dist{Kind: model.DistUniform, Min: d.Value, Max: (1 + s.spread) * d.Value}
 	}
 	return s
+}
+
+// calls are the latencies of the runtime's calls.
+func calls(l *model.Latencies) []*model.Dist {
+	return []*model.Dist{&l.RunSandbox, &l.StopSandbox, &l.Create, &l.Start, &l.Remove, &l.StopTerm, &l.Kill, &l.ExecProbe, &l.PullLookup}
 }
 
 // virtualErrors are the words of the runtime of the kubelet in virtual time.
@@ -323,7 +351,7 @@ func (s Settings) behavior(c *v1.Container, ports []int32) model.Behavior {
 	runSignals(&b, args)
 	b.Port, b.Listens = serverPort(args), max(0, testerStart-s.early)
 	took := runArguments(&b, args, c)
-	b.Run.For = model.Dist{Value: float64(testerStart + took)}
+	b.Run.For = uneven(float64(testerStart+took), s.uneven)
 	for k, p := range []*v1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
 		if p == nil {
 			continue

@@ -82,7 +82,7 @@ func (c *Cluster) probed(id model.PodID, i int, probe model.ProbeType, instead i
 	c.step(id, e)
 }
 
-// command is a probe's command that runs in a container, from and to when.
+// command is one that a probe or a hook runs in a container, from and to when.
 type command struct {
 	instance int32
 	from, to model.Time
@@ -90,13 +90,13 @@ type command struct {
 	killed bool
 }
 
-// killCommands ends the probes' commands in a container that has ended: with exit code 137 and
-// without a word.
-func (c *Cluster) killCommands(id model.PodID, i int) {
+// killCommands ends the probes' commands in a container that has ended, of those that began before a
+// moment: with exit code 137 and without a word.
+func (c *Cluster) killCommands(id model.PodID, i int, before model.Time) {
 	k := &c.pods[id].containers[i]
 	for t := range k.commands {
 		m := &k.commands[t]
-		if m.instance == k.instance && m.from < m.to && c.now < m.to && !m.killed {
+		if m.instance == k.instance && m.from < min(m.to, before) && c.now < m.to && !m.killed {
 			m.killed = true
 			c.step(id, kubelet.Event{Kind: kubelet.Probed, Container: int8(i), Probe: model.ProbeType(t), Instance: k.instance, At: c.now})
 		}

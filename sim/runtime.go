@@ -43,8 +43,9 @@ type container struct {
 	grace    int64
 	// pull is the result of the container's last pull.
 	pull pullEnd
-	// commands are the probes' last ones.
+	// commands are the probes' last ones, hook is the last hook's.
 	commands [model.NumProbes]command
+	hook     command
 }
 
 // pullEnd is how a pull ended: the error or none, how long it took without and with waiting, and
@@ -256,9 +257,15 @@ func (c *Cluster) exit(id model.PodID, i int, gen uint16) {
 	}
 	stopping := k.stopping
 	k.stopping = false
-	c.killCommands(id, i)
+	// The commands in it end with it, first those that began before that of its hook.
+	hook := model.Never
+	if h := &k.hook; h.instance == k.instance && c.now < h.to {
+		hook = h.from
+	}
+	c.killCommands(id, i, hook)
 	c.step(id, kubelet.Event{Kind: kubelet.ContainerExited, Container: int8(i), Instance: k.instance, N: int64(k.exitCode), Reason: reason,
 		Message: c.terminationMessage(id, i, k.exitCode)})
+	c.killCommands(id, i, model.Never)
 	if stopping {
 		c.step(id, kubelet.Event{Kind: kubelet.ContainerStopped, Container: int8(i)})
 	}
@@ -327,7 +334,9 @@ func (r *simulatedRuntime) hook(id model.PodID, f *kubelet.Effect) {
 	if h.Handler == model.HandlerHTTP {
 		latency = &c.scenario.Latencies.NetProbe
 	}
-	d := c.delay(id, streamProbe, latency) + c.delay(id, streamHook, &run.Takes)
+	begins := c.delay(id, streamProbe, latency)
+	d := begins + c.delay(id, streamHook, &run.Takes)
+	c.pods[id].containers[f.Container].hook = command{instance: f.Instance, from: c.now + begins, to: c.now + d}
 	failed := run.Fail
 	switch {
 	case h.Handler == model.HandlerSleep:
