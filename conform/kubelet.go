@@ -172,7 +172,7 @@ func (c *comparison) search(pod *v1.Pod, s Settings, enough func(*draw) bool) er
 		if enough(&d) {
 			return nil
 		}
-		if k == 0 || d.agreed > best.agreed || k >= Draws && k%2 == 0 && d.agreed == best.agreed {
+		if k == 0 || d.better(&best) || k >= Draws && k%2 == 0 && !best.better(&d) {
 			best = d
 		}
 	}
@@ -187,6 +187,21 @@ type draw struct {
 	// moments, in milliseconds, at which it has them.
 	agreed int
 	at     []int64
+	// near is the number of recorded states, from the first on, that it has at almost the same time:
+	// in the same round of the kubelet's loops.
+	near int
+}
+
+// nearby is how far apart two states may be to count as near, in milliseconds.
+const nearby = 200
+
+// better says that d is nearer to the recording than another run. What comes later depends on the
+// rounds in which things were seen, so the near states count more than those that agree.
+func (d *draw) better(other *draw) bool {
+	if d.near != other.near {
+		return d.near > other.near
+	}
+	return d.agreed > other.agreed
 }
 
 // branch is the run with another seed from a moment shortly before one of the last states that
@@ -226,8 +241,12 @@ func (c *comparison) try(d *draw) error {
 		if p.Want == len(c.want) || p.Got == len(got) || c.want[p.Want].Words != got[p.Got].Words {
 			break
 		}
-		if off := got[p.Got].From - c.want[p.Want].From; max(off, -off) > c.tolerance(c.want[p.Want].From) {
+		off := got[p.Got].From - c.want[p.Want].From
+		if off = max(off, -off); off > c.tolerance(c.want[p.Want].From) {
 			break
+		}
+		if d.near == d.agreed && off <= nearby {
+			d.near = p.Want + 1
 		}
 		d.agreed = p.Want + 1
 		d.at = append(d.at, got[p.Got].From)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"podsim/model"
+	"podsim/sim"
 )
 
 // The image "tester" of the recordings runs its arguments in order: sleep=DUR, exit=N, forever,
@@ -189,8 +190,8 @@ func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 		ControlPlane: s.controlPlane,
 		Latencies:    s.latencies,
 		Nodes:        []model.NodeSpec{testerNode()},
-		Registries:   []model.Registry{{Host: "*", Bandwidth: s.bandwidth(seed)}},
-		Images:       s.images(pod),
+		Registries:   []model.Registry{{Host: "*", Bandwidth: testerBandwidth}},
+		Images:       s.images(pod, seed),
 		Steps:        []model.Step{{At: s.created, Objects: []model.Object{{Object: pod}}}},
 	}
 	for _, at := range s.deletions(pod, seed) {
@@ -241,12 +242,11 @@ func containersOf(pod *v1.Pod) []*v1.Container {
 }
 
 // images are the images of the recordings' registry; other names are not found.
-func (s Settings) images(pod *v1.Pod) []model.ImageSpec {
-	size := func(d time.Duration) int64 { return int64(d.Seconds() * testerBandwidth) }
+func (s Settings) images(pod *v1.Pod, seed uint64) []model.ImageSpec {
 	images := []model.ImageSpec{
 		{Name: testerImage, Size: 4 << 20},
-		{Name: slowImage, Size: size(s.slow)},
-		{Name: bigImage, Size: size(s.big)},
+		{Name: slowImage, Size: int64(s.pullTime(1, s.slow, seed) * testerBandwidth)},
+		{Name: bigImage, Size: int64(s.pullTime(2, s.big, seed) * testerBandwidth)},
 		{Name: deniedImage, Error: s.pullError(deniedImage, "unauthorized")},
 		{Name: errorImage, Error: s.pullError(errorImage, "serverError")},
 		{Name: closedImage, Error: s.pullError(closedImage, "refused")},
@@ -285,9 +285,9 @@ func (s Settings) pullError(name, kind string) string {
 	return kind
 }
 
-// bandwidth is the registry's, so that the pulls of a run are longer by up to spread, all alike.
-func (s Settings) bandwidth(seed uint64) int64 {
-	return int64(testerBandwidth / (1 + s.spread*float64(seed%100)/100))
+// pullTime is how long the pull of an image takes in the run of a seed: each by up to spread longer.
+func (s Settings) pullTime(image uint64, d time.Duration, seed uint64) float64 {
+	return d.Seconds() * (1 + s.spread*sim.Uniform(sim.Draw(seed, 0, image, 0)))
 }
 
 func testerNode() model.NodeSpec {
