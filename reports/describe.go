@@ -24,6 +24,8 @@ type DescribeOptions struct {
 	Namespace string
 	Labels    labels.Selector
 	At        model.Time
+	// WhyPending, when it is set, is called after each pod and may write more about it.
+	WhyPending func(w io.Writer, s *Snapshot, p *v1.Pod) error
 }
 
 // Describe prints objects at length, as `kubectl describe` does
@@ -52,6 +54,11 @@ func (r *Record) Describe(w io.Writer, o DescribeOptions) error {
 		p.describe(x)
 		if err := p.w.Flush(); err != nil {
 			return err
+		}
+		if x.Kind == "Pod" && o.WhyPending != nil {
+			if err := o.WhyPending(w, s, s.pod(x)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -234,6 +234,31 @@ func nodeIP(o *object) string {
 	return n.IP()
 }
 
+// Nodes and Pods are all of them as the API server had them.
+func (s *Snapshot) Nodes() (list []*v1.Node) {
+	for _, o := range s.objects {
+		if o.Kind == "Node" {
+			list = append(list, s.node(o))
+		}
+	}
+	return list
+}
+
+// Pods are those of all namespaces.
+func (s *Snapshot) Pods() (list []*v1.Pod) {
+	for _, o := range s.objects {
+		if o.Kind == "Pod" {
+			list = append(list, s.pod(o))
+		}
+	}
+	return list
+}
+
+// Until is how long it is from the snapshot's moment to another, such as "5s".
+func (s *Snapshot) Until(t *metav1.Time) string {
+	return model.Age(model.Time(t.Sub(s.start)) - s.now)
+}
+
 func (s *Snapshot) node(o *object) *v1.Node {
 	n := &v1.Node{}
 	unmarshal(o, n)

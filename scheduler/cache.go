@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	v1 "k8s.io/api/core/v1"
+
 	"podsim/model"
 	"podsim/scheduler/framework"
 )
@@ -92,6 +94,11 @@ func (s *Scheduler) Node(id model.NodeID) *framework.NodeInfo {
 		return nil
 	}
 	return s.cluster.NodesByID[id]
+}
+
+// ResourceID is the number of an extended resource in what Node gives.
+func (s *Scheduler) ResourceID(name v1.ResourceName) framework.ResourceID {
+	return s.cluster.Symbols.Resource(name)
 }
 
 // node is the record of a node, an absent one for a node that was never added.

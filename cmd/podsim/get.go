@@ -149,7 +149,9 @@ func newDescribe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "describe KIND [NAME...]",
 		Short: "Show an object at length, with its Events, as kubectl describe does",
-		Long:  "Show pods, nodes, deployments, replicasets or services at length: conditions, container states, Events. The beginning of a name is enough.",
+		Long: `Show pods, nodes, deployments, replicasets or services at length: conditions, container states, Events. The
+beginning of a name is enough. Of a pod without a node it is said at the end why: what the scheduler said, and what
+each node would say at that moment.`,
 		Example: `  podsim describe pod frontend
   podsim describe pod frontend --at 12s
   podsim describe node worker-0`,
@@ -166,7 +168,7 @@ func newDescribe() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return asFailure(r.Describe(cmd.OutOrStdout(), reports.DescribeOptions{Kind: o.Kinds[0], Names: o.Names, Namespace: o.Namespace, Labels: o.Labels, At: at}))
+			return asFailure(r.Describe(cmd.OutOrStdout(), reports.DescribeOptions{Kind: o.Kinds[0], Names: o.Names, Namespace: o.Namespace, Labels: o.Labels, At: at, WhyPending: whyPending}))
 		},
 	}
 	f.add(cmd)
