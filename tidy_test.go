@@ -27,8 +27,9 @@ scheduler         < model
 sim               < model model/kubelet model/controllers scheduler
 scenarios         < model
 reports           < model
+extender          < model scheduler
 conform           < model scheduler sim scenarios
-cmd               < model model/kubelet scheduler sim scenarios reports conform
+cmd               < model model/kubelet scheduler sim scenarios reports extender conform
 `
 
 // pure are the rooms without a clock, goroutines, locks, random numbers or files of their own.

@@ -127,6 +127,9 @@ const configFields = `
 	profiles.plugins.preFilter profiles.plugins.filter profiles.plugins.postFilter
 	profiles.plugins.preScore profiles.plugins.score
 	profiles.pluginConfig
+	extenders.urlPrefix extenders.filterVerb extenders.prioritizeVerb extenders.weight
+	extenders.enableHTTPS extenders.tlsConfig extenders.httpTimeout extenders.nodeCacheCapable
+	extenders.managedResources extenders.ignorable
 `
 
 // configuredPlugins are the plugins whose arguments a run honours.

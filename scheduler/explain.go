@@ -76,13 +76,16 @@ func (s *Scheduler) Explain(p framework.Pod, t *model.PodTemplate) Explanation {
 	s.cycle.Pod = &p
 	var x Explanation
 	s.find(c, &x.Verdicts)
+	if len(c.extenders) > 0 {
+		s.extend(c, x.Verdicts)
+	}
 	a := &s.attempt
 	x.Restricted = a.nodeNames != nil
 	if a.rejected {
 		x.Rejected = &Rejection{a.rejectedBy.String(), a.code, []string{a.reason}}
 	}
 	if len(s.feasible) == 0 {
-		if s.diagnosis.numNodes == 0 {
+		if s.diagnosis.numNodes == 0 || s.failure != "" {
 			x.FilterMessage = s.FitError()
 			return x
 		}

@@ -28,6 +28,8 @@ type diagnosis struct {
 	numResolvable int
 	resolvable    []*framework.NodeInfo
 	known         *verdicts
+	// failed are the nodes that extenders turned down.
+	failed []framework.FailedNode
 }
 
 // start makes d that of a new cycle.
@@ -39,6 +41,7 @@ func (d *diagnosis) start(c *class, a *attempt, numNodes int, changes uint64) {
 		d.rejectors = 0
 	}
 	d.numResolvable, d.resolvable, d.known = 0, d.resolvable[:0], nil
+	d.failed = d.failed[:0]
 	clear(d.reasons)
 }
 
@@ -46,7 +49,7 @@ func (d *diagnosis) start(c *class, a *attempt, numNodes int, changes uint64) {
 // a backlog are mostly of one class, and wake together: all but the first few meet what the
 // one before them met.
 func (d *diagnosis) holds(c *class, changes uint64) bool {
-	return d.final && d.class == c && d.changes == changes && !c.PerPod
+	return d.final && d.class == c && d.changes == changes && !c.PerPod && len(c.extenders) == 0
 }
 
 // add counts a node that was rejected.
@@ -84,6 +87,9 @@ func count(counts []int32, reasons []framework.ReasonID, nodes int32) []int32 {
 // ScheduleOne or Explain.
 func (s *Scheduler) FitError() string {
 	d := &s.diagnosis
+	if s.failure != "" {
+		return s.failure
+	}
 	if d.numNodes == 0 {
 		return "no nodes available to schedule pods"
 	}
@@ -100,7 +106,7 @@ func (s *Scheduler) filterMessage() string {
 	if d.attempt.rejected {
 		return head + " " + d.attempt.reason + "."
 	}
-	parts := s.histogram(d.reasons)
+	parts := append(s.histogram(d.reasons), d.failedHistogram()...)
 	if absent := d.numNodes - d.rejected; absent > 0 && d.attempt.nodeNames != nil {
 		plugins := strings.Join(d.attempt.restricted.Names(), " ")
 		parts = append(parts, fmt.Sprintf("%d node(s) didn't satisfy plugin(s) [%s]", absent, plugins))

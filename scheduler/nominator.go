@@ -57,6 +57,11 @@ func (s *Scheduler) scheduleNominated(c *class, tie uint64) *framework.NodeInfo 
 	}
 	s.feasible, s.numFeasible = append(s.feasible[:0], n), 1
 	s.diagnosis.evaluated = 1
+	if len(c.extenders) > 0 {
+		if s.extend(c, nil); len(s.feasible) == 0 {
+			return s.scheduleAmong(c, tie)
+		}
+	}
 	return n
 }
 

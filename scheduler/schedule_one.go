@@ -26,6 +26,8 @@ type Result struct {
 	Evaluated, Feasible int32
 	// Attempts counts the pod's attempts, this one included.
 	Attempts int32
+	// Failed says that the attempt ended in an error of an extender, which FitError tells.
+	Failed bool
 
 	// Nominate says that status.nominatedNodeName is to become Nominated, which is zero when the
 	// field is to be cleared.
@@ -56,6 +58,12 @@ func (s *Scheduler) ScheduleOne(now model.Time, tie uint64) (r Result, ok bool) 
 		Evaluated: int32(s.diagnosis.evaluated),
 		Feasible:  int32(s.numFeasible),
 		Attempts:  p.attempts,
+	}
+	if s.failure != "" {
+		r.Failed, r.Nominate = true, true
+		s.queue.reject(id, 0, now)
+		s.nominate(id, 0)
+		return r, true
 	}
 	if n == nil {
 		s.postFilter(p.class, tie, tie, false)
@@ -112,14 +120,17 @@ func (s *Scheduler) schedule(c *class, tie uint64) *framework.NodeInfo {
 func (s *Scheduler) scheduleAmong(c *class, tie uint64) *framework.NodeInfo {
 	s.find(c, nil)
 	s.advance()
+	if len(c.extenders) > 0 {
+		s.extend(c, nil)
+	}
 	switch len(s.feasible) {
 	case 0:
 		return nil
 	case 1:
-		return s.feasible[0]
+		return s.cluster.NodesByID[s.feasible[0].ID]
 	}
 	s.prioritize(c, nil)
-	return s.selectHost(tie)
+	return s.cluster.NodesByID[s.selectHost(tie).ID]
 }
 
 // advance moves the place where the next search begins.
@@ -183,7 +194,7 @@ func (a *attempt) restrict(by framework.PluginID, names []string) {
 // begin begins a cycle for a pod of the class: PreFilter.
 func (s *Scheduler) begin(c *class) {
 	a := &s.attempt
-	*a = c.static
+	*a, s.failure = c.static, ""
 	s.cycle.Nodes = s.list()
 	s.cycle.NumNodes = len(s.cycle.Nodes)
 	for i, p := range c.globals {
@@ -285,8 +296,12 @@ func (s *Scheduler) runFilter(c *class, p *framework.Plugin, n *framework.NodeIn
 	return s.attempt.skipped.Has(p.ID) || p.Global.Filter(&s.cycle, &c.PodClass, n, &s.status)
 }
 
-// numFeasibleNodesToFind follows the function of that name upstream.
+// numFeasibleNodesToFind follows the function of that name upstream, and
+// findNodesThatPassFilters: without scores the first feasible node will do.
 func (s *Scheduler) numFeasibleNodesToFind(c *class, nodes int) int {
+	if len(c.profile.scores) == 0 && len(s.extenders) == 0 {
+		return min(nodes, 1)
+	}
 	if nodes < minFeasibleNodesToFind {
 		return nodes
 	}
@@ -308,6 +323,11 @@ func (s *Scheduler) prioritize(c *class, verdicts []*NodeVerdict) {
 	n := len(s.feasible)
 	s.totals = append(s.totals[:0], make([]int64, n)...)
 	s.scores = append(s.scores[:0], make([]int64, n)...)
+	if len(c.profile.scores) == 0 && len(s.extenders) == 0 {
+		for i := range s.totals {
+			s.totals[i] = 1
+		}
+	}
 	for _, p := range c.scores {
 		if !s.score(c, p, verdicts != nil) {
 			continue
@@ -319,6 +339,7 @@ func (s *Scheduler) prioritize(c *class, verdicts []*NodeVerdict) {
 			verdicts[i].score(p, s.raw[i], s.scores[i])
 		}
 	}
+	s.extendScores(c, verdicts)
 }
 
 // score fills s.scores with a plugin's normalized scores, and reports whether it scores at all. With

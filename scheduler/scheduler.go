@@ -18,6 +18,10 @@ type Scheduler struct {
 	// the class and one node.
 	profiles []*profile
 	globals  []*framework.Plugin
+	// extenders are asked in their order; failure is the error of one that failed the attempt.
+	extenders []framework.Extender
+	failure   string
+	bare      []*framework.NodeInfo
 
 	// pods is indexed by PodID, classes by TemplateID; nil where there is none.
 	pods    []podInfo
@@ -90,6 +94,8 @@ type class struct {
 	filters []*framework.Plugin
 	scores  []*framework.Plugin
 	globals []*framework.Plugin
+	// extenders are those that are asked about pods of the class.
+	extenders []framework.Extender
 	// reserves are the Globals that have a Reserve.
 	reserves []*framework.Global
 
@@ -205,6 +211,7 @@ func (s *Scheduler) compile(t *model.PodTemplate) *class {
 		}
 	}
 	c.split()
+	s.findExtenders(c)
 	return c
 }
 

@@ -105,6 +105,8 @@ type pod struct {
 	// could not place the pod.
 	seenVersion int64
 	failure     schedulingFailure
+	// schedulerError says that its next write about the pod is about an error.
+	schedulerError bool
 	// evictAt is the moment of the pending eviction for taints, Never when none is pending;
 	// evictGen is its generation.
 	evictAt  model.Time

@@ -5,7 +5,7 @@ import (
 	"podsim/model/kubelet"
 )
 
-// Runtime is the container runtime of the nodes: the only interface of the core. Do begins
+// Runtime is the container runtime of the nodes: besides the scheduler's extenders the only interface of the core. Do begins
 // what a pod's machine asks for; the answer comes back later as an event of the machine. The
 // simulated runtime draws how long it takes; a real one does it.
 type Runtime interface {

@@ -7,6 +7,7 @@ import (
 
 	"podsim/model"
 	"podsim/scheduler"
+	"podsim/scheduler/framework"
 )
 
 // scheduling is the state of the scheduler's driver.
@@ -38,6 +39,9 @@ func (c *Cluster) initScheduler() {
 	c.scheduler = scheduler.New(&c.state, config)
 	c.wakeAt = model.Never
 }
+
+// Extend makes the scheduler ask the extenders. It must be called before Begin.
+func (c *Cluster) Extend(extenders []framework.Extender) { c.scheduler.Extend(extenders) }
 
 // schedulerSees is a pod's change as the scheduler's informers see it (eventhandlers.go).
 func (c *Cluster) schedulerSees(id model.PodID, change model.ChangeType) {
@@ -173,7 +177,8 @@ func (c *Cluster) rejected(r *scheduler.Result) {
 	c.announceFailure(r.Pod, model.TextMessage(text))
 	renominated := r.Nominate && r.Nominated != o.Nominated
 	cond := &o.Status.Conditions[model.PodScheduled]
-	if !renominated && cond.Status == model.ConditionFalse && cond.Reason == model.ReasonUnschedulable && cond.Message.Text == text {
+	p.schedulerError = r.Failed
+	if !renominated && cond.Status == model.ConditionFalse && cond.Reason == p.unscheduledReason() && cond.Message.Text == text {
 		return
 	}
 	if p.renominated = renominated; renominated {
@@ -183,13 +188,20 @@ func (c *Cluster) rejected(r *scheduler.Result) {
 	c.at(at, evUnschedulable, r.Pod, 0, int32(text))
 }
 
+func (p *pod) unscheduledReason() model.Text {
+	if p.schedulerError {
+		return model.ReasonSchedulerError
+	}
+	return model.ReasonUnschedulable
+}
+
 // unschedulable is that write.
 func (c *Cluster) unschedulable(id model.PodID, text model.Text) {
 	o, p := &c.state.Pods[id], &c.pods[id]
 	if !p.exists || o.Node != 0 {
 		return
 	}
-	changed := o.Status.SetCondition(model.PodScheduled, model.ConditionFalse, model.ReasonUnschedulable, model.TextMessage(text), c.now)
+	changed := o.Status.SetCondition(model.PodScheduled, model.ConditionFalse, p.unscheduledReason(), model.TextMessage(text), c.now)
 	if p.renominated {
 		p.renominated = false
 		changed = changed || o.Nominated != p.nominated

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"podsim/extender"
 	"podsim/model"
 	"podsim/reports"
 	"podsim/scenarios"
@@ -100,6 +101,9 @@ func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := extend(cluster, sc); err != nil {
+		return err
+	}
 	current.cluster, current.seed = cluster, sc.Seed
 	info := reports.RunInfo{Scenario: sc.Name, Path: path, Seed: sc.Seed, Version: version(), Kubernetes: kubernetesVersion,
 		Start: sc.Start, Duration: sc.Duration}
@@ -141,6 +145,19 @@ func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
 	if stopped {
 		return failure{fmt.Errorf("interrupted at %s of %s; the record ends there", cluster.Now(), sc.Duration), exitFailed}
 	}
+	return nil
+}
+
+// extend lets the scheduler ask the extenders of its configuration.
+func extend(c *sim.Cluster, sc *model.Scenario) error {
+	if sc.Scheduler == nil || len(sc.Scheduler.Extenders) == 0 {
+		return nil
+	}
+	extenders, err := extender.New(sc.Scheduler.Extenders, c.State())
+	if err != nil {
+		return err
+	}
+	c.Extend(extenders)
 	return nil
 }
 

@@ -48,13 +48,15 @@ const (
 	ImageLocality
 	DefaultBinder
 	NodeDeclaredFeatures
+	// ExtenderPlugin stands for the extenders (pkg/scheduler/framework/types.go ExtenderName).
+	ExtenderPlugin
 	NumPlugins
 )
 
 var pluginNames = [NumPlugins]string{"SchedulingGates", "PrioritySort", "NodeName", "NodeUnschedulable", "TaintToleration",
 	"NodeAffinity", "NodePorts", "NodeResourcesFit", "VolumeRestrictions", "NodeVolumeLimits", "VolumeBinding", "VolumeZone",
 	"PodTopologySpread", "InterPodAffinity", "DynamicResources", "DefaultPreemption", "NodeResourcesBalancedAllocation",
-	"ImageLocality", "DefaultBinder", "NodeDeclaredFeatures"}
+	"ImageLocality", "DefaultBinder", "NodeDeclaredFeatures", "Extender"}
 
 // String is the plugin's name in a KubeSchedulerConfiguration.
 func (p PluginID) String() string { return pluginNames[p] }
