@@ -26,10 +26,8 @@ func (c *Cluster) mountVolumes(id model.PodID) {
 
 // populateVolumes is the round in which the populator sees the pod and the reconciler takes its
 // volumes as attached; in the next one it sets them up (reconciler_common.go mountOrAttachVolumes).
-// The populator leaves out a pod that is being terminated by then (desired_state_of_world_populator.go
-// findAndAddNewPods).
 func (c *Cluster) populateVolumes(id model.PodID) {
-	if !c.pods[id].machine.Terminating() {
+	if c.pods[id].machine.Populates() {
 		c.at(c.nodes[c.state.Pods[id].Node].loops.NextReconcile(c.now), evVolume, id, 0, allVolumes)
 	}
 }

@@ -82,6 +82,14 @@ func (p *Pod) lookAtVolumes() {
 	p.volumesLooked()
 }
 
+// Populates says that the populator takes in the pod's volumes when it finds the pod: it does not when
+// the pod is gone or its worker has begun to terminate it (volumemanager/populator findAndAddNewPods,
+// pod_workers.go acknowledgeTerminating).
+func (p *Pod) Populates() bool {
+	begun := p.work.busy && p.sync.kind != syncPod && p.sync.stage > beginning
+	return !p.config.removed && !begun && p.work.kind < terminatedPod
+}
+
 // volumeFailed is a volume that could not be set up. The reconciler tries again after a back-off,
 // whether a sync waits or not: even when the pod has stopped, as long as its object is there
 // (volumemanager/populator findAndRemoveDeletedPods).
