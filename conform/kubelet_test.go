@@ -91,8 +91,20 @@ func TestRandomKubelet(t *testing.T) {
 var jittered = flag.Int("jittered", 10, "compare this many random pods with jitter")
 
 func TestJitteredKubelet(t *testing.T) {
-	for _, recording := range randomPods(t)[:*jittered] {
-		results, err := conform.KubeletJittered(&recording)
+	allJitteredAgree(t, randomPods(t)[:*jittered])
+}
+
+// TestChanceKubelet has the pods for whose jittered traces there was no draw once.
+func TestChanceKubelet(t *testing.T) {
+	list, err := conform.ReadFile("testdata/kubelet-chance.jsonl.gz")
+	require.NoError(t, err)
+	require.NotEmpty(t, list)
+	allJitteredAgree(t, list)
+}
+
+func allJitteredAgree(t *testing.T, list []conform.Recording) {
+	for i := range list {
+		results, err := conform.KubeletJittered(&list[i])
 		require.NoError(t, err)
 		for _, r := range results {
 			assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
