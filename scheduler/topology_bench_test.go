@@ -15,6 +15,8 @@ var topologyPods = []struct {
 	name string
 	rule func(spec *v1.PodSpec, own *metav1.LabelSelector)
 }{
+	// A Service selects the pods of each app, so they have the default constraints.
+	{"default constraints", func(*v1.PodSpec, *metav1.LabelSelector) {}},
 	{"spread", func(spec *v1.PodSpec, own *metav1.LabelSelector) {
 		spec.TopologySpreadConstraints = []v1.TopologySpreadConstraint{
 			{MaxSkew: 1, TopologyKey: v1.LabelTopologyZone, WhenUnsatisfiable: v1.DoNotSchedule, LabelSelector: own},
@@ -78,6 +80,8 @@ func topologyChurn(nodes, apps int, rule func(*v1.PodSpec, *metav1.LabelSelector
 		p.Labels = map[string]string{"app": fmt.Sprintf("app%d", i)}
 		rule(&p.Spec, &metav1.LabelSelector{MatchLabels: p.Labels})
 		templates = append(templates, compile(state, p))
+		s.SetObject(&v1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: p.Labels["app"]},
+			Spec: v1.ServiceSpec{Selector: p.Labels}}, 0)
 	}
 	pods := 10 * nodes
 	of := func(id model.PodID) *model.PodTemplate { return templates[(int(id)+int(id)/nodes*7)%apps] }

@@ -407,8 +407,9 @@ func (s *Scheduler) findKnown(c *class, v *verdicts) {
 	if n > 0 {
 		at = s.nextStart % n
 	}
+	asks := s.nominator.total > 0 || s.filtersGlobally(c)
 	for range n {
-		if v.status[at] == fits && s.globalFilter(c, s.snapshot[at]) {
+		if v.status[at] == fits && (!asks || s.globalFilter(c, s.snapshot[at])) {
 			if len(s.feasible) == most {
 				return
 			}

@@ -20,7 +20,9 @@ import (
 // is ready to use.
 type TopologyCounts struct {
 	// nodes is indexed by NodeID.
-	nodes      []*NodeInfo
+	nodes []*NodeInfo
+	// present is 1 for the nodes that were there at the last change.
+	present    []int32
 	topologies []*Topology
 	extents    []*Extent
 	tallies    []*Tally
@@ -64,6 +66,10 @@ type Topology struct {
 	domains map[string]int32
 	// of is indexed by NodeID.
 	of []int32
+	// nodes are the numbers of nodes by domain, of those that are there; occupied is in how many
+	// domains there are some. Here a node without the label is in the domain of the empty value.
+	nodes    []int32
+	occupied int
 }
 
 // Domain is the domain of a node.
@@ -72,9 +78,32 @@ func (t *Topology) Domain(n *NodeInfo) int32 { return t.of[n.ID] }
 // NumDomains is one more than the highest domain.
 func (t *Topology) NumDomains() int { return len(t.domains) + 1 }
 
-func (t *Topology) place(n *NodeInfo) {
+// Occupied is in how many domains there are nodes. A node without the label is in the domain of the
+// empty value.
+func (t *Topology) Occupied() int { return t.occupied }
+
+func (t *Topology) place(n *NodeInfo, wasThere bool) {
 	t.of = reach(t.of, int(n.ID))
+	if wasThere {
+		t.count(t.of[n.ID], -1)
+	}
 	t.of[n.ID] = t.domain(n)
+	if n.Present {
+		t.count(t.of[n.ID], 1)
+	}
+}
+
+func (t *Topology) count(d int32, sign int32) {
+	d = max(d, EmptyDomain)
+	t.nodes = reach(t.nodes, int(d))
+	before := t.nodes[d]
+	t.nodes[d] += sign
+	switch {
+	case before == 0:
+		t.occupied++
+	case t.nodes[d] == 0:
+		t.occupied--
+	}
 }
 
 func (t *Topology) domain(n *NodeInfo) int32 {
@@ -295,7 +324,7 @@ func (t *TopologyCounts) Topology(key string) *Topology {
 	p := &Topology{key: key, domains: map[string]int32{"": EmptyDomain}}
 	for _, n := range t.nodes {
 		if n != nil {
-			p.place(n)
+			p.place(n, false)
 		}
 	}
 	t.topologies = append(t.topologies, p)
@@ -488,8 +517,13 @@ func (t *TopologyCounts) NodeChanged(n *NodeInfo) {
 		t.nodes = append(t.nodes, nil)
 	}
 	t.nodes[n.ID] = n
+	t.present = reach(t.present, int(n.ID))
 	for _, p := range t.topologies {
-		p.place(n)
+		p.place(n, t.present[n.ID] != 0)
+	}
+	t.present[n.ID] = 0
+	if n.Present {
+		t.present[n.ID] = 1
 	}
 	for _, e := range t.extents {
 		e.place(n)

@@ -77,8 +77,9 @@ type podTopologySpread struct {
 	cluster *framework.Cluster
 	// hard are the constraints that filter, soft those that score.
 	hard, soft []spreadConstraint
-	// requireAll says that a node without one of the topology keys is not scored.
-	requireAll bool
+	// ignoresSome says that a node without one of the topology keys is not scored, and that there is
+	// one.
+	ignoresSome bool
 	// weights are those of the soft constraints; seen marks domains with stamp.
 	weights []float64
 	seen    []uint64
@@ -411,12 +412,11 @@ func (pl *podTopologySpread) preScore(y *framework.Cycle, c *framework.PodClass,
 	if !pl.scores(y, c) {
 		return false
 	}
-	pl.requireAll = len(c.Template.Spec.TopologySpreadConstraints) > 0 || !pl.systemDefaulted
-	scored := 0
-	for _, n := range nodes {
-		if !pl.ignores(n) {
-			scored++
-		}
+	scored := len(nodes)
+	pl.ignoresSome = len(c.Template.Spec.TopologySpreadConstraints) > 0 || !pl.systemDefaulted
+	if pl.ignoresSome {
+		scored = pl.numScored(nodes)
+		pl.ignoresSome = scored < len(nodes)
 	}
 	pl.weights = pl.weights[:0]
 	for i := range pl.soft {
@@ -429,9 +429,19 @@ func (pl *podTopologySpread) preScore(y *framework.Cycle, c *framework.PodClass,
 	return true
 }
 
+func (pl *podTopologySpread) numScored(nodes []*framework.NodeInfo) int {
+	scored := 0
+	for _, n := range nodes {
+		if !pl.ignores(n) {
+			scored++
+		}
+	}
+	return scored
+}
+
 // ignores says that a node is not scored.
 func (pl *podTopologySpread) ignores(n *framework.NodeInfo) bool {
-	if !pl.requireAll {
+	if !pl.ignoresSome {
 		return false
 	}
 	for i := range pl.soft {
@@ -450,6 +460,9 @@ func (pl *podTopologySpread) numDomains(t *framework.Topology, nodes []*framewor
 	pl.stamp++
 	domains := 0
 	for _, n := range nodes {
+		if domains == t.Occupied() {
+			break
+		}
 		if pl.ignores(n) {
 			continue
 		}
