@@ -39,8 +39,8 @@ type TopologyCounts struct {
 }
 
 // MaxTallies is how many named tallies are kept; the one that was not used for the longest time makes
-// room. A guess: at 5,000 nodes they take up to 200 MB.
-const MaxTallies = 8192
+// room. A guess: at 5,000 nodes they take up to 100 MB.
+const MaxTallies = 4096
 
 type countedClass struct {
 	class *PodClass
