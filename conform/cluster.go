@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -23,6 +24,8 @@ type Cluster struct {
 	state *model.State
 	nodes map[string]model.NodeID
 	pods  map[string]model.PodID
+	// templates are shared by pods that differ in their names only.
+	templates map[string]*model.PodTemplate
 }
 
 // Load gives the objects of an input to a scheduler, all but the pending pod.
@@ -31,6 +34,8 @@ func Load(in *Input) (*Cluster, error) {
 		state: &model.State{Nodes: make([]model.Node, 1), Pods: make([]model.Pod, 1)},
 		nodes: map[string]model.NodeID{},
 		pods:  map[string]model.PodID{},
+
+		templates: map[string]*model.PodTemplate{},
 	}
 	config := scheduler.DefaultConfig()
 	if len(in.Config) > 0 {
@@ -40,7 +45,6 @@ func Load(in *Input) (*Cluster, error) {
 		}
 		config = scheduler.NewConfig(read.Configuration)
 	}
-	config.FirstOfTies = true
 	c.Scheduler = scheduler.New(c.state, config)
 	c.addObjects(in)
 	for _, n := range in.Nodes {
@@ -109,20 +113,38 @@ func namespaced(o metav1.Object) bool {
 	return true
 }
 
-// AddNode adds a node. The first node that has an image says how big it is, as in the
-// scheduler's cache.
+// AddNode adds a node.
 func (c *Cluster) AddNode(o *v1.Node) error {
-	if _, ok := c.nodes[o.Name]; ok {
+	id := c.node(o.Name)
+	if n := c.Scheduler.Node(id); n != nil && n.Present {
 		return fmt.Errorf("node %s is there twice", o.Name)
 	}
+	c.setNode(id, o)
+	c.Scheduler.AddNode(&c.state.Nodes[id], 0)
+	return nil
+}
+
+// UpdateNode takes over a change of a node.
+func (c *Cluster) UpdateNode(o *v1.Node) {
+	id := c.node(o.Name)
+	c.setNode(id, o)
+	c.Scheduler.UpdateNode(&c.state.Nodes[id], 0)
+}
+
+// DeleteNode takes a node away. Its pods are still there.
+func (c *Cluster) DeleteNode(name string) { c.Scheduler.RemoveNode(c.node(name), 0) }
+
+// setNode takes over a node object. The first node that has an image says how big it is, as in the
+// scheduler's cache.
+func (c *Cluster) setNode(id model.NodeID, o *v1.Node) {
 	o = o.DeepCopy()
 	model.DefaultNode(o)
-	id := c.node(o.Name)
 	n := &c.state.Nodes[id]
 	n.Labels = o.Labels
 	n.Allocatable = model.ResourcesOf(o.Status.Allocatable)
 	n.Unschedulable, n.Taints = o.Spec.Unschedulable, o.Spec.Taints
 	n.DeclaredFeatures = o.Status.DeclaredFeatures
+	n.Images = nil
 	for _, image := range o.Status.Images {
 		for _, name := range image.Names {
 			id := c.state.Image(name)
@@ -132,8 +154,6 @@ func (c *Cluster) AddNode(o *v1.Node) error {
 			n.Images = append(n.Images, model.NodeImage{Image: id})
 		}
 	}
-	c.Scheduler.AddNode(n, 0)
-	return nil
 }
 
 // node is the id of a node, a new one when the name is new, zero for no name.
@@ -159,11 +179,15 @@ func (c *Cluster) AddPod(o *v1.Pod) error {
 	if o.Spec.NodeName == "" && o.Status.NominatedNodeName == "" {
 		return nil
 	}
-	id, err := c.pod(o)
+	// It may share the template of a pod that has no node yet.
+	unbound := o.DeepCopy()
+	unbound.Spec.NodeName = ""
+	id, err := c.pod(unbound)
 	if err != nil {
 		return err
 	}
 	p := &c.state.Pods[id]
+	p.Node = c.node(o.Spec.NodeName)
 	if p.Node == 0 {
 		c.Scheduler.AddNominatedPod(id, p.Template)
 	} else {
@@ -211,7 +235,16 @@ func started(o *v1.Pod) model.Time {
 func (c *Cluster) compile(o *v1.Pod) *model.PodTemplate {
 	o = o.DeepCopy()
 	model.DefaultPod(o)
-	return c.state.Compile(namespace(o), o.Labels, o.Annotations, &o.Spec)
+	key, err := json.Marshal([]any{namespace(o), o.Labels, o.Annotations, &o.Spec})
+	if err != nil {
+		panic(err)
+	}
+	t, ok := c.templates[string(key)]
+	if !ok {
+		t = c.state.Compile(namespace(o), o.Labels, o.Annotations, &o.Spec)
+		c.templates[string(key)] = t
+	}
+	return t
 }
 
 func namespace(o *v1.Pod) string {
@@ -223,28 +256,44 @@ func namespace(o *v1.Pod) string {
 
 func podName(o *v1.Pod) string { return namespace(o) + "/" + o.Name }
 
-// Schedule is what the scheduling cycle decides about a pod, which is then on that node: the node's
-// name, empty when there is none, and the number of nodes that were looked at. Scheduling gates
-// do not count.
-func (c *Cluster) Schedule(o *v1.Pod) (node string, evaluated int, err error) {
+// Attempt is what a scheduling cycle decided.
+type Attempt struct {
+	// Node is empty when no node can take the pod, and FitError says why.
+	Node     string
+	FitError string
+	// Evaluated is the number of nodes that the cycle looked at.
+	Evaluated int
+}
+
+// Schedule is what the scheduling cycle decides about a pod, which then counts on that node. tie
+// draws one of the best nodes: the first of them is 0. Scheduling gates do not count.
+func (c *Cluster) Schedule(o *v1.Pod, tie uint64) (Attempt, error) {
 	o = o.DeepCopy()
 	o.Spec.SchedulingGates = nil
 	id, err := c.pod(o)
 	if err != nil {
-		return "", 0, err
+		return Attempt{}, err
 	}
 	c.Scheduler.Add(id, c.state.Pods[id].Template, 0)
 	c.Scheduler.SetController(id, c.seen(o).Controller)
-	r, ok := c.Scheduler.ScheduleOne(0, 0)
+	r, ok := c.Scheduler.ScheduleOne(0, tie)
 	if !ok || r.Pod != id {
-		return "", 0, fmt.Errorf("pod %s is not the next to be scheduled", podName(o))
+		return Attempt{}, fmt.Errorf("pod %s is not the next to be scheduled", podName(o))
 	}
 	if r.Node == 0 {
+		a := Attempt{FitError: c.Scheduler.FitError(), Evaluated: int(r.Evaluated)}
 		c.Scheduler.DeletePending(id, 0)
 		delete(c.pods, podName(o))
-		return "", int(r.Evaluated), nil
+		return a, nil
 	}
-	return c.state.Nodes[r.Node].Name, int(r.Evaluated), nil
+	return Attempt{Node: c.state.Nodes[r.Node].Name, Evaluated: int(r.Evaluated)}, nil
+}
+
+// Bind says that a pod that Schedule placed is bound, to the node of its spec.nodeName.
+func (c *Cluster) Bind(o *v1.Pod) {
+	p := &c.state.Pods[c.pods[podName(o)]]
+	p.Node = c.node(o.Spec.NodeName)
+	c.Scheduler.AssignedPodAdded(p.ID, p.Template, p.Node, 0)
 }
 
 // Explain is what podsim says of a pod: of all nodes, without sampling.
@@ -340,10 +389,11 @@ func Decide(in *Input) *Decision {
 	}
 	d := c.Explain(in.Pending)
 	if len(d.Feasible) > 0 {
-		d.Node, d.Evaluated, err = c.Schedule(in.Pending)
+		a, err := c.Schedule(in.Pending, 0)
 		if err != nil {
 			d.Error = err.Error()
 		}
+		d.Node, d.Evaluated = a.Node, a.Evaluated
 	}
 	c.Scheduler.Check()
 	return d

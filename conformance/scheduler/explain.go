@@ -103,9 +103,9 @@ func (r *Real) Ties(p *v1.Pod, c Choice) ([]string, error) {
 		return nil, err
 	}
 	e := explanation{Real: r, pod: p, state: framework.NewCycleState(), statuses: framework.NewDefaultNodeToStatus()}
-	from := slices.Concat(all[c.Start:], all[:c.Start])
-	e.all = from
-	e.filter(from[:min(c.Evaluated, len(from))])
+	e.all = all
+	e.start, e.most = c.Start, c.Evaluated
+	e.filter(all)
 	if len(e.feasible) <= 1 {
 		return e.Feasible, nil
 	}
@@ -125,6 +125,8 @@ type explanation struct {
 	state    fwk.CycleState
 	statuses *framework.NodeToStatus
 	feasible []fwk.NodeInfo
+	// start and most, unless 0, are where to begin and how many nodes to look at.
+	start, most int
 }
 
 // filter runs the filters on the given nodes, or those of them that PreFilter leaves.
@@ -144,6 +146,10 @@ func (e *explanation) filter(nodes []fwk.NodeInfo) {
 		}
 		reason := fmt.Sprintf("node(s) didn't satisfy plugin(s) %v", rejecting.UnsortedList())
 		e.statuses.SetAbsentNodesStatus(fwk.NewStatus(fwk.UnschedulableAndUnresolvable, reason))
+	}
+	if e.most > 0 {
+		start := e.start % len(nodes)
+		nodes = slices.Concat(nodes[start:], nodes[:start])[:e.most]
 	}
 	e.Infeasible = map[string]conform.Rejection{}
 	for _, n := range nodes {

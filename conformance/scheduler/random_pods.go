@@ -60,6 +60,9 @@ func (d *random) pending(full bool) *v1.Pod {
 	if d.on["gates"] && d.chance(2) {
 		p.Spec.SchedulingGates = []v1.PodSchedulingGate{{Name: "example.com/wait"}}
 	}
+	if d.on["node name"] {
+		p.Spec.NodeName = pick(d, d.in.Nodes...).Name
+	}
 	if d.on["never preempt"] {
 		never := v1.PreemptNever
 		p.Spec.PreemptionPolicy = &never

@@ -201,6 +201,21 @@ func (r *Real) AddPod(p *v1.Pod) error {
 	return r.informers.Core().V1().Pods().Informer().GetIndexer().Add(p)
 }
 
+// UpdateNode takes over a change of a node, which is a new object.
+func (r *Real) UpdateNode(before, n *v1.Node) error {
+	defaults.SetObjectDefaults_Node(n)
+	r.scheduler.Cache.UpdateNode(klog.FromContext(r.ctx), before, n)
+	return r.informers.Core().V1().Nodes().Informer().GetIndexer().Update(n)
+}
+
+// DeleteNode takes a node away. Its pods are still there.
+func (r *Real) DeleteNode(n *v1.Node) error {
+	if err := r.scheduler.Cache.RemoveNode(klog.FromContext(r.ctx), n); err != nil {
+		return err
+	}
+	return r.informers.Core().V1().Nodes().Informer().GetIndexer().Delete(n)
+}
+
 // DeletePod takes a pod off its node.
 func (r *Real) DeletePod(p *v1.Pod) error {
 	if err := r.scheduler.Cache.RemovePod(klog.FromContext(r.ctx), p); err != nil {
