@@ -16,7 +16,6 @@ import (
 	kubernetesscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
-	fwk "k8s.io/kube-scheduler/framework"
 	defaults "k8s.io/kubernetes/pkg/apis/core/v1"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
@@ -186,19 +185,18 @@ func (r *Real) AddPod(p *v1.Pod) error {
 	if p.Status.Phase == v1.PodSucceeded || p.Status.Phase == v1.PodFailed {
 		return nil
 	}
-	logger := klog.FromContext(r.ctx)
-	if p.Spec.NodeName != "" {
-		if err := r.scheduler.Cache.AddPod(logger, p); err != nil {
-			return err
-		}
-	} else if p.Status.NominatedNodeName != "" {
-		info, err := framework.NewPodInfo(p)
-		if err != nil {
-			return err
-		}
-		r.framework.AddNominatedPod(logger, info, &fwk.NominatingInfo{NominatingMode: fwk.ModeOverride, NominatedNodeName: p.Status.NominatedNodeName})
+	if err := r.informers.Core().V1().Pods().Informer().GetIndexer().Add(p); err != nil {
+		return err
 	}
-	return r.informers.Core().V1().Pods().Informer().GetIndexer().Add(p)
+	if p.Spec.NodeName != "" {
+		return r.scheduler.Cache.AddPod(klog.FromContext(r.ctx), p)
+	}
+	if p.Status.NominatedNodeName != "" {
+		// Only a pod that is in the queue counts with all it has where it is nominated to
+		// (backend/queue/scheduling_queue.go nominatedPodToInfo).
+		r.scheduler.SchedulingQueue.Add(r.ctx, p)
+	}
+	return nil
 }
 
 // UpdateNode takes over a change of a node, which is a new object.

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"reflect"
 	"flag"
 	"fmt"
 	"math/bits"
@@ -133,9 +132,6 @@ func (s *sequence) place() error {
 	}
 	got, err := s.podsim.Schedule(p, tie(slices.Index(ties, want.Node), len(ties)))
 	require.NoError(s.t, err)
-	if debugSteps {
-		fmt.Println(s.steps, p.Name, want, got, reflect.ValueOf(s.podsim.Scheduler).Elem().FieldByName("nextStart").Int(), s.real.nextStart())
-	}
 	if err := s.compare(want, got, ties); err != nil {
 		return fmt.Errorf("%s/%s: %w", p.Namespace, p.Name, err)
 	}
@@ -241,5 +237,3 @@ func (s *sequence) replaceNode() error {
 	}
 	return s.real.AddNode(n)
 }
-
-var debugSteps = false
