@@ -275,7 +275,7 @@ func (c *Cluster) Schedule(o *v1.Pod, tie uint64) (Attempt, error) {
 		return Attempt{}, err
 	}
 	c.Scheduler.Add(id, c.state.Pods[id].Template, 0)
-	c.Scheduler.SetController(id, c.seen(o).Controller)
+	c.Scheduler.SetController(id, controller(o))
 	r, ok := c.Scheduler.ScheduleOne(0, tie)
 	if !ok || r.Pod != id {
 		return Attempt{}, fmt.Errorf("pod %s is not the next to be scheduled", podName(o))
@@ -350,10 +350,15 @@ func (c *Cluster) podNames(ids []model.PodID) []string {
 // seen is a pod that has no node as plugins see it.
 func (c *Cluster) seen(o *v1.Pod) framework.Pod {
 	p := framework.Pod{Name: o.Name, Nominated: c.node(o.Status.NominatedNodeName), Started: started(o), Deleting: o.DeletionTimestamp != nil}
-	if owner := metav1.GetControllerOf(o); owner != nil {
-		p.Controller = framework.Controller{Kind: owner.Kind, Name: owner.Name}
-	}
+	p.Controller = controller(o)
 	return p
+}
+
+func controller(o *v1.Pod) framework.Controller {
+	if owner := metav1.GetControllerOf(o); owner != nil {
+		return framework.Controller{Kind: owner.Kind, Name: owner.Name}
+	}
+	return framework.Controller{}
 }
 
 func (d *Decision) addVerdict(v *scheduler.NodeVerdict, node string) {
