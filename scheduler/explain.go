@@ -83,6 +83,9 @@ func (s *Scheduler) Explain(p framework.Pod, t *model.PodTemplate) Explanation {
 	x.Restricted = a.nodeNames != nil
 	if a.rejected {
 		x.Rejected = &Rejection{a.rejectedBy.String(), a.code, []string{a.reason}}
+		if a.conflict {
+			x.Rejected.Plugin = ""
+		}
 	}
 	if len(s.feasible) == 0 {
 		if s.diagnosis.numNodes == 0 || s.failure != "" {

@@ -184,7 +184,9 @@ func (a *attempt) restrict(by framework.PluginID, names []string) {
 		return
 	}
 	a.rejected, a.rejectedBy, a.code = true, by, framework.UnschedulableAndUnresolvable
-	if plugins := a.restricted.Names(); len(plugins) == 1 {
+	plugins := a.restricted.Names()
+	a.conflict = len(plugins) > 1
+	if len(plugins) == 1 {
 		a.reason = "node(s) didn't satisfy plugin " + plugins[0]
 	} else {
 		a.reason = fmt.Sprintf("node(s) didn't satisfy plugin(s) [%s] simultaneously", strings.Join(plugins, " "))
@@ -254,6 +256,12 @@ func (s *Scheduler) find(c *class, verdicts *[]NodeVerdict) {
 	if len(nodes) > 0 {
 		at = s.nextStart % len(nodes)
 	}
+	s.search(c, nodes, at, most, verdicts)
+	s.diagnoseNominated(c, nodes, at)
+}
+
+// search looks at nodes from at on, round the list.
+func (s *Scheduler) search(c *class, nodes []*framework.NodeInfo, at, most int, verdicts *[]NodeVerdict) {
 	for range nodes {
 		n := nodes[at]
 		if at++; at == len(nodes) {
@@ -273,6 +281,22 @@ func (s *Scheduler) find(c *class, verdicts *[]NodeVerdict) {
 		if verdicts != nil {
 			*verdicts = append(*verdicts, s.verdict(n, fits))
 		}
+	}
+}
+
+// diagnoseNominated counts the node that the pod is nominated to, which was tried before all others
+// and did not fit, when the search from start on did not come to it. Upstream adds the plugin that
+// rejected it to those of which the message says that they left some nodes only.
+func (s *Scheduler) diagnoseNominated(c *class, nodes []*framework.NodeInfo, start int) {
+	n := s.nominatedNode()
+	if n == nil || s.filterWithNominated(c, n) {
+		return
+	}
+	s.diagnosis.attempt.restricted |= s.status.Plugin.Set()
+	i := slices.Index(nodes, n)
+	if i < 0 || (i-start+len(nodes))%len(nodes) >= s.diagnosis.evaluated {
+		s.diagnosis.add(n, &s.status)
+		s.diagnosis.evaluated++
 	}
 }
 

@@ -130,8 +130,10 @@ type attempt struct {
 	// rejected: no node can take the pod. By which plugin, with which code and message.
 	rejected   bool
 	rejectedBy framework.PluginID
-	code       framework.Code
-	reason     string
+	// conflict says that several plugins left no node only together: upstream names none then.
+	conflict bool
+	code     framework.Code
+	reason   string
 	// rejectors are the plugins that are remembered as those that rejected the pod.
 	rejectors framework.PluginSet
 	// nodeNames are the only nodes that are left, nil for all; restricted by these plugins.

@@ -22,9 +22,9 @@ var (
 	dump    = flag.String("dump", "", "file .jsonl or .jsonl.gz for the cases that differ, for podsim conform scheduler")
 )
 
-// notYet are the features that podsim does not have: random clusters are drawn without them.
-var notYet = []string{"priorities", "volumes", "inline volumes", "csi limits", "capacity", "nominated",
-	"strategy", "ignored resources", "balanced resources", "added affinity", "hard affinity weight", "default constraints", "weights", "disabled plugins", "percentage"}
+// notYet are the features that podsim does not have: random clusters are drawn without them. Devices
+// (DynamicResources) are not drawn at all.
+var notYet []string
 
 func TestMain(m *testing.M) {
 	flag.Parse()

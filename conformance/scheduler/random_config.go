@@ -137,7 +137,8 @@ func (d *random) plugins() map[string]any {
 		}
 		plugins["score"] = map[string]any{"enabled": enabled, "disabled": disabled}
 	}
-	if d.on["disabled plugins"] {
+	// A plugin that has a weight and no preScore is refused by podsim: every pod would fail.
+	if d.on["disabled plugins"] && !d.on["weights"] {
 		switch name := pick(d, append(scoring, "NodePorts", "NodeUnschedulable")...); d.IntN(4) {
 		case 0:
 			plugins["multiPoint"] = map[string]any{"disabled": []any{map[string]any{"name": name}}}

@@ -102,7 +102,7 @@ func (d *random) pod(name string, full, pending bool) *v1.Pod {
 	if pending || d.on["existing terms"] && d.chance(3) {
 		d.podAffinity(p)
 	}
-	d.volumes(p)
+	d.volumes(p, pending)
 	return p
 }
 

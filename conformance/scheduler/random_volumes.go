@@ -174,10 +174,10 @@ func (d *random) capacities() {
 }
 
 // volumes gives a pod volumes.
-func (d *random) volumes(p *v1.Pod) {
+func (d *random) volumes(p *v1.Pod, pending bool) {
 	if len(d.in.PersistentVolumeClaims) > 0 && d.chance(2) {
 		for i := range 1 + d.IntN(2) {
-			d.claimVolume(p, fmt.Sprintf("v%d", i))
+			d.claimVolume(p, fmt.Sprintf("v%d", i), pending)
 		}
 	}
 	if d.on["inline volumes"] && d.chance(2) {
@@ -185,7 +185,7 @@ func (d *random) volumes(p *v1.Pod) {
 	}
 }
 
-func (d *random) claimVolume(p *v1.Pod, name string) {
+func (d *random) claimVolume(p *v1.Pod, name string, pending bool) {
 	c := pick(d, d.in.PersistentVolumeClaims[:d.claims]...)
 	claim := c.Name
 	if c.Namespace == p.Namespace || d.chance(10) {
@@ -205,7 +205,8 @@ func (d *random) claimVolume(p *v1.Pod, name string) {
 	of := c.DeepCopy()
 	of.Name, of.Namespace = p.Name+"-"+name, p.Namespace
 	of.UID, of.Spec.VolumeName, of.Annotations, of.Status.Phase = types.UID(of.Name), "", nil, v1.ClaimPending
-	if !d.chance(6) {
+	// A claim of somebody else is an error wherever the pod is, so only a pending pod may have one.
+	if !pending || !d.chance(6) {
 		yes := true
 		of.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: p.Name, UID: p.UID, Controller: &yes}}
 	}
