@@ -146,3 +146,65 @@ func BenchmarkMixedBacklog(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(attempts), "ns/attempt")
 }
+
+// BenchmarkPreemption is a full cluster of pods of low priority: a pod of high priority comes, its
+// victims go, it is placed, it goes and pods of low priority come again.
+func BenchmarkPreemption(b *testing.B) {
+	for _, nodes := range []int{1000, 5000} {
+		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
+			s, low := full(nodes)
+			p := pod("1500m", "1Gi")
+			p.Spec.Priority = new(int32)
+			*p.Spec.Priority = 1000
+			high := compile(s.state, p)
+			preemptor := model.PodID(10*nodes + 1)
+			tie, now := uint64(0), model.Time(0)
+			var victims []model.PodID
+			b.ReportAllocs()
+			for b.Loop() {
+				tie += 0x9e3779b97f4a7c15
+				now += 20 * model.Second
+				s.Add(preemptor, high, now)
+				r, _ := s.ScheduleOne(now, tie)
+				if len(r.Victims) == 0 {
+					b.Fatal(s.FitError())
+				}
+				victims = append(victims[:0], r.Victims...)
+				s.state.Pods[preemptor].Nominated = r.Nominated
+				s.UpdatePending(preemptor, high, now)
+				s.PreemptionDone(preemptor)
+				for _, id := range victims {
+					s.AssignedPodDeleted(id, now)
+				}
+				now += 20 * model.Second
+				if r, _ = s.ScheduleOne(now, tie); r.Pod != preemptor || r.Node == 0 {
+					b.Fatal(r, s.FitError())
+				}
+				s.AssignedPodDeleted(preemptor, now)
+				s.state.Pods[preemptor].Nominated = 0
+				for _, id := range victims {
+					s.Add(id, low, now)
+					s.ScheduleOne(now, tie)
+				}
+			}
+		})
+	}
+}
+
+// full is a cluster whose nodes have ten pods each, and no room for another.
+func full(nodes int) (*Scheduler, *model.PodTemplate) {
+	state := &model.State{Nodes: make([]model.Node, 1), Pods: make([]model.Pod, 10*nodes+3)}
+	s := New(state, DefaultConfig())
+	for i := range nodes {
+		id := addNode(state, node(fmt.Sprintf("n%04d", i), "10", "128Gi", nil))
+		s.AddNode(&state.Nodes[id], 0)
+	}
+	low := compile(state, pod("1", "1Gi"))
+	for i := range 10 * nodes {
+		id := model.PodID(i + 1)
+		state.Pods[id].Status.StartTime = model.Time(i)
+		s.Add(id, low, 0)
+		s.ScheduleOne(0, uint64(i)*0x9e3779b97f4a7c15)
+	}
+	return s, low
+}

@@ -27,6 +27,7 @@ type diagnosis struct {
 	// nodes; those that known rejected are added when they are asked for.
 	numResolvable int
 	resolvable    []*framework.NodeInfo
+	sorted        bool
 	known         *verdicts
 	// failed are the nodes that extenders turned down.
 	failed []framework.FailedNode
@@ -41,6 +42,7 @@ func (d *diagnosis) start(c *class, a *attempt, numNodes int, changes uint64) {
 		d.rejectors = 0
 	}
 	d.numResolvable, d.resolvable, d.known = 0, d.resolvable[:0], nil
+	d.sorted = false
 	d.failed = d.failed[:0]
 	clear(d.reasons)
 }

@@ -53,7 +53,7 @@ func (s *Scheduler) scheduleNominated(c *class, tie uint64) *framework.NodeInfo 
 	s.diagnosis.start(c, &s.attempt, s.cycle.NumNodes, s.changes)
 	n := s.nominatedNode()
 	if s.attempt.rejected || n == nil || !s.filterWithNominated(c, n) {
-		return s.scheduleAmong(c, tie)
+		return s.scheduleElsewhere(c, tie)
 	}
 	s.feasible, s.numFeasible = append(s.feasible[:0], n), 1
 	s.diagnosis.evaluated = 1
@@ -63,6 +63,25 @@ func (s *Scheduler) scheduleNominated(c *class, tie uint64) *framework.NodeInfo 
 		}
 	}
 	return n
+}
+
+// scheduleElsewhere is schedule for a pod that does not fit on the node to which it is nominated. What
+// is known of that node is of pods to which it must leave the place; so it is judged anew, for this
+// pod and then for others.
+func (s *Scheduler) scheduleElsewhere(c *class, tie uint64) *framework.NodeInfo {
+	id := s.cycle.Pod.ID
+	if int(id) >= len(s.pods) || s.pods[id].nominated == 0 {
+		return s.scheduleAmong(c, tie)
+	}
+	n := s.node(s.pods[id].nominated)
+	s.touch(n)
+	v := s.judged(c)
+	s.touch(n)
+	s.diagnosis.changes = s.changes
+	if v == nil {
+		return s.scheduleAmong(c, tie)
+	}
+	return s.scheduleKnown(c, v, tie)
 }
 
 // nominatedTo are the pods nominated to a node.

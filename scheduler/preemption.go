@@ -232,10 +232,12 @@ func (s *Scheduler) dryRunPreemption(c *class, nodes []*framework.NodeInfo, offs
 	p.candidates = append(p.candidates, p.violating...)
 }
 
-// count counts a node that is no candidate.
-func (p *preemption) count(reasons ...framework.ReasonID) {
-	p.nodes++
-	p.reasons = count(p.reasons, reasons, 1)
+// count counts a node that is no candidate, one for which there are reasons.
+func (p *preemption) count(reasons []framework.ReasonID) {
+	if len(reasons) > 0 {
+		p.nodes++
+		p.reasons = count(p.reasons, reasons, 1)
+	}
 }
 
 // countAll counts a number of nodes that are no candidates for the same reason.
@@ -244,14 +246,58 @@ func (p *preemption) countAll(reason framework.ReasonID, nodes int) {
 	p.reasons = count(p.reasons, []framework.ReasonID{reason}, int32(nodes))
 }
 
-// selectVictimsOnNode finds the least important pods that must leave a node for a pod of the class
-// (default_preemption.go SelectVictimsOnNode). ok is false when it does not help that all of
-// lower priority leave.
+// selectVictimsOnNode finds the least important pods that must leave a node for a pod of the class.
+// ok is false when it does not help that all of lower priority leave. What it finds is kept until
+// the node or its pods change, where nothing else has a say.
 func (s *Scheduler) selectVictimsOnNode(c *class, n *framework.NodeInfo) (k candidate, ok bool) {
 	p := &s.preemption
+	kept := s.keptDryRun(c, n)
+	if kept == nil || kept.generation != n.Generation+1 {
+		var why []framework.ReasonID
+		if k, why = s.dryRun(c, n); kept != nil {
+			kept.generation = n.Generation + 1
+			kept.why = append(kept.why[:0], why...)
+			kept.victims = append(kept.victims[:0], p.victims[k.first:k.end]...)
+		}
+		p.count(why)
+		return k, len(why) == 0
+	}
+	k = candidate{node: n, first: int32(len(p.victims))}
+	p.victims = append(p.victims, kept.victims...)
+	k.end = int32(len(p.victims))
+	p.count(kept.why)
+	return k, len(kept.why) == 0
+}
+
+// keptDryRun is a dry run of preemption on one node, with the outcome of dryRun. It holds when
+// generation is one more than the node's.
+type keptDryRun struct {
+	generation uint64
+	why        []framework.ReasonID
+	victims    []victim
+}
+
+// keptDryRun is where the dry run on a node is kept for a class; nil when more than the class and
+// the node has a say: budgets, nominated pods, plugins that look further.
+func (s *Scheduler) keptDryRun(c *class, n *framework.NodeInfo) *keptDryRun {
+	v := c.verdicts
+	if v == nil || len(s.budgets.list) > 0 || len(s.nominatedTo(n.ID)) > 0 || s.filtersGlobally(c) {
+		return nil
+	}
+	for len(v.dryRuns) <= int(n.ID) {
+		v.dryRuns = append(v.dryRuns, keptDryRun{})
+	}
+	return &v.dryRuns[n.ID]
+}
+
+var noVictims = []framework.ReasonID{framework.ReasonNoVictims}
+
+// dryRun follows default_preemption.go SelectVictimsOnNode; why is empty for a candidate.
+func (s *Scheduler) dryRun(c *class, n *framework.NodeInfo) (k candidate, why []framework.ReasonID) {
+	p := &s.preemption
+	k = candidate{node: n, first: int32(len(p.victims)), end: int32(len(p.victims))}
 	if !s.potentialVictims(c, n) {
-		p.count(framework.ReasonNoVictims)
-		return k, false
+		return k, noVictims
 	}
 	p.node.CopyFrom(n)
 	s.save(c)
@@ -259,13 +305,11 @@ func (s *Scheduler) selectVictimsOnNode(c *class, n *framework.NodeInfo) (k cand
 		s.removeVictim(c, v)
 	}
 	if !s.filterWithNominated(c, &p.node) {
-		p.count(s.status.Reasons...)
 		s.restore(c)
-		return k, false
+		return k, s.status.Reasons
 	}
 	slices.SortFunc(p.potential, victim.compare)
 	some := s.markViolating()
-	k = candidate{node: n, first: int32(len(p.victims))}
 	for _, violates := range [...]bool{true, false} {
 		for _, v := range p.potential {
 			if v.violates == violates && !s.reprieve(c, v) {
@@ -281,7 +325,7 @@ func (s *Scheduler) selectVictimsOnNode(c *class, n *framework.NodeInfo) (k cand
 	if some {
 		slices.SortFunc(p.victims[k.first:k.end], victim.compare)
 	}
-	return k, true
+	return k, nil
 }
 
 // potentialVictims lists the pods of lower priority on a node, and reports whether there are any.

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"fmt"
 	"math/rand"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,9 +24,11 @@ type twins struct {
 	pods       []model.PodID
 	placed     []model.PodID
 	now        model.Time
+	victims    int
 }
 
 func TestVerdictsAreExact(t *testing.T) {
+	victims := 0
 	for seed := range int64(60) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			w := newTwins(t, seed)
@@ -33,8 +36,10 @@ func TestVerdictsAreExact(t *testing.T) {
 				w.step()
 			}
 			w.fast.Check()
+			victims += w.victims
 		})
 	}
+	require.Greater(t, victims, 100)
 }
 
 func newTwins(t *testing.T, seed int64) *twins {
@@ -174,12 +179,34 @@ func (w *twins) schedule() bool {
 	}
 	if want.Node == 0 {
 		require.Equal(w, w.slow.FitError(), w.fast.FitError())
+		w.preempt(want)
 		return true
 	}
 	w.placed = append(w.placed, got.Pod)
 	t := w.fast.pods[got.Pod].class.Template
 	w.both(func(s *Scheduler) { s.AssignedPodAdded(got.Pod, t, got.Node, w.now) })
 	return true
+}
+
+// preempt nominates a pod, and deletes its victims more often than not.
+func (w *twins) preempt(r Result) {
+	if !r.Nominate {
+		return
+	}
+	w.state.Pods[r.Pod].Nominated = r.Nominated
+	t, victims := w.fast.pods[r.Pod].class.Template, slices.Clone(r.Victims)
+	w.both(func(s *Scheduler) {
+		s.UpdatePending(r.Pod, t, w.now)
+		s.PreemptionDone(r.Pod)
+	})
+	for _, id := range victims {
+		if w.Intn(4) == 0 {
+			continue
+		}
+		w.placed = slices.DeleteFunc(w.placed, func(p model.PodID) bool { return p == id })
+		w.both(func(s *Scheduler) { s.AssignedPodDeleted(id, w.now) })
+		w.victims++
+	}
 }
 
 // changeNode changes a property of a node.

@@ -38,6 +38,8 @@ type verdicts struct {
 	// counts are the numbers of nodes by status.
 	counts []int32
 	tree   scoreTree
+	// dryRuns are those of preemption, by NodeID.
+	dryRuns []keptDryRun
 }
 
 // statusID numbers the distinct statuses of a run.
@@ -385,6 +387,7 @@ func (s *Scheduler) diagnoseKnown(v *verdicts) {
 func (s *Scheduler) resolvableNodes() []*framework.NodeInfo {
 	d := &s.diagnosis
 	if d.known != nil {
+		d.sorted = len(d.resolvable) == 0
 		for at, id := range d.known.status {
 			if id != fits && s.statuses.list[id].Code == framework.Unschedulable {
 				d.resolvable = append(d.resolvable, s.snapshot[at])
@@ -392,9 +395,11 @@ func (s *Scheduler) resolvableNodes() []*framework.NodeInfo {
 		}
 		d.known = nil
 	}
-	slices.SortFunc(d.resolvable, func(a, b *framework.NodeInfo) int {
-		return cmp.Compare(s.positions[a.ID], s.positions[b.ID])
-	})
+	before := func(a, b *framework.NodeInfo) int { return cmp.Compare(s.positions[a.ID], s.positions[b.ID]) }
+	if !d.sorted {
+		slices.SortFunc(d.resolvable, before)
+	}
+	d.sorted = true
 	return d.resolvable
 }
 
