@@ -88,7 +88,7 @@ func (s *Scheduler) Explain(p framework.Pod, t *model.PodTemplate) Explanation {
 		}
 	}
 	if len(s.feasible) == 0 {
-		if s.diagnosis.numNodes == 0 || s.failure != "" {
+		if s.diagnosis.numNodes == 0 || s.failure != "" && len(c.extenders) > 0 {
 			x.FilterMessage = s.FitError()
 			return x
 		}
@@ -102,6 +102,9 @@ func (s *Scheduler) Explain(p framework.Pod, t *model.PodTemplate) Explanation {
 		if x.Verdicts[i].Rejected == nil {
 			feasible = append(feasible, &x.Verdicts[i])
 		}
+	}
+	if s.failure != "" {
+		x.FilterMessage = s.FitError()
 	}
 	s.prioritize(c, feasible)
 	x.Top = top(feasible, s.totals)

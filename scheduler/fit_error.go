@@ -104,6 +104,9 @@ func (s *Scheduler) FitError() string {
 // filterMessage is the part of the message without preemption.
 func (s *Scheduler) filterMessage() string {
 	d := &s.diagnosis
+	if s.failure != "" {
+		return s.FitError()
+	}
 	head := fmt.Sprintf("0/%d nodes are available:", d.numNodes)
 	if d.attempt.rejected {
 		return head + " " + d.attempt.reason + "."

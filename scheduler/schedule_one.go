@@ -26,7 +26,7 @@ type Result struct {
 	Evaluated, Feasible int32
 	// Attempts counts the pod's attempts, this one included.
 	Attempts int32
-	// Failed says that the attempt ended in an error of an extender, which FitError tells.
+	// Failed says that the attempt ended in an error of a plugin or an extender, which FitError tells.
 	Failed bool
 
 	// Nominate says that status.nominatedNodeName is to become Nominated, which is zero when the
@@ -120,6 +120,9 @@ func (s *Scheduler) schedule(c *class, tie uint64) *framework.NodeInfo {
 func (s *Scheduler) scheduleAmong(c *class, tie uint64) *framework.NodeInfo {
 	s.find(c, nil)
 	s.advance()
+	if s.failure != "" {
+		return nil
+	}
 	if len(c.extenders) > 0 {
 		s.extend(c, nil)
 	}
@@ -276,6 +279,9 @@ func (s *Scheduler) search(c *class, nodes []*framework.NodeInfo, at, most int, 
 			s.numFeasible++
 		} else {
 			s.diagnosis.add(n, &s.status)
+			if len(s.feasible) <= most && s.failed() && verdicts == nil {
+				return
+			}
 		}
 		s.diagnosis.evaluated++
 		if verdicts != nil {
@@ -298,6 +304,15 @@ func (s *Scheduler) diagnoseNominated(c *class, nodes []*framework.NodeInfo, sta
 		s.diagnosis.add(n, &s.status)
 		s.diagnosis.evaluated++
 	}
+}
+
+// failed says that a plugin met an error, which ends the cycle.
+func (s *Scheduler) failed() bool {
+	if s.status.Code != framework.Error || s.failure != "" {
+		return false
+	}
+	s.failure = s.cluster.Symbols.Reason(s.status.Reasons[0])
+	return true
 }
 
 // filter says whether a pod of the class may go to the node; s.status has the reasons if

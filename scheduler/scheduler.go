@@ -18,7 +18,8 @@ type Scheduler struct {
 	// the class and one node.
 	profiles []*profile
 	globals  []*framework.Plugin
-	// extenders are asked in their order; failure is the error of one that failed the attempt.
+	// extenders are asked in their order; failure is the error that ended
+	// the attempt.
 	extenders []framework.Extender
 	failure   string
 	bare      []*framework.NodeInfo

@@ -422,6 +422,10 @@ func (s *Scheduler) findKnown(c *class, v *verdicts) {
 			s.known = append(s.known, int32(at))
 			s.numFeasible++
 		}
+		if v.status[at] == fits && s.failed() {
+			s.feasible, s.known = s.feasible[:0], s.known[:0]
+			return
+		}
 		s.diagnosis.evaluated++
 		if at++; at == n {
 			at = 0

@@ -15,9 +15,11 @@ const (
 	Unschedulable
 	// UnschedulableAndUnresolvable is one that it cannot.
 	UnschedulableAndUnresolvable
+	// Error ends the cycle: the pod tries again after a back-off for errors.
+	Error
 )
 
-var codeNames = [...]string{"Success", "Unschedulable", "UnschedulableAndUnresolvable"}
+var codeNames = [...]string{"Success", "Unschedulable", "UnschedulableAndUnresolvable", "Error"}
 
 // String is the code's name upstream.
 func (c Code) String() string { return codeNames[c] }

@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"fmt"
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
@@ -25,8 +26,10 @@ type nodeVolumeLimits struct {
 // nodeVolumes are the volumes that a node has, as of generations of the node and of the objects.
 type nodeVolumes struct {
 	node, objects uint64
-	// pods are those of its pods, others those that are only attached.
+	// pods are those of its pods, others those that are only attached. err is what is wrong with
+	// one of the pods.
 	pods, others []attachable
+	err          string
 }
 
 // attachable is a volume that a CSI driver attaches to a node.
@@ -58,17 +61,23 @@ func hasMigratable(c *framework.PodClass) bool {
 
 func (pl *nodeVolumeLimits) filter(y *framework.Cycle, c *framework.PodClass, n *framework.NodeInfo, st *framework.Status) bool {
 	csiNode, _ := y.Objects.CSINodes.Get(n.Name)
-	pl.wanted = appendVolumes(pl.wanted[:0], y.Cluster, c, y.Pod.Name, csiNode)
+	var err string
+	if pl.wanted, err = appendVolumes(pl.wanted[:0], y.Cluster, c, y.Pod.Name, csiNode); err != "" {
+		return fail(y, st, framework.NodeVolumeLimits, err)
+	}
 	for _, v := range pl.wanted {
 		if !installed(y.Cluster, v.driver, csiNode) {
 			st.Reject(framework.Unschedulable, y.Symbols.LearnReason(v.driver+" CSI driver is not installed on the node"))
 			return false
 		}
 	}
-	if len(pl.wanted) == 0 || csiNode == nil {
+	if len(pl.wanted) == 0 || !hasLimits(csiNode) {
 		return true
 	}
 	has := pl.has(y.Cluster, n, csiNode)
+	if has.err != "" {
+		return fail(y, st, framework.NodeVolumeLimits, has.err)
+	}
 	pl.wanted = slices.DeleteFunc(pl.wanted, func(v attachable) bool { return slices.Contains(has.pods, v) })
 	for i := range csiNode.Spec.Drivers {
 		d := &csiNode.Spec.Drivers[i]
@@ -82,6 +91,18 @@ func (pl *nodeVolumeLimits) filter(y *framework.Cycle, c *framework.PodClass, n 
 		}
 	}
 	return true
+}
+
+// fail ends the cycle with an error (framework/runtime/framework.go RunFilterPlugins).
+func fail(y *framework.Cycle, st *framework.Status, id framework.PluginID, err string) bool {
+	st.Reject(framework.Error, y.Symbols.LearnReason(fmt.Sprintf("running %q filter plugin: %s", id, err)))
+	return false
+}
+
+func hasLimits(csiNode *storagev1.CSINode) bool {
+	return csiNode != nil && slices.ContainsFunc(csiNode.Spec.Drivers, func(d storagev1.CSINodeDriver) bool {
+		return d.Allocatable != nil && d.Allocatable.Count != nil
+	})
 }
 
 func ofDriver(volumes []attachable, driver string) int {
@@ -122,11 +143,14 @@ func (pl *nodeVolumeLimits) has(y *framework.Cluster, n *framework.NodeInfo, csi
 }
 
 func (pl *nodeVolumeLimits) count(has *nodeVolumes, y *framework.Cluster, n *framework.NodeInfo, csiNode *storagev1.CSINode) {
-	has.pods, has.others = has.pods[:0], has.others[:0]
+	has.pods, has.others, has.err = has.pods[:0], has.others[:0], ""
 	for _, id := range n.Pods {
 		p := &y.Pods[id]
-		if attaches(p.Class) {
-			has.pods = appendVolumes(has.pods, y, p.Class, p.Name, csiNode)
+		if !attaches(p.Class) {
+			continue
+		}
+		if has.pods, has.err = appendVolumes(has.pods, y, p.Class, p.Name, csiNode); has.err != "" {
+			return
 		}
 	}
 	for _, v := range pl.attachments(y, n.Name) {
@@ -155,15 +179,16 @@ func (pl *nodeVolumeLimits) attachments(y *framework.Cluster, node string) []att
 }
 
 // appendVolumes appends the volumes of a pod that a CSI driver attaches, each once. A claim that does
-// not exist has none (filterAttachableVolumes).
-//
-// Differs from Kubernetes: a generic ephemeral volume of a pod on the node whose claim is not the
-// pod's has none either, where upstream's cycle ends with an error.
-func appendVolumes(list []attachable, y *framework.Cluster, c *framework.PodClass, pod string, csiNode *storagev1.CSINode) []attachable {
+// not exist has none; VolumeBinding turns a pod away that needs it (filterAttachableVolumes).
+func appendVolumes(list []attachable, y *framework.Cluster, c *framework.PodClass, pod string, csiNode *storagev1.CSINode) ([]attachable, string) {
 	for i := range c.Claims {
 		v := &c.Claims[i]
 		claim, ok := y.Objects.PersistentVolumeClaims.Get(claimKey(c.Template.Namespace, pod, v))
-		if ok && (!v.Ephemeral || madeForPod(claim, pod)) {
+		switch {
+		case !ok:
+		case v.Ephemeral && !madeForPod(claim, pod):
+			return list, notMadeForPod(claim, pod)
+		default:
 			list = appendVolume(list, ofClaim(y, claim, csiNode))
 		}
 	}
@@ -172,7 +197,7 @@ func appendVolumes(list []attachable, y *framework.Cluster, c *framework.PodClas
 			list = appendVolume(list, ofInline(&c.Template.Spec.Volumes[i], c.Template.Namespace, csiNode))
 		}
 	}
-	return list
+	return list, ""
 }
 
 func appendVolume(list []attachable, v attachable) []attachable {

@@ -80,7 +80,7 @@ func unusable(y *framework.Cycle, c *framework.PodClass, v *framework.VolumeClai
 	case claim.DeletionTimestamp != nil:
 		return fmt.Sprintf("persistentvolumeclaim %q is being deleted", name)
 	case v.Ephemeral && !madeForPod(claim, pod):
-		return fmt.Sprintf("PVC %s/%s was not created for pod %s/%s (pod is not owner)", namespace, name, namespace, pod)
+		return notMadeForPod(claim, pod)
 	}
 	return ""
 }

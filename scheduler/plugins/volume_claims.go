@@ -56,6 +56,11 @@ func madeForPod(claim *v1.PersistentVolumeClaim, pod string) bool {
 	return owner != nil && owner.Kind == "Pod" && owner.Name == pod
 }
 
+// notMadeForPod says that it is not.
+func notMadeForPod(claim *v1.PersistentVolumeClaim, pod string) string {
+	return fmt.Sprintf("PVC %s/%s was not created for pod %s/%s (pod is not owner)", claim.Namespace, claim.Name, claim.Namespace, pod)
+}
+
 // storageClass is the class that a claim names.
 func storageClass(y *framework.Cluster, claim *v1.PersistentVolumeClaim) (*storagev1.StorageClass, bool) {
 	name := volume.GetPersistentVolumeClaimClass(claim)
