@@ -121,7 +121,7 @@ func (s *Scheduler) explainPreemption() *Preemption {
 	for i := range p.candidates {
 		k := &p.candidates[i]
 		c := PreemptionCandidate{Node: k.node.ID, PDBViolations: k.violations}
-		for _, v := range p.victims[k.first:k.end] {
+		for _, v := range k.victims {
 			c.Victims = append(c.Victims, v.pod)
 		}
 		x.Candidates = append(x.Candidates, c)

@@ -20,10 +20,8 @@ import (
 // runs.
 type preemption struct {
 	outcome preemptionOutcome
-	// candidates are the nodes on which preemption would help, those that violate no budget first;
-	// victims are those of all candidates.
+	// candidates are the nodes on which preemption would help, those that violate no budget first.
 	candidates, violating []candidate
-	victims               []victim
 	// best are the indexes of the candidates that are as good as any; chosen is one of them.
 	best   []int32
 	chosen int
@@ -37,6 +35,9 @@ type preemption struct {
 	node      framework.NodeInfo
 	potential []victim
 	allowed   []int32
+	// run and again are a dry run that is not kept, victims are those of all that were not.
+	run, again dryRun
+	victims    []victim
 	// ids and lower are those of the last Result.
 	ids, lower []model.PodID
 }
@@ -59,12 +60,22 @@ const (
 	preemptionDisabled
 )
 
-// candidate is a node on which preemption would help.
+// candidate is a node on which preemption would help. Its victims are in the order of importance.
 type candidate struct {
-	node *framework.NodeInfo
-	// first and end are the place of its victims in preemption.victims.
-	first, end int32
+	node       *framework.NodeInfo
+	victims    []victim
 	violations int64
+}
+
+// dryRun is what a dry run for a class on one node came to. As long as only plugins have a say that
+// look at the class and the node, it holds until the node, the pods on it or a budget change.
+type dryRun struct {
+	// generation is one more than the node's, budgets the budgets'.
+	generation, budgets uint64
+	// status is why it does not help that all pods of lower priority leave, fits when it does.
+	status     statusID
+	violations int64
+	victims    []victim
 }
 
 // victim is a pod that may have to go.
@@ -210,13 +221,17 @@ func (s *Scheduler) unresolvable(n *framework.NodeInfo) bool {
 func (s *Scheduler) dryRunPreemption(c *class, nodes []*framework.NodeInfo, offset, wanted int) {
 	p := &s.preemption
 	s.compileBudgets()
+	kept := !s.config.NoVerdicts && !s.filtersFurther(c)
 	for i := range nodes {
 		n := nodes[(offset+i)%len(nodes)]
-		k, ok := s.selectVictimsOnNode(c, n)
+		run := s.dryRunOn(c, n, kept)
+		k := candidate{n, run.victims, run.violations}
 		switch {
-		case !ok:
+		case run.status != fits:
+			p.nodes++
+			p.reasons = count(p.reasons, s.statuses.list[run.status].Reasons, 1)
 			continue
-		case k.first == k.end:
+		case len(run.victims) == 0:
 			p.unharmed = append(p.unharmed, n)
 			p.nodes++
 			continue
@@ -232,12 +247,35 @@ func (s *Scheduler) dryRunPreemption(c *class, nodes []*framework.NodeInfo, offs
 	p.candidates = append(p.candidates, p.violating...)
 }
 
-// count counts a node that is no candidate, one for which there are reasons.
-func (p *preemption) count(reasons []framework.ReasonID) {
-	if len(reasons) > 0 {
-		p.nodes++
-		p.reasons = count(p.reasons, reasons, 1)
+// filtersFurther says whether a plugin that looks further than one node filters in this cycle.
+func (s *Scheduler) filtersFurther(c *class) bool {
+	for _, p := range c.filters {
+		if p.Global != nil && !s.attempt.skipped.Has(p.ID) {
+			return true
+		}
 	}
+	return false
+}
+
+// dryRunOn is the dry run on a node: the one that is kept, if it holds. It is valid until the next call.
+func (s *Scheduler) dryRunOn(c *class, n *framework.NodeInfo, kept bool) *dryRun {
+	p := &s.preemption
+	if !kept || s.nominator.total > 0 && s.yieldsOn(c, n) {
+		s.selectVictimsOnNode(c, n, &p.run)
+		first := len(p.victims)
+		p.victims = append(p.victims, p.run.victims...)
+		p.again = dryRun{status: p.run.status, violations: p.run.violations, victims: p.victims[first:]}
+		return &p.again
+	}
+	for len(c.dryRuns) <= int(n.ID) {
+		c.dryRuns = append(c.dryRuns, dryRun{})
+	}
+	run := &c.dryRuns[n.ID]
+	if run.generation != n.Generation+1 || run.budgets != s.budgets.generation {
+		run.generation, run.budgets = n.Generation+1, s.budgets.generation
+		s.selectVictimsOnNode(c, n, run)
+	}
+	return run
 }
 
 // countAll counts a number of nodes that are no candidates for the same reason.
@@ -246,86 +284,50 @@ func (p *preemption) countAll(reason framework.ReasonID, nodes int) {
 	p.reasons = count(p.reasons, []framework.ReasonID{reason}, int32(nodes))
 }
 
-// selectVictimsOnNode finds the least important pods that must leave a node for a pod of the class.
-// ok is false when it does not help that all of lower priority leave. What it finds is kept until
-// the node or its pods change, where nothing else has a say.
-func (s *Scheduler) selectVictimsOnNode(c *class, n *framework.NodeInfo) (k candidate, ok bool) {
+// selectVictimsOnNode finds the least important pods that must leave a node for a pod of the class
+// (default_preemption.go SelectVictimsOnNode).
+func (s *Scheduler) selectVictimsOnNode(c *class, n *framework.NodeInfo, run *dryRun) {
 	p := &s.preemption
-	kept := s.keptDryRun(c, n)
-	if kept == nil || kept.generation != n.Generation+1 {
-		var why []framework.ReasonID
-		if k, why = s.dryRun(c, n); kept != nil {
-			kept.generation = n.Generation + 1
-			kept.why = append(kept.why[:0], why...)
-			kept.victims = append(kept.victims[:0], p.victims[k.first:k.end]...)
-		}
-		p.count(why)
-		return k, len(why) == 0
-	}
-	k = candidate{node: n, first: int32(len(p.victims))}
-	p.victims = append(p.victims, kept.victims...)
-	k.end = int32(len(p.victims))
-	p.count(kept.why)
-	return k, len(kept.why) == 0
-}
-
-// keptDryRun is a dry run of preemption on one node, with the outcome of dryRun. It holds when
-// generation is one more than the node's.
-type keptDryRun struct {
-	generation uint64
-	why        []framework.ReasonID
-	victims    []victim
-}
-
-// keptDryRun is where the dry run on a node is kept for a class; nil when more than the class and
-// the node has a say: budgets, nominated pods, plugins that look further.
-func (s *Scheduler) keptDryRun(c *class, n *framework.NodeInfo) *keptDryRun {
-	v := c.verdicts
-	if v == nil || len(s.budgets.list) > 0 || len(s.nominatedTo(n.ID)) > 0 || s.filtersGlobally(c) {
-		return nil
-	}
-	for len(v.dryRuns) <= int(n.ID) {
-		v.dryRuns = append(v.dryRuns, keptDryRun{})
-	}
-	return &v.dryRuns[n.ID]
-}
-
-var noVictims = []framework.ReasonID{framework.ReasonNoVictims}
-
-// dryRun follows default_preemption.go SelectVictimsOnNode; why is empty for a candidate.
-func (s *Scheduler) dryRun(c *class, n *framework.NodeInfo) (k candidate, why []framework.ReasonID) {
-	p := &s.preemption
-	k = candidate{node: n, first: int32(len(p.victims)), end: int32(len(p.victims))}
+	run.status, run.violations, run.victims = fits, 0, run.victims[:0]
 	if !s.potentialVictims(c, n) {
-		return k, noVictims
+		s.status.Clear()
+		s.status.Reject(framework.UnschedulableAndUnresolvable, framework.ReasonNoVictims)
+		s.status.Plugin = framework.DefaultPreemption
+		run.status = s.statuses.id(&s.status)
+		return
 	}
 	p.node.CopyFrom(n)
 	s.save(c)
 	for _, v := range p.potential {
 		s.removeVictim(c, v)
 	}
-	if !s.filterWithNominated(c, &p.node) {
-		s.restore(c)
-		return k, s.status.Reasons
+	if s.filterWithNominated(c, &p.node) {
+		s.reprieveAll(c, run)
+	} else {
+		run.status = s.statuses.id(&s.status)
 	}
+	s.restore(c)
+}
+
+// reprieveAll puts back as many of the potential victims as can be, those first that a budget
+// protects, and the most important of these first. The others are the victims.
+func (s *Scheduler) reprieveAll(c *class, run *dryRun) {
+	p := &s.preemption
 	slices.SortFunc(p.potential, victim.compare)
-	some := s.markViolating()
+	mixed := s.markViolating()
 	for _, violates := range [...]bool{true, false} {
 		for _, v := range p.potential {
 			if v.violates == violates && !s.reprieve(c, v) {
-				p.victims = append(p.victims, v)
+				run.victims = append(run.victims, v)
 				if violates {
-					k.violations++
+					run.violations++
 				}
 			}
 		}
 	}
-	s.restore(c)
-	k.end = int32(len(p.victims))
-	if some {
-		slices.SortFunc(p.victims[k.first:k.end], victim.compare)
+	if mixed {
+		slices.SortFunc(run.victims, victim.compare)
 	}
-	return k, nil
 }
 
 // potentialVictims lists the pods of lower priority on a node, and reports whether there are any.
@@ -485,26 +487,26 @@ func (s *Scheduler) violates(id model.PodID) bool {
 // candidateScores are the criteria by which candidates are compared, the first first: the higher
 // the better (framework/preemption/preemption.go pickOneNodeForPreemption). Victims are in the
 // order of importance.
-var candidateScores = [...]func(k *candidate, victims []victim) int64{
+var candidateScores = [...]func(k *candidate) int64{
 	// The fewest violations of budgets.
-	func(k *candidate, _ []victim) int64 { return -k.violations },
+	func(k *candidate) int64 { return -k.violations },
 	// The lowest highest priority.
-	func(_ *candidate, victims []victim) int64 { return -int64(victims[0].priority) },
+	func(k *candidate) int64 { return -int64(k.victims[0].priority) },
 	// The lowest sum of priorities; each counts 2^31 more, so that none is below zero.
-	func(_ *candidate, victims []victim) int64 {
+	func(k *candidate) int64 {
 		sum := int64(0)
-		for _, v := range victims {
+		for _, v := range k.victims {
 			sum += int64(v.priority) + math.MaxInt32 + 1
 		}
 		return -sum
 	},
 	// The fewest victims.
-	func(_ *candidate, victims []victim) int64 { return -int64(len(victims)) },
+	func(k *candidate) int64 { return -int64(len(k.victims)) },
 	// The latest start of the victim of the highest priority that started first.
-	func(_ *candidate, victims []victim) int64 {
-		earliest := victims[0].started
-		for _, v := range victims {
-			if v.priority == victims[0].priority {
+	func(k *candidate) int64 {
+		earliest := k.victims[0].started
+		for _, v := range k.victims {
+			if v.priority == k.victims[0].priority {
 				earliest = min(earliest, v.started)
 			}
 		}
@@ -525,8 +527,7 @@ func (s *Scheduler) selectCandidate(tie uint64) {
 		}
 		most, kept := int64(math.MinInt64), 0
 		for _, i := range p.best {
-			k := &p.candidates[i]
-			of := score(k, p.victims[k.first:k.end])
+			of := score(&p.candidates[i])
 			if of > most {
 				most, kept = of, 0
 			}
@@ -565,7 +566,7 @@ func (s *Scheduler) actuate(id model.PodID, r *Result) {
 func (s *Scheduler) toDelete(k *candidate) []model.PodID {
 	p := &s.preemption
 	p.ids = p.ids[:0]
-	for _, v := range p.victims[k.first:k.end] {
+	for _, v := range k.victims {
 		if !s.cluster.Pods[v.pod].Deleting {
 			p.ids = append(p.ids, v.pod)
 		}
@@ -610,7 +611,7 @@ func (s *Scheduler) preemptionMessage() string {
 		return p.failure()
 	case preemptionFound:
 		k := &p.candidates[p.chosen]
-		return fmt.Sprintf("found a potential placement for pod on node %s, preempting %d victims", k.node.Name, k.end-k.first)
+		return fmt.Sprintf("found a potential placement for pod on node %s, preempting %d victims", k.node.Name, len(k.victims))
 	}
 	parts := s.histogram(p.reasons)
 	if absent := s.diagnosis.numNodes - p.nodes; absent > 0 {

@@ -116,6 +116,8 @@ type class struct {
 	nodes          []*framework.NodeInfo
 	treeGeneration uint64
 
+	// dryRuns are the kept dry runs of preemption, by NodeID.
+	dryRuns []dryRun
 	// budgets are the indexes of the budgets that match, as of their generation.
 	budgets           []int32
 	budgetsGeneration uint64

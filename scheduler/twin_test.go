@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	v1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"podsim/model"
@@ -153,6 +154,8 @@ func (w *twins) step() {
 		w.both(func(s *Scheduler) { s.AssignedPodDeleted(id, w.now) })
 	case k < 18:
 		w.changeNode()
+	case k < 19 && w.Intn(3) == 0:
+		w.budget()
 	default:
 		w.replaceNode()
 	}
@@ -184,6 +187,7 @@ func (w *twins) schedule() bool {
 	}
 	w.placed = append(w.placed, got.Pod)
 	t := w.fast.pods[got.Pod].class.Template
+	w.state.Pods[got.Pod].Status.StartTime = model.Time(w.Intn(60)) * model.Second
 	w.both(func(s *Scheduler) { s.AssignedPodAdded(got.Pod, t, got.Node, w.now) })
 	return true
 }
@@ -201,12 +205,25 @@ func (w *twins) preempt(r Result) {
 	})
 	for _, id := range victims {
 		if w.Intn(4) == 0 {
+			o := &w.state.Pods[id]
+			o.Deleting = true
+			o.Status.SetCondition(model.DisruptionTarget, model.ConditionTrue, model.ReasonPreemptionByScheduler, model.Message{}, 0)
+			w.both(func(s *Scheduler) { s.AssignedPodUpdated(id) })
 			continue
 		}
 		w.placed = slices.DeleteFunc(w.placed, func(p model.PodID) bool { return p == id })
 		w.both(func(s *Scheduler) { s.AssignedPodDeleted(id, w.now) })
 		w.victims++
 	}
+}
+
+// budget sets the PodDisruptionBudget of an app.
+func (w *twins) budget() {
+	app := w.one("web", "db")
+	b := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: app}}
+	b.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
+	b.Status.DisruptionsAllowed = int32(w.Intn(3))
+	w.both(func(s *Scheduler) { s.SetObject(b, w.now) })
 }
 
 // changeNode changes a property of a node.

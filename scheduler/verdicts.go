@@ -38,8 +38,6 @@ type verdicts struct {
 	// counts are the numbers of nodes by status.
 	counts []int32
 	tree   scoreTree
-	// dryRuns are those of preemption, by NodeID.
-	dryRuns []keptDryRun
 }
 
 // statusID numbers the distinct statuses of a run.
