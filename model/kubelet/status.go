@@ -53,8 +53,8 @@ func (p *Pod) generateStatus(from source, terminal bool) {
 	if !s.Phase.Terminal() {
 		if old.Phase.Terminal() {
 			s.Phase = old.Phase
-		} else if p.config.phase.Terminal() {
-			s.Phase = p.config.phase
+		} else if p.sync.phase.Terminal() {
+			s.Phase = p.sync.phase
 		}
 	}
 	if s.Phase == old.Phase {
@@ -65,8 +65,8 @@ func (p *Pod) generateStatus(from source, terminal bool) {
 		s.Message = model.Message{Kind: model.MessageDeadlineExceeded}
 		p.emit(-1, false, model.EventDeadlineExceeded, s.Message)
 	}
-	if p.config.phase.Terminal() {
-		s.Phase = p.config.phase
+	if p.sync.phase.Terminal() {
+		s.Phase = p.sync.phase
 	}
 	s.Resources = p.podResources()
 	p.probeStatus(s)
