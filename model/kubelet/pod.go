@@ -49,6 +49,7 @@ type Pod struct {
 
 	// The step under way: the moment, the PLEG's last look at all pods, the effects so far.
 	now, global model.Time
+	joins       bool
 	out         []Effect
 }
 
@@ -355,9 +356,12 @@ type Event struct {
 	Probe     model.ProbeType
 	OK        bool
 	Errored   bool
-	Deleting  bool
-	Phase     model.Phase
-	Gates     model.Gates
+	// Joins says that what the worker is given now and what another event of the same moment gave it
+	// are one: its goroutine has not run between them.
+	Joins    bool
+	Deleting bool
+	Phase    model.Phase
+	Gates    model.Gates
 	// Now is the moment of the event and Global the beginning of the PLEG's last look at all pods.
 	Now, Global model.Time
 	// At: see the kinds.

@@ -13,6 +13,9 @@ const (
 	retryPeriod model.Time = 10 * model.Second
 )
 
+// sameMoment is the most that events of one moment are apart.
+const sameMoment = model.Microsecond
+
 // stage is what the sync under way waits for.
 type stage uint8
 
@@ -42,6 +45,8 @@ const (
 type syncState struct {
 	kind  workType
 	stage stage
+	// taken is when the worker took up the sync.
+	taken model.Time
 	// deleting and deletionGrace are the pod's deletion mark as this sync sees it, override
 	// the grace period of a termination (KillPodOptions).
 	deleting                bool
@@ -84,7 +89,7 @@ type syncState struct {
 // cannot happen in the pod's state panics; a stale one (an old generation, a container
 // instance that is gone) is ignored.
 func (p *Pod) Step(e Event, fx []Effect) []Effect {
-	p.now, p.global, p.out = e.Now, e.Global, fx
+	p.now, p.global, p.joins, p.out = e.Now, e.Global, e.Joins, fx
 	if p.work.kind != finished || e.Kind == ContainerExited || e.Kind == VolumeFailed {
 		p.resynced(e)
 		p.handle(e)
@@ -296,6 +301,9 @@ func (p *Pod) terminate() {
 // update gives the worker work, with the object as it is now (UpdatePod). To a terminating pod it
 // gives a grace period.
 func (p *Pod) update() {
+	if p.joins && p.work.busy && p.sync.stage <= beginning && p.now-p.sync.taken <= sameMoment {
+		return
+	}
 	p.work.pending, p.work.stale = true, false
 	p.work.phase, p.work.initialized, p.work.gates = p.config.phase, p.config.initialized, p.config.gates
 	if p.work.kind == terminatingPod {
@@ -351,7 +359,7 @@ func (p *Pod) runWorker() {
 		p.work.pending, p.work.busy, p.work.stale = false, true, false
 		p.sync = syncState{kind: p.work.kind, deleting: seen.deleting, deletionGrace: seen.graceSeconds,
 			override: p.work.override(), phase: p.work.phase, initialized: p.work.initialized, gates: p.work.gates,
-			generation: seen.generation, current: -1, stage: awaitingRelist}
+			generation: seen.generation, current: -1, stage: awaitingRelist, taken: p.now}
 	}
 	switch {
 	case p.sync.stage != awaitingRelist:
