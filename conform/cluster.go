@@ -299,7 +299,10 @@ func (c *Cluster) Bind(o *v1.Pod) {
 // Explain is what podsim says of a pod: of all nodes, without sampling.
 func (c *Cluster) Explain(o *v1.Pod) *Decision {
 	x := c.Scheduler.Explain(c.seen(o), c.compile(o))
-	d := &Decision{Feasible: []string{}}
+	d := &Decision{Feasible: []string{}, Error: x.Error}
+	if x.Error != "" {
+		return d
+	}
 	if x.Rejected != nil {
 		d.PreFilter = rejection(x.Rejected)
 	}

@@ -41,6 +41,8 @@ type Profile struct {
 	// Points has the plugins of each extension point in their order, where they are not all of the
 	// table in its order; nil when they are.
 	Points *Points
+	// ScoreFailure is the error with which every scoring fails, empty when it does not.
+	ScoreFailure string
 	// Preemption are the arguments of DefaultPreemption, nil for the default ones.
 	Preemption *configv1.DefaultPreemptionArgs
 }
@@ -74,7 +76,7 @@ func NewConfig(c *schedulerconfig.Configuration) Config {
 }
 
 func newProfile(c *schedulerconfig.Profile) Profile {
-	p := Profile{SchedulerName: c.SchedulerName, Preemption: &c.Args.DefaultPreemption, Points: &Points{
+	p := Profile{SchedulerName: c.SchedulerName, ScoreFailure: c.ScoreFailure, Preemption: &c.Args.DefaultPreemption, Points: &Points{
 		PreFilter:  pluginIDs(c.Names(schedulerconfig.PreFilter)),
 		Filter:     pluginIDs(c.Names(schedulerconfig.Filter)),
 		PostFilter: pluginIDs(c.Names(schedulerconfig.PostFilter)),

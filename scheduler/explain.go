@@ -16,6 +16,8 @@ type Explanation struct {
 	Verdicts []NodeVerdict
 	// Top are the feasible nodes with the best total score.
 	Top []model.NodeID
+	// Error is the error with which the attempt fails, empty when it does not.
+	Error string
 	// FilterMessage and PreemptionMessage are the two halves of the FitError, empty when
 	// some node is feasible.
 	FilterMessage, PreemptionMessage string
@@ -106,7 +108,10 @@ func (s *Scheduler) Explain(p framework.Pod, t *model.PodTemplate) Explanation {
 	if s.failure != "" {
 		x.FilterMessage = s.FitError()
 	}
-	s.prioritize(c, feasible)
+	if s.prioritize(c, feasible); c.profile.ScoreFailure != "" {
+		x.Error = c.profile.ScoreFailure
+		return x
+	}
 	x.Top = top(feasible, s.totals)
 	return x
 }

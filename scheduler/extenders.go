@@ -36,7 +36,7 @@ func (s *Scheduler) findExtenders(c *class) {
 			c.extenders = append(c.extenders, e)
 		}
 	}
-	c.keeps = c.keeps && len(c.extenders) == 0
+	c.keeps = c.keeps && len(c.extenders) == 0 && c.profile.ScoreFailure == ""
 }
 
 // extend leaves those of the feasible nodes that the extenders take as well. An extender that fails and is

@@ -132,7 +132,9 @@ func (s *Scheduler) scheduleAmong(c *class, tie uint64) *framework.NodeInfo {
 	case 1:
 		return s.cluster.NodesByID[s.feasible[0].ID]
 	}
-	s.prioritize(c, nil)
+	if s.prioritize(c, nil); s.failure != "" {
+		return nil
+	}
 	return s.cluster.NodesByID[s.selectHost(tie).ID]
 }
 
@@ -359,6 +361,10 @@ func (s *Scheduler) numFeasibleNodesToFind(c *class, nodes int) int {
 // framework/runtime/framework.go RunScorePlugins). With verdicts, which are of the feasible
 // nodes, it writes down the scores of each plugin.
 func (s *Scheduler) prioritize(c *class, verdicts []*NodeVerdict) {
+	if c.profile.ScoreFailure != "" {
+		s.failure = c.profile.ScoreFailure
+		return
+	}
 	n := len(s.feasible)
 	s.totals = append(s.totals[:0], make([]int64, n)...)
 	s.scores = append(s.scores[:0], make([]int64, n)...)

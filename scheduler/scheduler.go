@@ -18,8 +18,7 @@ type Scheduler struct {
 	// the class and one node.
 	profiles []*profile
 	globals  []*framework.Plugin
-	// extenders are asked in their order; failure is the error that ended
-	// the attempt.
+	// extenders are asked in their order; failure is the error that failed the attempt.
 	extenders []framework.Extender
 	failure   string
 	bare      []*framework.NodeInfo

@@ -28,6 +28,8 @@ type Profile struct {
 	Plugins [NumPoints][]Plugin
 	// Args are the arguments of the plugins.
 	Args *Args
+	// ScoreFailure is the error with which every scoring fails, empty when it does not.
+	ScoreFailure string
 }
 
 // Plugin is a plugin at an extension point.

@@ -99,7 +99,6 @@ func TestErrors(t *testing.T) {
 		plugins(`{multiPoint: {disabled: [{name: DefaultBinder}]}}`):                                                "profiles[0].plugins.bind: Required value",
 		plugins(`{queueSort: {disabled: [{name: "*"}]}}`):                                                           "one queue sort plugin is needed",
 		plugins(`{preFilter: {disabled: [{name: InterPodAffinity}]}}`):                                              "as the plugin's preFilter is disabled: disable both",
-		plugins(`{preScore: {disabled: [{name: "*"}]}}`):                                                            "as the plugin's preScore is disabled: disable both",
 		`profiles: [{pluginConfig: [{name: Nothing}]}]`:                                                             "profiles[0].pluginConfig[0].name: Unsupported value",
 		args("DefaultPreemption", `{minCandidateNodesPercentage: 0, minCandidateNodesAbsolute: 0}`):                 "cannot be zero at the same time",
 		args("InterPodAffinity", `{hardPodAffinityWeight: 101}`):                                                    "hardPodAffinityWeight: Invalid value: 101",
@@ -124,5 +123,19 @@ func TestErrors(t *testing.T) {
 		_, errs := New(parse(t, text))
 		require.NotEmpty(t, errs, text)
 		require.ErrorContains(t, errs.ToAggregate(), want, text)
+	}
+}
+
+// A plugin that scores without its PreScore fails every scoring.
+func TestScoreFailure(t *testing.T) {
+	for plugins, want := range map[string]string{
+		"{}": "",
+		`{preScore: {disabled: [{name: NodeAffinity}]}}`:                                      "",
+		`{preScore: {disabled: [{name: TaintToleration}]}}`:                                   `running Score plugins: plugin "TaintToleration" failed with: failed to read "PreScoreTaintToleration" from cycleState: not found`,
+		`{preScore: {disabled: [{name: TaintToleration}]}, score: {disabled: [{name: "*"}]}}`: "",
+	} {
+		c, errs := New(parse(t, "profiles: [{plugins: "+plugins+"}]"))
+		require.Empty(t, errs)
+		require.Equal(t, want, c.Profiles[0].ScoreFailure)
 	}
 }

@@ -32,6 +32,7 @@ func expand(path *field.Path, o *configv1.KubeSchedulerProfile) (Profile, field.
 	if len(errs) > 0 {
 		return p, errs
 	}
+	p.ScoreFailure = p.scoreFailure()
 	return p, p.check(path.Child("plugins"))
 }
 
@@ -107,8 +108,19 @@ func weight(point Point, name string, plugins *configv1.Plugins) int64 {
 	return 1
 }
 
+// scoreFailure is the error with which every scoring fails, as a plugin scores whose PreScore is disabled;
+// empty when there is none (framework.go RunScorePlugins, getPreScoreState of the plugins).
+func (p *Profile) scoreFailure() string {
+	for _, score := range p.Plugins[Score] {
+		if how := kindOf(score.Name).noPreScore; how != "" && !p.Has(PreScore, score.Name) {
+			return fmt.Sprintf("running Score plugins: plugin %q failed with: %s %q from cycleState: not found", score.Name, how, "PreScore"+score.Name)
+		}
+	}
+	return ""
+}
+
 // check refuses a profile with which nothing could be scheduled: one that cannot sort its queue or bind,
-// and one with a plugin that fails for every pod because the point is missing that it needs before.
+// and one with a plugin whose Filter fails for every pod because its PreFilter is disabled.
 func (p *Profile) check(path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	if n := len(p.Plugins[QueueSort]); n != 1 {
@@ -118,15 +130,8 @@ func (p *Profile) check(path *field.Path) field.ErrorList {
 		errs = append(errs, field.Required(path.Child("bind"), "a bind plugin is needed: DefaultBinder"))
 	}
 	for i := range kinds {
-		k := &kinds[i]
-		for _, need := range []struct {
-			needed        bool
-			point, before Point
-		}{{k.needsPreFilter, Filter, PreFilter}, {k.needsPreScore, Score, PreScore}} {
-			if need.needed && p.Has(need.point, k.name) && !p.Has(need.before, k.name) {
-				errs = append(errs, field.Invalid(path.Child(need.point.String()), k.name,
-					fmt.Sprintf("every pod would fail, as the plugin's %s is disabled: disable both", need.before)))
-			}
+		if k := &kinds[i]; k.needsPreFilter && p.Has(Filter, k.name) && !p.Has(PreFilter, k.name) {
+			errs = append(errs, field.Invalid(path.Child("filter"), k.name, "every pod would fail, as the plugin's preFilter is disabled: disable both"))
 		}
 	}
 	return errs

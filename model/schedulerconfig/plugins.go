@@ -44,11 +44,12 @@ func (p Point) pluginSet(o *configv1.Plugins) *configv1.PluginSet {
 }
 
 // kind is what is known of a plugin: the extension points that it has (framework/plugins/*), and
-// whether its Filter or Score fails when its PreFilter or PreScore has not run.
+// whether its Filter or Score fails when its PreFilter or PreScore has not run; noPreScore is how.
 type kind struct {
-	name                          string
-	points                        []Point
-	needsPreFilter, needsPreScore bool
+	name           string
+	points         []Point
+	needsPreFilter bool
+	noPreScore     string
 }
 
 // kinds are the plugins that are on by default, in upstream's order (apis/config/v1/default_plugins.go
@@ -58,7 +59,7 @@ var kinds = []kind{
 	{name: "PrioritySort", points: []Point{QueueSort}},
 	{name: "NodeName", points: []Point{PreFilter, Filter}},
 	{name: "NodeUnschedulable", points: []Point{PreFilter, Filter}},
-	{name: "TaintToleration", points: []Point{PreFilter, Filter, PreScore, Score}, needsPreScore: true},
+	{name: "TaintToleration", points: []Point{PreFilter, Filter, PreScore, Score}, noPreScore: "failed to read"},
 	{name: "NodeAffinity", points: []Point{PreFilter, Filter, PreScore, Score}},
 	{name: "NodePorts", points: []Point{PreFilter, Filter}, needsPreFilter: true},
 	{name: "NodeResourcesFit", points: []Point{PreFilter, Filter, PreScore, Score, PlacementScore}, needsPreFilter: true},
@@ -66,8 +67,8 @@ var kinds = []kind{
 	{name: "NodeVolumeLimits", points: []Point{PreFilter, Filter}},
 	{name: "VolumeBinding", points: []Point{PreFilter, Filter, Reserve, PreBind, PreScore, Score}, needsPreFilter: true},
 	{name: "VolumeZone", points: []Point{PreFilter, Filter}},
-	{name: "PodTopologySpread", points: []Point{PreFilter, Filter, PreScore, Score}, needsPreFilter: true, needsPreScore: true},
-	{name: "InterPodAffinity", points: []Point{PreFilter, Filter, PreScore, Score}, needsPreFilter: true, needsPreScore: true},
+	{name: "PodTopologySpread", points: []Point{PreFilter, Filter, PreScore, Score}, needsPreFilter: true, noPreScore: "error reading"},
+	{name: "InterPodAffinity", points: []Point{PreFilter, Filter, PreScore, Score}, needsPreFilter: true, noPreScore: "failed to read"},
 	{name: "DynamicResources", points: []Point{PreEnqueue, PreFilter, Filter, PostFilter, PodGroupPostFilter, Score, Reserve, PreBind},
 		needsPreFilter: true},
 	{name: "DefaultPreemption", points: []Point{PreEnqueue, PostFilter, PodGroupPostFilter}},
