@@ -27,7 +27,8 @@ func (s *Scheduler) AddNode(node *model.Node, now model.Time) {
 
 // UpdateNode takes over a change of a node's allocatable, labels, taints, unschedulable or
 // images, and wakes the pods that the change may help (eventhandlers.go updateNodeInCache).
-// Labels must be a new map when they change. It panics when the node is not there.
+// Labels must be a new map when they change. A node in another zone keeps its place in the order until
+// a node is added or removed (backend/cache/cache.go UpdateSnapshot). It panics when the node is not there.
 func (s *Scheduler) UpdateNode(node *model.Node, now model.Time) {
 	n := s.node(node.ID)
 	if !n.Present {
@@ -38,7 +39,6 @@ func (s *Scheduler) UpdateNode(node *model.Node, now model.Time) {
 	if zone := framework.Zone(node.Labels); zone != framework.Zone(n.Object.Labels) {
 		s.tree.remove(node.ID, framework.Zone(n.Object.Labels))
 		s.tree.add(node.ID, zone)
-		s.nodesChanged()
 	}
 	s.setNode(n, node)
 	s.wakeForUpdate(old, n, now)

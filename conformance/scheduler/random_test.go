@@ -23,11 +23,17 @@ func TestRandom(t *testing.T) {
 	t.Logf("%d cases, -seed %d", *number, *seed)
 	var differ []conform.Case
 	met := map[string]int{}
+	chance := 0
 	for i := range uint64(*number) {
 		c := conform.Case{Input: *Random(first+i, off), Want: *answer(t, Random(first+i, off))}
 		r := conform.Scheduler(&c)
 		for _, f := range r.Features {
 			met[f]++
+		}
+		if !r.Agrees && agreesAgain(t, &c, func() *conform.Input { return Random(first+i, off) }) {
+			chance++
+			t.Logf("%s: the real scheduler decides by chance: %s", r.Name, r.Difference)
+			continue
 		}
 		if !r.Agrees {
 			differ = append(differ, c)
@@ -38,8 +44,25 @@ func TestRandom(t *testing.T) {
 			break
 		}
 	}
-	t.Logf("%d of %d differ; cases with %v", len(differ), *number, met)
+	t.Logf("%d of %d differ, %d are decided by chance; cases with %v", len(differ), *number, chance, met)
+	// The volumes that claims could get are looked at in the order of a map.
+	assert.LessOrEqual(t, chance, 2+*number/500, "cases that are decided by chance")
 	keep(t, differ)
+}
+
+// again is how often the real scheduler is asked again about a case that differs.
+const again = 8
+
+// agreesAgain asks the real scheduler again until one of its answers agrees: where it goes round a
+// map, it does not always say the same.
+func agreesAgain(t *testing.T, c *conform.Case, in func() *conform.Input) bool {
+	for range again {
+		one := conform.Case{Input: c.Input, Want: *answer(t, in())}
+		if r := conform.Scheduler(&one); r.Agrees {
+			return true
+		}
+	}
+	return false
 }
 
 // answer is the real scheduler's decision about an input, which it takes for itself.
