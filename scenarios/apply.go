@@ -6,6 +6,7 @@ import (
 	"gopkg.in/yaml.v3"
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -85,7 +86,7 @@ func (a *apply) objects() []model.Object {
 	for i := range a.manifests {
 		switch o := a.manifests[i].Object; o.Object.(type) {
 		case *v1.Pod, *v1.Service, *v1.ConfigMap, *v1.Secret, *v1.ServiceAccount, *appsv1.Deployment, *appsv1.ReplicaSet,
-			*v1.PersistentVolume, *v1.PersistentVolumeClaim, *storagev1.StorageClass, *storagev1.CSINode, *storagev1.CSIDriver,
+			*policyv1.PodDisruptionBudget, *v1.PersistentVolume, *v1.PersistentVolumeClaim, *storagev1.StorageClass, *storagev1.CSINode, *storagev1.CSIDriver,
 			*storagev1.CSIStorageCapacity, *storagev1.VolumeAttachment:
 			objects = append(objects, o)
 		}

@@ -20,7 +20,7 @@ import (
 const podSpecFields = `
 	activeDeadlineSeconds
 	affinity topologySpreadConstraints
-	hostNetwork imagePullSecrets nodeName nodeSelector overhead priority priorityClassName
+	hostNetwork imagePullSecrets nodeName nodeSelector overhead preemptionPolicy priority priorityClassName
 	readinessGates.conditionType
 	resources.limits resources.requests
 	restartPolicy schedulerName schedulingGates terminationGracePeriodSeconds tolerations
@@ -66,18 +66,13 @@ var simulatedFields = map[string]fieldSet{
 
 // harmlessKinds are accepted without a word: a run needs nothing of them, as in it every
 // namespace and account exists, everybody may do everything, and a Service is kept but routes
-// nothing. ServiceAccounts, PriorityClasses, ConfigMaps, Secrets and what is around
+// nothing. ServiceAccounts, PriorityClasses, PodDisruptionBudgets, ConfigMaps, Secrets and what is around
 // volumes are honoured.
 var harmlessKinds = strings.Fields(`
 	Service ServiceAccount ConfigMap Secret Namespace Role RoleBinding ClusterRole
-	ClusterRoleBinding PriorityClass Event Lease
+	ClusterRoleBinding PriorityClass PodDisruptionBudget Event Lease
 	PersistentVolume PersistentVolumeClaim StorageClass CSINode CSIDriver CSIStorageCapacity VolumeAttachment
 `)
-
-// usualValues are values of other fields that change nothing.
-var usualValues = map[string]string{
-	"preemptionPolicy": "PreemptLowerPriority",
-}
 
 // fieldSet has the paths of fields without the indexes of lists. The value is true for a
 // field that is in the set with all below it, false for one that has some below it.
@@ -142,7 +137,7 @@ func (s fieldSet) walk(n *yaml.Node, path string, found map[string]bool) {
 			below = path + "." + name
 		}
 		switch all, known := s[below]; {
-		case all || isZero(value) || usualValues[name] != "" && usualValues[name] == value.Value:
+		case all || isZero(value):
 		case known:
 			s.walk(value, below, found)
 		default:

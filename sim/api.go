@@ -53,6 +53,7 @@ func (c *Cluster) notified(kind model.ObjectKind, change model.ChangeType, id in
 func (c *Cluster) podSeen(id model.PodID, change model.ChangeType) {
 	o, p := &c.state.Pods[id], &c.pods[id]
 	c.schedulerSees(id, change)
+	c.podOfBudgetSeen(id)
 	c.ephemeralClaims(id, change)
 	if o.Owner != 0 {
 		c.podOfReplicaSetSeen(id, change)

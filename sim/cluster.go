@@ -38,6 +38,8 @@ type Cluster struct {
 	configs map[model.ConfigName]int
 	// storage is around volumes.
 	storage storage
+	// budgets are the PodDisruptionBudgets.
+	budgets []budget
 	// preemptions are those under way; freePreemptions are the slots of those that have ended.
 	preemptions     []preemption
 	freePreemptions []int
@@ -48,7 +50,7 @@ type Cluster struct {
 	runtime Runtime
 	// managerLimit, schedulerLimit are the rate limits of the control plane's clients; each
 	// kubelet has its own.
-	schedulerLimit, deploymentLimit, replicaSetLimit, lifecycleLimit limit
+	schedulerLimit, deploymentLimit, replicaSetLimit, lifecycleLimit, disruptionLimit limit
 
 	// tooManyPulls is how a pull beyond a kubelet's rate limit ends (images/helpers.go PullImage).
 	tooManyPulls model.PullResult
@@ -176,6 +178,10 @@ const (
 	// victim; the object is a preemption, see patchVictim.
 	evNominate
 	evPreempt
+	// evSyncBudget: the disruption controller takes a budget. evWriteBudget: its write of the status
+	// reaches the API server.
+	evSyncBudget
+	evWriteBudget
 	// evSyncDeployment, evSyncReplicaSet: the controller takes the key Obj. evWriteDeployment,
 	// evWriteReplicaSet: its next write reaches the API server.
 	evSyncDeployment
@@ -310,6 +316,10 @@ func (c *Cluster) dispatch(e *Event) {
 		c.schedule()
 	case evSchedulerWake:
 		c.schedulerWake(e.Gen)
+	case evSyncBudget:
+		c.syncBudget(int(e.Obj))
+	case evWriteBudget:
+		c.tell(c.budgets[e.Obj].object, false)
 	case evPreempt:
 		c.victimRequested(int(e.Obj), int(e.Arg>>1), e.Arg&1)
 	case evSyncDeployment:

@@ -102,5 +102,7 @@ func (c *Cluster) InRuntime(id model.PodID, i int) (instance int32, running bool
 	return k.instance, k.running, k.exitCode
 }
 
-// SetBudget gives the scheduler a PodDisruptionBudget.
-func (c *Cluster) SetBudget(b *policyv1.PodDisruptionBudget) { c.scheduler.SetObject(b, c.now) }
+// BudgetStatus is the status of the only PodDisruptionBudget.
+func (c *Cluster) BudgetStatus() policyv1.PodDisruptionBudgetStatus {
+	return c.budgets[0].object.Status
+}

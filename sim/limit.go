@@ -45,4 +45,5 @@ func (c *Cluster) initLimits() {
 	c.deploymentLimit = newLimit(cp.ControllerManager)
 	c.replicaSetLimit = newLimit(cp.ControllerManager)
 	c.lifecycleLimit = newLimit(cp.ControllerManager)
+	c.disruptionLimit = newLimit(cp.ControllerManager)
 }

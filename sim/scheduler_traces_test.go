@@ -25,10 +25,9 @@ import (
 type schedulingLine struct {
 	controllerLine
 	Event, Message, Object string
-	Nominated              string          `json:"nominatedNodeName"`
-	Disruption             string          `json:"DisruptionTarget"`
-	Scheduled              string          `json:"PodScheduled"`
-	RawStatus              json.RawMessage `json:"status"`
+	Nominated              string `json:"nominatedNodeName"`
+	Disruption             string `json:"DisruptionTarget"`
+	Scheduled              string `json:"PodScheduled"`
 }
 
 // podWords are what two states of a pod are compared by: what changed, the phase, the node, the
@@ -63,8 +62,7 @@ func simulatedWords(c *sim.Cluster, tr *model.Transition) string {
 		p.Status.Ready(), p.Deleting, disruption, reasonWords(scheduled))
 }
 
-// Preemption goes as recorded, pod by pod. The budgets' states are those of the recording, as there is no
-// disruption controller; of the pods of a ReplicaSet each is like one of the recorded.
+// Preemption goes as recorded, pod by pod; of the pods of a ReplicaSet each is like one of the recorded.
 func TestRecordedPreemptions(t *testing.T) {
 	for _, name := range []string{"preempt-basic", "preempt-deploy-pdb"} {
 		file := "testdata/controller-traces/" + name + ".jsonl"
@@ -201,15 +199,10 @@ func replayScheduling(t *testing.T, seed uint64, lines []schedulingLine, pods []
 	}, nil)
 	c.Begin()
 	c.CutOff()
-	budgets := budgetChanges(t, lines)
 	for _, s := range spec.Steps {
 		at := model.Time(s.Ms)*model.Millisecond + offset
 		f.until(at)
 		f.now = at
-		for len(budgets) > 0 && budgets[0].ms <= s.Ms {
-			c.At(at, func() { c.SetBudget(budgets[0].budget) })
-			budgets = budgets[1:]
-		}
 		c.At(at, func() { applyRecorded(t, c, &s) })
 	}
 	got := map[string][][]conform.State{}
@@ -230,6 +223,11 @@ func applyRecorded(t *testing.T, c *sim.Cluster, s *controllerStep) {
 		setPriority(t, &p.Spec)
 		model.DefaultPod(p)
 		c.Do(applied(0, p))
+	case "PodDisruptionBudget":
+		b := &policyv1.PodDisruptionBudget{}
+		decodeInto(t, s.Object, b)
+		b.Namespace = "default"
+		c.Do(model.Step{Objects: []model.Object{{Object: b}}})
 	case "Deployment":
 		d := &appsv1.Deployment{}
 		decodeInto(t, s.Object, d)
@@ -253,31 +251,4 @@ func decodeInto(t *testing.T, object map[string]any, o any) {
 	b, err := json.Marshal(object)
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(b, o))
-}
-
-type budgetChange struct {
-	ms     int64
-	budget *policyv1.PodDisruptionBudget
-}
-
-// budgetChanges are the states of the recorded budgets.
-func budgetChanges(t *testing.T, lines []schedulingLine) (changes []budgetChange) {
-	specs := map[string]*policyv1.PodDisruptionBudget{}
-	for _, s := range lines[0].Steps {
-		if name, ok := strings.CutPrefix(s.What, "PodDisruptionBudget/"); ok {
-			specs[name] = &policyv1.PodDisruptionBudget{}
-			decodeInto(t, s.Object, specs[name])
-			specs[name].Namespace = "default"
-		}
-	}
-	for i := range lines {
-		if l := &lines[i]; l.Kind == "PodDisruptionBudget" {
-			b := specs[l.Name].DeepCopy()
-			require.NoError(t, json.Unmarshal(l.RawStatus, &struct {
-				Allowed *int32 `json:"disruptionsAllowed"`
-			}{&b.Status.DisruptionsAllowed}))
-			changes = append(changes, budgetChange{l.Ms, b})
-		}
-	}
-	return changes
 }

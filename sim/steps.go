@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
@@ -64,6 +65,8 @@ func (c *Cluster) apply(o *model.Object) {
 		c.applyConfig(model.ConfigMapSource(x))
 	case *v1.Secret:
 		c.applyConfig(model.SecretSource(x))
+	case *policyv1.PodDisruptionBudget:
+		c.applyBudget(x)
 	case *v1.PersistentVolume, *v1.PersistentVolumeClaim, *storagev1.StorageClass, *storagev1.CSINode, *storagev1.CSIDriver,
 		*storagev1.CSIStorageCapacity, *storagev1.VolumeAttachment:
 		c.applyObject(x.(metav1.Object))
