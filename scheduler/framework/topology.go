@@ -184,7 +184,9 @@ func (e *Extent) leave(n *NodeInfo, d int32) {
 	}
 	e.domains--
 	for _, k := range e.counters {
-		k.levels.remove(k.counts[d])
+		if k.ranked {
+			k.levels.remove(k.counts[d])
+		}
 	}
 }
 
@@ -196,7 +198,9 @@ func (e *Extent) enter(n *NodeInfo, d int32) {
 	if e.nodes[d]++; e.nodes[d] == 1 {
 		e.domains++
 		for _, k := range e.counters {
-			k.levels.insert(k.counts[d])
+			if k.ranked {
+				k.levels.insert(k.counts[d])
+			}
 		}
 	}
 	for _, k := range e.counters {
@@ -246,7 +250,9 @@ type Counter struct {
 	tally  *Tally
 	counts []int32
 	total  int64
+	// levels are kept once somebody asked for them, as ranked says.
 	levels levels
+	ranked bool
 }
 
 // Count is what the pods in a domain count.
@@ -260,7 +266,21 @@ func (k *Counter) Count(d int32) int32 {
 // Total is what all pods count that are on nodes of the extent.
 func (k *Counter) Total() int64 { return k.total }
 
-// Least is the smallest count of the domains that have a node. There must be one.
+// Rank makes the counter know the smallest count from now on.
+func (k *Counter) Rank() {
+	if k.ranked {
+		return
+	}
+	k.ranked = true
+	for d, nodes := range k.Extent.nodes {
+		if nodes > 0 {
+			k.levels.insert(k.counts[d])
+		}
+	}
+}
+
+// Least is the smallest count of the domains that have a node, of a ranked counter. There must be such
+// a domain.
 func (k *Counter) Least() int32 { return k.levels.least() }
 
 // Add changes the count of a domain that has a node.
@@ -271,7 +291,9 @@ func (k *Counter) Add(d int32, weight int32) {
 	before := k.counts[d]
 	k.counts[d] += weight
 	k.total += int64(weight)
-	k.levels.move(before, before+weight)
+	if k.ranked {
+		k.levels.move(before, before+weight)
+	}
 }
 
 // levels says how many domains have which count, so that the smallest count is known.
@@ -435,11 +457,6 @@ func (t *TopologyCounts) Counter(tally *Tally, e *Extent) *Counter {
 		}
 	}
 	k := &Counter{Extent: e, tally: tally, counts: make([]int32, len(e.nodes))}
-	for d, nodes := range e.nodes {
-		if nodes > 0 {
-			k.levels.insert(k.counts[d])
-		}
-	}
 	for _, n := range t.nodes {
 		if n == nil {
 			continue

@@ -254,6 +254,9 @@ func (pl *podTopologySpread) connect(k *spreadConstraint, all []spreadConstraint
 		return
 	}
 	k.counter = pl.counts.Counter(k.tally, pl.extent(k, all, c, requireAll))
+	if action == v1.DoNotSchedule {
+		k.counter.Rank()
+	}
 }
 
 // extent is the nodes that count for a constraint: those that have all topology keys and that
