@@ -182,6 +182,14 @@ func (t *nodeTree) remove(id model.NodeID, key string) {
 	panic(fmt.Sprintf("scheduler: node %d is not in zone %q", id, key))
 }
 
+func (t *nodeTree) count() int {
+	nodes := 0
+	for i := range t.zones {
+		nodes += len(t.zones[i].nodes)
+	}
+	return nodes
+}
+
 // list is nodeTree.list: the first of each zone, then the second, and so on.
 func (t *nodeTree) list(order []model.NodeID) []model.NodeID {
 	for i, more := 0, true; more; i++ {
@@ -196,8 +204,13 @@ func (t *nodeTree) list(order []model.NodeID) []model.NodeID {
 	return order
 }
 
-// list is the snapshot's list of nodes.
+// list is the snapshot's list of nodes. A node that moved to another zone, or went and came back before
+// a cycle saw it, stays in its place until other nodes come or go (backend/cache/cache.go
+// UpdateSnapshot).
 func (s *Scheduler) list() []*framework.NodeInfo {
+	if s.stale && s.sameNodes() {
+		s.stale = false
+	}
 	if s.stale {
 		s.snapshot = s.snapshot[:0]
 		s.positions = slices.Repeat([]int32{-1}, len(s.cluster.NodesByID))
@@ -208,6 +221,16 @@ func (s *Scheduler) list() []*framework.NodeInfo {
 		s.stale = false
 	}
 	return s.snapshot
+}
+
+// sameNodes says whether the snapshot has the nodes that there are.
+func (s *Scheduler) sameNodes() bool {
+	for _, n := range s.snapshot {
+		if !n.Present {
+			return false
+		}
+	}
+	return len(s.snapshot) == s.tree.count()
 }
 
 // position is a node's place in the snapshot's list, -1 for a node that is not there.

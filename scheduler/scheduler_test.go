@@ -100,7 +100,7 @@ func TestSnapshotOrder(t *testing.T) {
 	require.Equal(t, "afdbe", c.order(), "until a node comes or goes")
 	c.RemoveNode(4, 0)
 	c.AddNode(&c.state.Nodes[4], 0)
-	require.Equal(t, "bfdea", c.order())
+	require.Equal(t, "afdbe", c.order())
 	c.RemoveNode(2, 0)
 	c.RemoveNode(5, 0)
 	c.AddNode(&c.state.Nodes[2], 0)
