@@ -213,6 +213,7 @@ func (c *Cluster) pod(o *v1.Pod) (model.PodID, error) {
 	p := model.Pod{ID: id, Name: o.Name, Template: c.compile(o), Node: c.node(o.Spec.NodeName),
 		Nominated: c.node(o.Status.NominatedNodeName), Deleting: o.DeletionTimestamp != nil}
 	p.Status.StartTime = started(o)
+	p.ResourceClaims = claimsOf(o)
 	for _, condition := range o.Status.Conditions {
 		if condition.Type == v1.DisruptionTarget && condition.Status == v1.ConditionTrue && condition.Reason == v1.PodReasonPreemptionByScheduler {
 			p.Status.SetCondition(model.DisruptionTarget, model.ConditionTrue, model.ReasonPreemptionByScheduler, model.Message{}, 0)
@@ -221,6 +222,14 @@ func (c *Cluster) pod(o *v1.Pod) (model.PodID, error) {
 	c.state.Pods = append(c.state.Pods, p)
 	c.pods[name] = id
 	return id, nil
+}
+
+// claimsOf are the ResourceClaims that were made for a pod.
+func claimsOf(o *v1.Pod) *model.ResourceClaims {
+	if o.Status.ResourceClaimStatuses == nil {
+		return nil
+	}
+	return &model.ResourceClaims{Statuses: o.Status.ResourceClaimStatuses}
 }
 
 // started is status.startTime as nanoseconds since 1970.
@@ -352,7 +361,7 @@ func (c *Cluster) podNames(ids []model.PodID) []string {
 
 // seen is a pod that has no node as plugins see it.
 func (c *Cluster) seen(o *v1.Pod) framework.Pod {
-	p := framework.Pod{Name: o.Name, Nominated: c.node(o.Status.NominatedNodeName), Started: started(o), Deleting: o.DeletionTimestamp != nil}
+	p := framework.Pod{Name: o.Name, ResourceClaims: claimsOf(o), Nominated: c.node(o.Status.NominatedNodeName), Started: started(o), Deleting: o.DeletionTimestamp != nil}
 	p.Controller = controller(o)
 	return p
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/distribution/reference"
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -202,6 +203,26 @@ func DefaultPersistentVolumeClaim(spec *v1.PersistentVolumeClaimSpec) {
 func DefaultStorageClass(o *storagev1.StorageClass) {
 	setIfNil(&o.ReclaimPolicy, v1.PersistentVolumeReclaimDelete)
 	setIfNil(&o.VolumeBindingMode, storagev1.VolumeBindingImmediate)
+}
+
+// DefaultResourceClaim sets what it sets in a ResourceClaim: each request is for one device
+// (pkg/apis/resource/v1/defaults.go).
+func DefaultResourceClaim(spec *resourcev1.ResourceClaimSpec) {
+	mode := func(m *resourcev1.DeviceAllocationMode, count *int64) {
+		setIfZero(m, resourcev1.DeviceAllocationModeExactCount)
+		if *m == resourcev1.DeviceAllocationModeExactCount {
+			setIfZero(count, 1)
+		}
+	}
+	for i := range spec.Devices.Requests {
+		r := &spec.Devices.Requests[i]
+		if r.Exactly != nil {
+			mode(&r.Exactly.AllocationMode, &r.Exactly.Count)
+		}
+		for j := range r.FirstAvailable {
+			mode(&r.FirstAvailable[j].AllocationMode, &r.FirstAvailable[j].Count)
+		}
+	}
 }
 
 // DefaultNode sets the allocatable amounts of a Node to its capacity when it has none

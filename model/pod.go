@@ -2,6 +2,11 @@ package model
 
 import v1 "k8s.io/api/core/v1"
 
+// ResourceClaims are the ResourceClaims that were made for a pod: status.resourceClaimStatuses.
+type ResourceClaims struct {
+	Statuses []v1.PodResourceClaimStatus
+}
+
 // Pod is a Pod object as the API server stores it: facts only.
 type Pod struct {
 	ID   PodID
@@ -10,6 +15,8 @@ type Pod struct {
 	// The UID is made from it.
 	Serial   int64
 	Template *PodTemplate
+	// ResourceClaims are nil for a pod for which none were made.
+	ResourceClaims *ResourceClaims
 	// Owner is the ReplicaSet that controls the pod, zero for a bare pod.
 	Owner ReplicaSetID
 

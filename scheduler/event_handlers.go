@@ -45,6 +45,7 @@ func (s *Scheduler) seen(id model.PodID) framework.Pod {
 	p := framework.Pod{ID: id, Class: &s.pods[id].class.PodClass, Node: s.pods[id].node, Started: model.Never}
 	if int(id) < len(s.state.Pods) {
 		o := &s.state.Pods[id]
+		p.ResourceClaims = o.ResourceClaims
 		p.Name, p.Nominated, p.Started, p.Deleting = o.Name, o.Nominated, o.Status.StartTime.TruncateSecond(), o.Deleting
 		disrupted := &o.Status.Conditions[model.DisruptionTarget]
 		p.Preempted = disrupted.Status == model.ConditionTrue && disrupted.Reason == model.ReasonPreemptionByScheduler
@@ -83,7 +84,7 @@ func (s *Scheduler) AssignedPodUpdated(id model.PodID) {
 // not pending.
 func (s *Scheduler) UpdatePending(id model.PodID, t *model.PodTemplate, now model.Time) {
 	p := s.pending(id)
-	before, was := p.class, s.cluster.Pods[id].Nominated
+	before, was, claims := p.class, s.cluster.Pods[id].Nominated, s.cluster.Pods[id].ResourceClaims
 	p.class = s.class(t)
 	s.cluster.Pods[id] = s.seen(id)
 	is := s.cluster.Pods[id].Nominated
@@ -94,6 +95,8 @@ func (s *Scheduler) UpdatePending(id model.PodID, t *model.PodTemplate, now mode
 	case p.place == podGated && !p.class.Gated:
 		s.queue.take(id)
 		s.queue.requeue(id, now)
+	case p.place == podUnschedulable && s.cluster.Pods[id].ResourceClaims != claims:
+		s.wake(framework.ClusterEvent{Action: framework.UpdatePodGeneratedResourceClaim}, id, now)
 	case p.place == podUnschedulable && len(t.Spec.Tolerations) != len(before.Template.Spec.Tolerations):
 		s.wake(framework.ClusterEvent{Action: framework.UpdatePodToleration}, id, now)
 	}

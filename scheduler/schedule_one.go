@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	resourcev1 "k8s.io/api/resource/v1"
 	"podsim/model"
 	"podsim/scheduler/framework"
 )
@@ -98,6 +99,17 @@ func (s *Scheduler) PodVolumes(id model.PodID) framework.PodVolumes {
 		}
 	}
 	return framework.PodVolumes{}
+}
+
+// PodClaims are the ResourceClaims that the binding cycle of an assumed pod has to write
+// (DynamicResources' PreBind).
+func (s *Scheduler) PodClaims(id model.PodID) []*resourcev1.ResourceClaim {
+	for _, g := range s.pods[id].class.reserves {
+		if g.Claims != nil {
+			return g.Claims(id)
+		}
+	}
+	return nil
 }
 
 // schedule is the node for a pod of the class, nil when there is none (schedule_one.go
@@ -213,6 +225,9 @@ func (s *Scheduler) begin(c *class) {
 		p.Global.PreFilter(&s.cycle, &c.PodClass, &s.preFiltered)
 		a.take(p.ID, &s.preFiltered, &s.cluster.Symbols)
 		if a.rejected {
+			if a.code == framework.Error {
+				s.failure = a.reason
+			}
 			return
 		}
 		a.rejected = c.static.rejected

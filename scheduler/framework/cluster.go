@@ -34,6 +34,8 @@ type Pod struct {
 	// Deleting says that metadata.deletionTimestamp is set, Preempted that the condition
 	// DisruptionTarget has the reason PreemptionByScheduler.
 	Deleting, Preempted bool
+	// ResourceClaims are those that were made for the pod, nil for none.
+	ResourceClaims *model.ResourceClaims
 	// Controller is the object that controls the pod; its Kind is empty for none.
 	Controller Controller
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	"podsim/model"
 )
 
@@ -83,6 +84,8 @@ type Global struct {
 	Reserve, Unreserve func(y *Cycle, c *PodClass, p *Pod, n *NodeInfo)
 	// Volumes are what the binding cycle of a reserved pod has to write and wait for.
 	Volumes func(p model.PodID) PodVolumes
+	// Claims are the ResourceClaims that it has to write.
+	Claims func(p model.PodID) []*resourcev1.ResourceClaim
 
 	// PodMoved tells that a pod has come to a node (sign 1) or left it (sign -1), NodeChanged
 	// that a node was added, updated or removed: for what is kept from cycle to cycle.
@@ -277,6 +280,8 @@ const (
 	// AssignedPodUpdate is a change of labels, requests or deletion of an assigned pod.
 	AssignedPodUpdate
 	UpdateNodeDeclaredFeature
+	// UpdatePodGeneratedResourceClaim is about the rejected pod itself: its ResourceClaims were made.
+	UpdatePodGeneratedResourceClaim
 	// UpdatePodToleration is about the rejected pod itself.
 	UpdatePodToleration
 	// ObjectChange is a change of an object besides nodes and pods; ClusterEvent.Object says

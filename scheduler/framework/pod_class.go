@@ -132,6 +132,7 @@ func NewPodClass(t *model.PodTemplate, s *Symbols, image func(name string) model
 	c.compilePodAffinity()
 	c.compileImages(image)
 	c.compileVolumes()
+	c.PerPod = c.PerPod || len(spec.ResourceClaims) > 0
 	c.compileFeatures()
 	return c
 }

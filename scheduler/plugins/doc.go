@@ -3,6 +3,4 @@
 // What a plugin needs to know of a pod is in its class, what it needs to know of a node in the
 // NodeInfo. Those that look further keep what they count in a struct of their own. The rule book
 // is pkg/scheduler/framework/plugins at k8s.io/kubernetes v1.37.1.
-//
-// Differs from Kubernetes: DynamicResources neither filters nor scores: there are no devices here.
 package plugins

@@ -20,6 +20,8 @@ type world struct {
 	state   model.State
 	cluster framework.Cluster
 	cycle   framework.Cycle
+	// made are the ResourceClaims that were made for the pod.
+	made *model.ResourceClaims
 }
 
 func newWorld() *world {

@@ -27,6 +27,7 @@ func Table(args *schedulerconfig.Args) []framework.Plugin {
 		VolumeZone(),
 		PodTopologySpread(topologySpreadArgs(&args.PodTopologySpread)),
 		InterPodAffinity(interPodAffinityArgs(&args.InterPodAffinity)),
+		DynamicResources(),
 		NodeResourcesBalancedAllocation(&args.NodeResourcesBalancedAllocation),
 		ImageLocality(),
 		NodeDeclaredFeatures(),

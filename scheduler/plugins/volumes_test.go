@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	v1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,6 +47,14 @@ func (w *world) setObject(t *testing.T, kind, name, body string) {
 		o.CSIDrivers.Set(name, parsed(t, name, "", body, &storagev1.CSIDriver{}))
 	case "CSIStorageCapacity":
 		o.CSIStorageCapacities.Set(key, parsed(t, name, "default", body, &storagev1.CSIStorageCapacity{}))
+	case "ResourceClaim":
+		claim := parsed(t, name, "default", body, &resourcev1.ResourceClaim{})
+		model.DefaultResourceClaim(&claim.Spec)
+		o.ResourceClaims.Set(key, claim)
+	case "ResourceSlice":
+		o.ResourceSlices.Set(name, parsed(t, name, "", body, &resourcev1.ResourceSlice{}))
+	case "DeviceClass":
+		o.DeviceClasses.Set(name, parsed(t, name, "", body, &resourcev1.DeviceClass{}))
 	case "VolumeAttachment":
 		o.VolumeAttachments.Set(name, parsed(t, name, "", body, &storagev1.VolumeAttachment{}))
 	default:
@@ -83,7 +92,7 @@ func source(s v1.VolumeSource) func(*v1.PodSpec) {
 // judge asks a plugin that looks further about a pod named p and a node. The text is that of PreFilter's
 // rejection, or the reasons of Filter's; empty when the pod may go there.
 func (w *world) judge(pl framework.Plugin, c *framework.PodClass, n *framework.NodeInfo) (framework.Code, string) {
-	w.cycle.Pod = &framework.Pod{ID: 1, Name: "p", Class: c}
+	w.cycle.Pod = &framework.Pod{ID: 1, Name: "p", Class: c, ResourceClaims: w.made}
 	g := pl.Global
 	if !g.Concerns(c) {
 		return framework.Success, ""
