@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -87,7 +88,8 @@ func (a *apply) objects() []model.Object {
 		switch o := a.manifests[i].Object; o.Object.(type) {
 		case *v1.Pod, *v1.Service, *v1.ConfigMap, *v1.Secret, *v1.ServiceAccount, *appsv1.Deployment, *appsv1.ReplicaSet,
 			*policyv1.PodDisruptionBudget, *v1.PersistentVolume, *v1.PersistentVolumeClaim, *storagev1.StorageClass, *storagev1.CSINode, *storagev1.CSIDriver,
-			*storagev1.CSIStorageCapacity, *storagev1.VolumeAttachment:
+			*storagev1.CSIStorageCapacity, *storagev1.VolumeAttachment,
+			*resourcev1.DeviceClass, *resourcev1.ResourceSlice, *resourcev1.ResourceClaim, *resourcev1.ResourceClaimTemplate:
 			objects = append(objects, o)
 		}
 	}

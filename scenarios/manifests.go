@@ -19,6 +19,7 @@ import (
 	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -119,7 +120,7 @@ var scheme = func() *runtime.Scheme {
 		v1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, autoscalingv2.AddToScheme,
 		policyv1.AddToScheme, networkingv1.AddToScheme, rbacv1.AddToScheme, storagev1.AddToScheme,
 		schedulingv1.AddToScheme, nodev1.AddToScheme, coordinationv1.AddToScheme,
-		discoveryv1.AddToScheme, admissionregistrationv1.AddToScheme,
+		discoveryv1.AddToScheme, admissionregistrationv1.AddToScheme, resourcev1.AddToScheme,
 	} {
 		if err := add(s); err != nil {
 			panic(err)
@@ -290,6 +291,10 @@ func (d *decoder) complete(m *manifest, path string) {
 		model.DefaultPersistentVolume(o)
 	case *v1.PersistentVolumeClaim:
 		model.DefaultPersistentVolumeClaim(&o.Spec)
+	case *resourcev1.ResourceClaim:
+		model.DefaultResourceClaim(&o.Spec)
+	case *resourcev1.ResourceClaimTemplate:
+		model.DefaultResourceClaim(&o.Spec.Spec)
 	case *storagev1.StorageClass:
 		model.DefaultStorageClass(o)
 	}
@@ -303,6 +308,7 @@ var clusterScoped = func() map[schema.GroupKind]bool {
 		rbacv1.GroupName:                  "ClusterRole ClusterRoleBinding",
 		storagev1.GroupName:               "StorageClass VolumeAttachment CSIDriver CSINode VolumeAttributesClass",
 		schedulingv1.GroupName:            "PriorityClass",
+		resourcev1.GroupName:              "DeviceClass ResourceSlice",
 		nodev1.GroupName:                  "RuntimeClass",
 		networkingv1.GroupName:            "IngressClass ServiceCIDR IPAddress",
 		admissionregistrationv1.GroupName: "ValidatingWebhookConfiguration MutatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding MutatingAdmissionPolicy MutatingAdmissionPolicyBinding",

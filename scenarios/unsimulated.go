@@ -26,6 +26,7 @@ const podSpecFields = `
 	restartPolicy schedulerName schedulingGates terminationGracePeriodSeconds tolerations
 	volumes.name volumes.configMap volumes.secret volumes.projected volumes.downwardAPI
 	volumes.emptyDir.sizeLimit volumes.persistentVolumeClaim volumes.ephemeral
+	resourceClaims
 	volumes.gcePersistentDisk volumes.awsElasticBlockStore volumes.rbd volumes.iscsi
 
 	automountServiceAccountToken dnsPolicy enableServiceLinks hostAliases hostname
@@ -37,7 +38,7 @@ const podSpecFields = `
 const containerFields = `
 	image imagePullPolicy lifecycle.postStart lifecycle.preStop livenessProbe readinessProbe
 	startupProbe name ports
-	resources.limits resources.requests restartPolicy restartPolicyRules
+	resources.limits resources.requests resources.claims restartPolicy restartPolicyRules
 
 	args command env envFrom resizePolicy securityContext stdin stdinOnce
 	terminationMessagePath terminationMessagePolicy tty volumeMounts workingDir
@@ -67,11 +68,12 @@ var simulatedFields = map[string]fieldSet{
 // harmlessKinds are accepted without a word: a run needs nothing of them, as in it every
 // namespace and account exists, everybody may do everything, and a Service is kept but routes
 // nothing. ServiceAccounts, PriorityClasses, PodDisruptionBudgets, ConfigMaps, Secrets and what is around
-// volumes are honoured.
+// volumes and devices are honoured.
 var harmlessKinds = strings.Fields(`
 	Service ServiceAccount ConfigMap Secret Namespace Role RoleBinding ClusterRole
 	ClusterRoleBinding PriorityClass PodDisruptionBudget Event Lease
 	PersistentVolume PersistentVolumeClaim StorageClass CSINode CSIDriver CSIStorageCapacity VolumeAttachment
+	DeviceClass ResourceSlice ResourceClaim ResourceClaimTemplate
 `)
 
 // fieldSet has the paths of fields without the indexes of lists. The value is true for a

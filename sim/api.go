@@ -55,6 +55,7 @@ func (c *Cluster) podSeen(id model.PodID, change model.ChangeType) {
 	c.schedulerSees(id, change)
 	c.podOfBudgetSeen(id)
 	c.ephemeralClaims(id, change)
+	c.resourceClaimsOf(id, change)
 	if o.Owner != 0 {
 		c.podOfReplicaSetSeen(id, change)
 	}

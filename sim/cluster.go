@@ -215,6 +215,8 @@ const (
 	evResyncClaims
 	// evMakeClaim: the claim of a generic ephemeral volume is made; Arg is the volume.
 	evMakeClaim
+	// evMakeResourceClaims: the ResourceClaims of a pod are made; Arg is the attempt.
+	evMakeResourceClaims
 	// evAvailable: a pod of ReplicaSet Obj may have been ready for minReadySeconds.
 	evAvailable
 )
@@ -423,6 +425,8 @@ func (c *Cluster) podEvent(e *Event) {
 		c.volumesWaited(id)
 	case evMakeClaim:
 		c.makeClaim(id, int(e.Arg))
+	case evMakeResourceClaims:
+		c.makeResourceClaims(id, e.Arg)
 	case evUnschedulable:
 		c.unschedulable(id, model.Text(e.Arg))
 	case evNominate:

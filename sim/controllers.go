@@ -317,18 +317,22 @@ func (c *Cluster) replicaEvent(id model.ReplicaSetID, r model.EventReason, m mod
 // replicaName makes a pod's name as the API server's generateName does
 // (apiserver/pkg/storage/names SimpleNameGenerator), again when the name is taken.
 func (c *Cluster) replicaName(s *model.ReplicaSet, luck uint64) string {
-	const letters = "bcdfghjklmnpqrstvwxz2456789"
 	for n := uint64(0); ; n++ {
-		var suffix [5]byte
-		x := Draw(c.seed, streamName, luck, n)
-		for i := range suffix {
-			suffix[i] = letters[x%uint64(len(letters))]
-			x /= uint64(len(letters))
-		}
+		suffix := randomSuffix(Draw(c.seed, streamName, luck, n))
 		if !c.nameTaken(s, suffix) {
 			return s.Name + "-" + string(suffix[:])
 		}
 	}
+}
+
+// randomSuffix is the end of a generated name, of a random word.
+func randomSuffix(x uint64) (suffix [5]byte) {
+	const letters = "bcdfghjklmnpqrstvwxz2456789"
+	for i := range suffix {
+		suffix[i] = letters[x%uint64(len(letters))]
+		x /= uint64(len(letters))
+	}
+	return suffix
 }
 
 func (c *Cluster) nameTaken(s *model.ReplicaSet, suffix [5]byte) bool {

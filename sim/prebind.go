@@ -24,16 +24,17 @@ const (
 	bindTimeout = 600 * model.Second
 )
 
-// preBind is the binding cycle of a pod: its volumes first, then the pod (schedule_one.go
+// preBind is the binding cycle of a pod: its volumes and devices first, then the pod (schedule_one.go
 // bindingCycle, volumebinding PreBind).
 func (c *Cluster) preBind(id model.PodID, node model.NodeID) {
 	v := c.scheduler.PodVolumes(id)
-	if len(v.Bind)+len(v.Provision) == 0 {
+	writes := len(v.Bind) + len(v.Provision) + len(c.scheduler.PodClaims(id))
+	if writes == 0 {
 		c.bind(id, node)
 		return
 	}
 	at := c.now
-	for n := range len(v.Bind) + len(v.Provision) {
+	for n := range writes {
 		at = max(at, c.request(&c.schedulerLimit, c.pods[id].luck, uint64(n)))
 	}
 	c.at(at, evBindVolumes, id, 0, int32(node))
@@ -45,7 +46,7 @@ func (c *Cluster) bind(id model.PodID, node model.NodeID) {
 	c.at(at, evBind, id, 0, int32(node))
 }
 
-// bindVolumes is what the scheduler has decided about a pod's volumes, as it reaches the API server
+// bindVolumes is what the scheduler has decided about a pod's volumes and devices, as it reaches the API server
 // (bindAPIUpdate).
 func (c *Cluster) bindVolumes(id model.PodID, node model.NodeID) {
 	p := &c.pods[id]
@@ -58,6 +59,11 @@ func (c *Cluster) bindVolumes(id model.PodID, node model.NodeID) {
 	}
 	for _, claim := range v.Provision {
 		c.storeClaim(claim)
+	}
+	c.allocateClaims(id)
+	if len(v.Bind)+len(v.Provision) == 0 {
+		c.bind(id, node)
+		return
 	}
 	c.storage.waiting = append(c.storage.waiting, volumeWait{pod: id, node: node, gen: p.gen, since: c.now})
 	c.at(c.now+bindTimeout, evVolumesBound, id, 0, 0)

@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
@@ -68,7 +69,8 @@ func (c *Cluster) apply(o *model.Object) {
 	case *policyv1.PodDisruptionBudget:
 		c.applyBudget(x)
 	case *v1.PersistentVolume, *v1.PersistentVolumeClaim, *storagev1.StorageClass, *storagev1.CSINode, *storagev1.CSIDriver,
-		*storagev1.CSIStorageCapacity, *storagev1.VolumeAttachment:
+		*storagev1.CSIStorageCapacity, *storagev1.VolumeAttachment,
+		*resourcev1.DeviceClass, *resourcev1.ResourceSlice, *resourcev1.ResourceClaim, *resourcev1.ResourceClaimTemplate:
 		c.applyObject(x.(metav1.Object))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/component-helpers/storage/volume"
@@ -19,6 +20,9 @@ type storage struct {
 	volumes framework.Store[*v1.PersistentVolume]
 	claims  framework.Store[*v1.PersistentVolumeClaim]
 	classes framework.Store[*storagev1.StorageClass]
+	// resourceClaims and templates are of devices.
+	resourceClaims framework.Store[*resourcev1.ResourceClaim]
+	templates      framework.Store[*resourcev1.ResourceClaimTemplate]
 	// changes are on the way to the watchers, who see the last of them at seenAt.
 	changes []objectChange
 	seenAt  model.Time
@@ -67,6 +71,13 @@ func (c *Cluster) applyObject(o metav1.Object) {
 		c.storage.classes.Set(o.Name, o)
 		c.tell(o, false)
 		c.resyncClaims()
+	case *resourcev1.ResourceClaim:
+		if _, ok := c.storage.resourceClaims.Get(framework.Key(o.Namespace, o.Name)); !ok {
+			c.storeResourceClaim(o)
+		}
+	case *resourcev1.ResourceClaimTemplate:
+		c.storage.templates.Set(framework.Key(o.Namespace, o.Name), o)
+		c.tell(o, false)
 	default:
 		c.tell(o, false)
 	}
