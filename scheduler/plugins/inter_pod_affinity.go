@@ -371,7 +371,9 @@ func (pl *interPodAffinity) restore() {
 		pl.counts.Count(pl.changes[i].class, pl.changes[i].node, -pl.changes[i].sign)
 	}
 	pl.changes = pl.changes[:mark]
-	pl.findRejects()
+	if pl.class != nil {
+		pl.findRejects()
+	}
 }
 
 // scores follows scoring.go PreScore: the plugin scores when some term gives some node something,

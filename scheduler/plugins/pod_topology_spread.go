@@ -525,23 +525,29 @@ func (pl *podTopologySpread) normalizeScore(_ *framework.Cycle, _ *framework.Pod
 // hint follows plugin.go isSchedulableAfterAssignedPodChange, isSchedulableAfterTargetPodChange and
 // isSchedulableAfterNodeChange.
 func (pl *podTopologySpread) hint(c *framework.PodClass, e *framework.ClusterEvent) bool {
-	if int(c.ID) >= len(pl.classes) {
-		// A class that was not looked at yet: the pod's tolerations have just changed.
-		return true
+	if e.Action == framework.UpdatePodToleration {
+		return pl.honorsTaints(c)
 	}
-	hard := pl.constraints(pl.cluster, c, pl.classes[c.ID].hard.controller, v1.DoNotSchedule)
-	switch {
-	case e.Action == framework.UpdatePodToleration:
-		return honorsTaints(hard)
-	case e.Pod != nil:
+	var controller framework.Controller
+	if int(c.ID) < len(pl.classes) {
+		controller = pl.classes[c.ID].hard.controller
+	}
+	hard := pl.constraints(pl.cluster, c, controller, v1.DoNotSchedule)
+	if e.Pod != nil {
 		return pl.selectsAny(hard, c, e.Pod)
 	}
 	return nodeHelpsSpread(hard, e.Old, e.New)
 }
 
-func honorsTaints(constraints []spreadConstraint) bool {
+// honorsTaints says whether a constraint that keeps pods of the class waiting looks at taints.
+func (pl *podTopologySpread) honorsTaints(c *framework.PodClass) bool {
+	constraints := c.Template.Spec.TopologySpreadConstraints
+	if len(constraints) == 0 {
+		constraints = pl.defaults
+	}
 	for i := range constraints {
-		if constraints[i].honorTaints {
+		policy := constraints[i].NodeTaintsPolicy
+		if constraints[i].WhenUnsatisfiable == v1.DoNotSchedule && policy != nil && *policy == v1.NodeInclusionPolicyHonor {
 			return true
 		}
 	}
