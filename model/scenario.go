@@ -303,8 +303,8 @@ type ControlPlane struct {
 	// KubeletJitter is the largest part of a pod worker's delay that is added to it at random
 	// (pod_workers.go workerResyncIntervalJitterFactor, workerBackOffPeriodJitterFactor).
 	KubeletJitter float64
-	// KubeletTick is how late a probe worker of the kubelet comes to a tick, in nanoseconds: of two
-	// things that are due at one moment it decides which comes first.
+	// KubeletTick is how late a goroutine of the kubelet, such as a probe worker, comes to a tick, in
+	// nanoseconds: of two things that are due at one moment it decides which comes first.
 	KubeletTick Dist
 	// NoCgroupsPerQOS says that the kubelets are configured with cgroupsPerQOS: false.
 	NoCgroupsPerQOS bool

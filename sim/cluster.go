@@ -413,8 +413,7 @@ func (c *Cluster) podEvent(e *Event) {
 			c.diskRound(id)
 		}
 	case evProbeDue:
-		joins := c.delay(id, streamTick, &c.scenario.ControlPlane.KubeletTick) > 0
-		c.step(id, kubelet.Event{Kind: kubelet.ProbeDue, Container: int8(e.Arg), Probe: model.ProbeType(e.Arg >> 8), Gen: op, Joins: joins})
+		c.step(id, kubelet.Event{Kind: kubelet.ProbeDue, Container: int8(e.Arg), Probe: model.ProbeType(e.Arg >> 8), Gen: op, Joins: c.isLate(id)})
 	case evRuntime, evExit, evKill, evProbed:
 		c.runtimeEvent(id, e, op)
 	case evBind:

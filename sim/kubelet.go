@@ -232,7 +232,7 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 		if f.Delay > 0 {
 			at += c.delay(id, streamProbeStart, &model.Dist{Kind: model.DistUniform, Max: float64(f.Delay)})
 		} else if at > c.now {
-			at += c.delay(id, streamTick, &c.scenario.ControlPlane.KubeletTick)
+			at += c.late(id)
 		}
 		c.at(at, evProbeDue, id, f.Gen, int32(f.Probe)<<8|int32(f.Container))
 	case kubelet.AskImage:
@@ -247,6 +247,14 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 		c.runtime.Do(id, f)
 	}
 }
+
+// late draws how late a goroutine of the kubelet comes, isLate whether it does: others that are due at
+// the same moment come first.
+func (c *Cluster) late(id model.PodID) model.Time {
+	return c.delay(id, streamTick, &c.scenario.ControlPlane.KubeletTick)
+}
+
+func (c *Cluster) isLate(id model.PodID) bool { return c.late(id) > 0 }
 
 // workerWake draws the tick of the sync loop at which a pod's worker is woken that asked for it at t.
 func (c *Cluster) workerWake(id model.PodID, t, delay model.Time) model.Time {

@@ -32,10 +32,14 @@ func (c *Cluster) populateVolumes(id model.PodID) {
 	}
 }
 
-// unmountVolumes takes down the volumes of a pod that has stopped, from the reconciler's next
-// round on.
+// unmountVolumes takes down the volumes of a pod that has stopped: in the round in which the populator
+// finds them, or in the next one when the reconciler came first. Both have the same period.
 func (c *Cluster) unmountVolumes(id model.PodID) {
-	round := c.nodes[c.state.Pods[id].Node].loops.NextReconcile(c.now)
+	loops := &c.nodes[c.state.Pods[id].Node].loops
+	round := loops.NextReconcile(c.now)
+	if c.isLate(id) {
+		round = loops.NextReconcile(round)
+	}
 	took := c.delay(id, streamMount, &c.scenario.Latencies.UnmountVolumes)
 	c.at(round+took, evRuntime, id, 0, answer(kubelet.VolumesUnmounted, -1))
 }
