@@ -94,12 +94,19 @@ func TestJitteredKubelet(t *testing.T) {
 	allJitteredAgree(t, randomPods(t)[:*jittered])
 }
 
-// TestChanceKubelet has the pods for whose jittered traces there was no draw once.
+// TestChanceKubelet has the pods for whose traces there was no draw once.
 func TestChanceKubelet(t *testing.T) {
 	list, err := conform.ReadFile("testdata/kubelet-chance.jsonl.gz")
 	require.NoError(t, err)
 	require.NotEmpty(t, list)
 	allJitteredAgree(t, list)
+	for i := range list {
+		if list[i].Exact != nil {
+			r, err := conform.Kubelet(&list[i])
+			require.NoError(t, err)
+			assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
+		}
+	}
 }
 
 func allJitteredAgree(t *testing.T, list []conform.Recording) {
