@@ -73,7 +73,7 @@ Run a scenario, then look at any moment of the run as you would with kubectl.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newGet(), newDescribe(), newScenario(), newConform(), newVersion())
+	root.AddCommand(newRun(), newGet(), newDescribe(), newScenario(), newConform(), newSchedule(), newVersion())
 	return root
 }
 
