@@ -404,6 +404,9 @@ func Decide(in *Input) *Decision {
 	if err != nil {
 		return &Decision{Feasible: []string{}, Error: err.Error()}
 	}
+	if name := in.Pending.Spec.SchedulerName; name != "" && !c.Scheduler.Handles(name) {
+		return &Decision{Feasible: []string{}, Error: fmt.Sprintf("there is no profile for schedulerName %q", name)}
+	}
 	d := c.Explain(in.Pending)
 	if len(d.Feasible) > 0 {
 		a, err := c.Schedule(in.Pending, 0)

@@ -53,6 +53,11 @@ func (r *Real) Schedule(p *v1.Pod) (Choice, error) {
 func (r *Real) Decide() (*conform.Decision, error) {
 	pod := r.input.Pending
 	complete(pod)
+	of, ok := r.scheduler.Profiles[pod.Spec.SchedulerName]
+	if !ok {
+		return nil, fmt.Errorf("there is no profile for schedulerName %q", pod.Spec.SchedulerName)
+	}
+	r.framework = of
 	if err := r.informers.Core().V1().Pods().Informer().GetIndexer().Add(pod); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ var Features = []string{
 	"init containers", "overhead", "images", "spread", "pod affinity", "pod anti-affinity", "existing terms", "namespaces",
 	"volumes", "inline volumes", "csi limits", "capacity", "priorities", "budgets", "never preempt", "nominated", "gates", "owners",
 	"terminating", "no such node", "strategy", "ignored resources", "balanced resources", "added affinity", "hard affinity weight", "default constraints",
-	"weights", "disabled plugins", "percentage", "large",
+	"weights", "disabled plugins", "percentage", "profiles", "large",
 }
 
 // random draws the parts of a cluster.
@@ -54,7 +54,7 @@ func newRandom(seed uint64, without []string) *random {
 }
 
 // rare features are on less often: they cost much, or hide others.
-var rare = map[string]int{"large": 6, "disabled plugins": 3, "volumes": 2, "csi limits": 2, "never preempt": 3, "node fields": 3, "node name": 4, "no such node": 2, "percentage": 2}
+var rare = map[string]int{"large": 6, "disabled plugins": 3, "volumes": 2, "csi limits": 2, "never preempt": 3, "node fields": 3, "node name": 4, "no such node": 2, "percentage": 2, "profiles": 3}
 
 // cluster draws everything, the pending pod last.
 func (d *random) cluster() {

@@ -11,9 +11,31 @@ import (
 
 const configVersion = "kubescheduler.config.k8s.io/v1"
 
-// config draws a KubeSchedulerConfiguration, nil for the defaults.
+// config draws a KubeSchedulerConfiguration, nil for the defaults. With several profiles the pending
+// pod may name one of them, or none.
 func (d *random) config() json.RawMessage {
-	profile := map[string]any{"schedulerName": v1.DefaultSchedulerName}
+	profiles := []any{d.profile(v1.DefaultSchedulerName)}
+	if d.on["profiles"] {
+		profiles = append(profiles, d.profile("other"))
+		d.in.Pending.Spec.SchedulerName = pick(d, v1.DefaultSchedulerName, "other", "other", "other", "nobody")
+	}
+	c := map[string]any{"apiVersion": configVersion, "kind": "KubeSchedulerConfiguration"}
+	if d.on["percentage"] && d.chance(2) {
+		c["percentageOfNodesToScore"] = d.IntN(101)
+	}
+	if len(profiles) == 1 && len(profiles[0].(map[string]any)) == 1 && len(c) == 2 {
+		return nil
+	}
+	c["profiles"] = profiles
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func (d *random) profile(name string) map[string]any {
+	profile := map[string]any{"schedulerName": name}
 	var args []any
 	for _, a := range []struct {
 		feature, plugin string
@@ -38,24 +60,10 @@ func (d *random) config() json.RawMessage {
 	if plugins := d.plugins(); len(plugins) > 0 {
 		profile["plugins"] = plugins
 	}
-	c := map[string]any{"apiVersion": configVersion, "kind": "KubeSchedulerConfiguration"}
-	if d.on["percentage"] {
-		if d.chance(2) {
-			c["percentageOfNodesToScore"] = d.IntN(101)
-		}
-		if d.chance(2) {
-			profile["percentageOfNodesToScore"] = d.IntN(101)
-		}
+	if d.on["percentage"] && d.chance(2) {
+		profile["percentageOfNodesToScore"] = d.IntN(101)
 	}
-	if len(profile) == 1 && len(c) == 2 {
-		return nil
-	}
-	c["profiles"] = []any{profile}
-	b, err := json.Marshal(c)
-	if err != nil {
-		panic(err)
-	}
-	return b
+	return profile
 }
 
 func (d *random) resources() []any {
