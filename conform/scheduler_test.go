@@ -16,13 +16,6 @@ import (
 
 const casesFile = "testdata/scheduler-cases.jsonl.gz"
 
-// notYetFeatures are those that podsim's scheduler does not have yet. Cases with one of them may
-// differ; agreeing is how many of all cases agree at least.
-var (
-	notYetFeatures = []string{"volumes", "devices"}
-	agreeing       = 598
-)
-
 // The cases are compared once for all tests.
 var decided []conform.SchedulerResult
 
@@ -40,19 +33,19 @@ func schedulerResults(t *testing.T) []conform.SchedulerResult {
 
 func TestRecordedScheduler(t *testing.T) {
 	all := schedulerResults(t)
-	agree := 0
 	for i := range all {
-		r := &all[i]
-		notYet := slices.ContainsFunc(r.Features, func(f string) bool { return slices.Contains(notYetFeatures, f) })
-		if !notYet {
-			assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
-		}
-		if r.Agrees {
-			agree++
-		}
+		assert.True(t, all[i].Agrees, "%s: %s", all[i].Name, all[i].Difference)
 	}
-	t.Log(conform.SchedulerSummary(all))
-	assert.GreaterOrEqual(t, agree, agreeing)
+}
+
+// Cases of random clusters in which podsim once differed.
+func TestFoundScheduler(t *testing.T) {
+	cases, err := conform.ReadCases("testdata/scheduler-found.jsonl")
+	require.NoError(t, err)
+	for i := range cases {
+		r := conform.Scheduler(&cases[i])
+		assert.True(t, r.Agrees, "%s: %s", r.Name, r.Difference)
+	}
 }
 
 // A decision is compared by all of its parts.

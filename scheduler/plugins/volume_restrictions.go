@@ -9,8 +9,8 @@ import (
 
 // volumeRestrictions keeps how many pods use a claim.
 type volumeRestrictions struct {
-	// users counts the volumes of pods on nodes that use a claim, by its key.
-	users map[string]int
+	// users has the node of each pod's volume that uses a claim, by the claim's key.
+	users map[string][]*framework.NodeInfo
 	// once are the names of the pod's claims that one pod only may use, conflicts is how often others
 	// use them; saved is conflicts as it was.
 	once             []string
@@ -21,7 +21,7 @@ type volumeRestrictions struct {
 // a claim with access mode ReadWriteOncePod
 // (pkg/scheduler/framework/plugins/volumerestrictions/volume_restrictions.go).
 func VolumeRestrictions() framework.Plugin {
-	pl := &volumeRestrictions{users: map[string]int{}}
+	pl := &volumeRestrictions{users: map[string][]*framework.NodeInfo{}}
 	return framework.Plugin{
 		ID: framework.VolumeRestrictions,
 		Global: &framework.Global{
@@ -61,7 +61,8 @@ func (pl *volumeRestrictions) preFilter(y *framework.Cycle, c *framework.PodClas
 			continue
 		}
 		pl.once = append(pl.once, v.Name)
-		if pl.users[v.Key] > 0 {
+		// Pods on a node that is gone do not count, as the snapshot does not have it.
+		if slices.ContainsFunc(pl.users[v.Key], func(n *framework.NodeInfo) bool { return n.Present }) {
 			pl.conflicts++
 		}
 	}
@@ -102,12 +103,23 @@ func (pl *volumeRestrictions) uses(p *framework.Pod) int {
 	return n
 }
 
-func (pl *volumeRestrictions) podMoved(p *framework.Pod, _ *framework.NodeInfo, sign int64) {
+func (pl *volumeRestrictions) podMoved(p *framework.Pod, n *framework.NodeInfo, sign int64) {
 	for i := range p.Class.Claims {
-		if v := &p.Class.Claims[i]; !v.Ephemeral {
-			if pl.users[v.Key] += int(sign); pl.users[v.Key] == 0 {
-				delete(pl.users, v.Key)
-			}
+		v := &p.Class.Claims[i]
+		if v.Ephemeral {
+			continue
+		}
+		nodes := pl.users[v.Key]
+		if sign > 0 {
+			pl.users[v.Key] = append(nodes, n)
+			continue
+		}
+		at := slices.Index(nodes, n)
+		nodes[at] = nodes[len(nodes)-1]
+		if nodes = nodes[:len(nodes)-1]; len(nodes) == 0 {
+			delete(pl.users, v.Key)
+		} else {
+			pl.users[v.Key] = nodes
 		}
 	}
 }
