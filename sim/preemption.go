@@ -11,6 +11,7 @@ import (
 type preemption struct {
 	preemptor podRef
 	serial    int64
+	scheduler string
 	node      model.NodeID
 	victims   []podRef
 	// left counts those before the last that are not deleted yet.
@@ -44,7 +45,8 @@ func (c *Cluster) preempt(r *scheduler.Result) {
 	}
 	slot := c.preemptionSlot()
 	x := &c.preemptions[slot]
-	x.preemptor, x.serial, x.node = c.ref(r.Pod), c.state.Pods[r.Pod].Serial, r.Nominated
+	o := &c.state.Pods[r.Pod]
+	x.preemptor, x.serial, x.scheduler, x.node = c.ref(r.Pod), o.Serial, o.Template.Spec.SchedulerName, r.Nominated
 	for _, id := range r.Victims {
 		x.victims = append(x.victims, c.ref(id))
 	}
@@ -79,7 +81,7 @@ func (c *Cluster) victimRequested(slot, index int, what int32) {
 	x := &c.preemptions[slot]
 	v := x.victims[index]
 	if what == patchVictim && c.alive(v) {
-		c.markVictim(v.id)
+		c.markVictim(v.id, x.scheduler)
 		c.requestVictim(slot, index, deleteVictim)
 		return
 	}
@@ -100,8 +102,8 @@ func (c *Cluster) victimRequested(slot, index int, what int32) {
 }
 
 // markVictim sets the condition that says why a pod is deleted.
-func (c *Cluster) markVictim(id model.PodID) {
-	text := c.state.Texts.Intern("default-scheduler: preempting to accommodate a higher priority pod")
+func (c *Cluster) markVictim(id model.PodID, scheduler string) {
+	text := c.state.Texts.Intern(scheduler + ": preempting to accommodate a higher priority pod")
 	if c.state.Pods[id].Status.SetCondition(model.DisruptionTarget, model.ConditionTrue, model.ReasonPreemptionByScheduler,
 		model.TextMessage(text), c.now) {
 		c.changed(model.KindPod, int32(id), model.Modified)

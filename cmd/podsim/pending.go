@@ -21,10 +21,6 @@ func whyPending(w io.Writer, s *reports.Snapshot, p *v1.Pod) error {
 		return nil
 	}
 	fmt.Fprintln(w, "Why Pending:")
-	if name := p.Spec.SchedulerName; name != "" && name != v1.DefaultSchedulerName {
-		_, err := fmt.Fprintf(w, "  No scheduler of the run is called %s.\n", name)
-		return err
-	}
 	if len(p.Spec.SchedulingGates) > 0 {
 		var gates []string
 		for _, g := range p.Spec.SchedulingGates {
@@ -37,6 +33,10 @@ func whyPending(w io.Writer, s *reports.Snapshot, p *v1.Pod) error {
 		if c.Type == v1.PodScheduled && c.Message != "" {
 			fmt.Fprintf(w, "  The scheduler's last word: %s\n", c.Message)
 		}
+	}
+	if name := p.Spec.SchedulerName; name != "" && name != v1.DefaultSchedulerName {
+		_, err := fmt.Fprintf(w, "  It waits for the scheduler %s, whose plugins the record does not say.\n", name)
+		return err
 	}
 	nodes, pods := s.Nodes(), s.Pods()
 	if node := p.Status.NominatedNodeName; node != "" {

@@ -277,8 +277,6 @@ const (
 	UpdateNodeTaint
 	AssignedPodAdd
 	AssignedPodDelete
-	// AssignedPodUpdate is a change of labels, requests or deletion of an assigned pod.
-	AssignedPodUpdate
 	UpdateNodeDeclaredFeature
 	// UpdatePodGeneratedResourceClaim is about the rejected pod itself: its ResourceClaims were made.
 	UpdatePodGeneratedResourceClaim
