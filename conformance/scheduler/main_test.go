@@ -22,8 +22,7 @@ var (
 	dump    = flag.String("dump", "", "file .jsonl or .jsonl.gz for the cases that differ, for podsim conform scheduler")
 )
 
-// notYet are the features that podsim does not have: random clusters are drawn without them. Devices
-// (DynamicResources) are not drawn at all.
+// notYet are the features that podsim does not have: random clusters are drawn without them.
 var notYet []string
 
 func TestMain(m *testing.M) {

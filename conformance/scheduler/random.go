@@ -19,7 +19,7 @@ var Features = []string{
 	"init containers", "overhead", "images", "spread", "pod affinity", "pod anti-affinity", "existing terms", "namespaces",
 	"volumes", "inline volumes", "csi limits", "capacity", "priorities", "budgets", "never preempt", "nominated", "gates", "owners",
 	"terminating", "no such node", "strategy", "ignored resources", "balanced resources", "added affinity", "hard affinity weight", "default constraints",
-	"weights", "disabled plugins", "percentage", "profiles", "large",
+	"weights", "disabled plugins", "percentage", "profiles", "large", "devices",
 }
 
 // random draws the parts of a cluster.
@@ -70,6 +70,7 @@ func (d *random) cluster() {
 		d.in.Nodes = append(d.in.Nodes, d.node(i))
 	}
 	d.storage()
+	d.devices()
 	d.owners()
 	// How full the cluster is decides between placing and preempting.
 	full := d.IntN(3) == 0

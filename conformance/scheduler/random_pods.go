@@ -103,6 +103,9 @@ func (d *random) pod(name string, full, pending bool) *v1.Pod {
 		d.podAffinity(p)
 	}
 	d.volumes(p, pending)
+	if pending {
+		d.claimDevices(p)
+	}
 	return p
 }
 
