@@ -9,20 +9,18 @@ import (
 
 // volumeWait is an assumed pod whose volumes are not bound yet.
 type volumeWait struct {
-	pod   model.PodID
-	node  model.NodeID
-	gen   uint16
-	since model.Time
+	pod  model.PodID
+	node model.NodeID
+	gen  uint16
+	// since is when the wait began, until when the scheduler gives up.
+	since, until model.Time
 	// seen says that they are bound and the scheduler is about to see it.
 	seen bool
 }
 
-const (
-	// bindPeriod and bindTimeout are how often and for how long the scheduler looks whether the volumes
-	// are bound (volumebinding/binder.go BindPodVolumes; VolumeBindingArgs bindTimeoutSeconds).
-	bindPeriod  = 1 * model.Second
-	bindTimeout = 600 * model.Second
-)
+// bindPeriod is how often the scheduler looks whether the volumes are bound
+// (volumebinding/binder.go BindPodVolumes).
+const bindPeriod = 1 * model.Second
 
 // preBind is the binding cycle of a pod: its volumes and devices first, then the pod (schedule_one.go
 // bindingCycle, volumebinding PreBind).
@@ -65,8 +63,8 @@ func (c *Cluster) bindVolumes(id model.PodID, node model.NodeID) {
 		c.bind(id, node)
 		return
 	}
-	c.storage.waiting = append(c.storage.waiting, volumeWait{pod: id, node: node, gen: p.gen, since: c.now})
-	c.at(c.now+bindTimeout, evVolumesBound, id, 0, 0)
+	c.storage.waiting = append(c.storage.waiting, volumeWait{pod: id, node: node, gen: p.gen, since: c.now, until: c.now + v.Timeout})
+	c.at(c.now+v.Timeout, evVolumesBound, id, 0, 0)
 }
 
 // volumesBound looks for pods whose volumes are bound now. The scheduler sees it when it looks next.
@@ -113,7 +111,7 @@ func (c *Cluster) volumesWaited(id model.PodID) {
 		return
 	}
 	w := s.waiting[i]
-	if !w.seen && c.now < w.since+bindTimeout {
+	if !w.seen && c.now < w.until {
 		return
 	}
 	s.waiting = slices.Delete(s.waiting, i, i+1)

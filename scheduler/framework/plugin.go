@@ -100,6 +100,8 @@ type PodVolumes struct {
 	// whose volumes are to be made for the node that they name now.
 	Bind      []*v1.PersistentVolume
 	Provision []*v1.PersistentVolumeClaim
+	// Timeout is how long the scheduler waits for them (VolumeBindingArgs bindTimeoutSeconds).
+	Timeout model.Time
 }
 
 // PreFilterResult is what a plugin says of a class before it sees a node.

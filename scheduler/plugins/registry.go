@@ -23,7 +23,7 @@ func Table(args *schedulerconfig.Args) []framework.Plugin {
 		NodeResourcesFit(&args.NodeResourcesFit),
 		VolumeRestrictions(),
 		NodeVolumeLimits(),
-		VolumeBinding(),
+		VolumeBinding(&args.VolumeBinding),
 		VolumeZone(),
 		PodTopologySpread(topologySpreadArgs(&args.PodTopologySpread)),
 		InterPodAffinity(interPodAffinityArgs(&args.InterPodAffinity)),

@@ -12,6 +12,7 @@ import (
 	"k8s.io/component-helpers/storage/volume"
 	csiplugins "k8s.io/csi-translation-lib/plugins"
 	"k8s.io/klog/v2"
+	configv1 "k8s.io/kube-scheduler/config/v1"
 	"podsim/model"
 	"podsim/scheduler/framework"
 )
@@ -19,6 +20,8 @@ import (
 // volumeBinding finds volumes for pods, and remembers what it decided until the API server has it
 // (pkg/scheduler/framework/plugins/volumebinding/binder.go).
 type volumeBinding struct {
+	shape   []configv1.UtilizationShapePoint
+	timeout model.Time
 	// affinities are compiled, by the volume's name.
 	affinities map[string]volumeAffinity
 	// volumes and claims are those that were assumed, reserved what each pod waits for.
@@ -351,7 +354,7 @@ func (pl *volumeBinding) reserve(y *framework.Cycle, c *framework.PodClass, p *f
 		return
 	}
 	pl.find(n)
-	var v framework.PodVolumes
+	v := framework.PodVolumes{Timeout: pl.timeout}
 	for _, b := range pl.bindings {
 		// The scheme knows what a claim is, so there is no error.
 		pv, changed, _ := volume.GetBindVolumeToClaim(b.volume, b.claim.claim)

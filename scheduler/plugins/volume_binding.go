@@ -7,6 +7,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/component-helpers/storage/volume"
+	configv1 "k8s.io/kube-scheduler/config/v1"
 	"podsim/model"
 	"podsim/scheduler/framework"
 )
@@ -15,8 +16,10 @@ import (
 // can be found or made for the claims that wait for a consumer. It prefers nodes where the
 // volumes leave much of the storage free
 // (pkg/scheduler/framework/plugins/volumebinding/volume_binding.go).
-func VolumeBinding() framework.Plugin {
+func VolumeBinding(args *configv1.VolumeBindingArgs) framework.Plugin {
 	pl := &volumeBinding{
+		shape:      args.Shape,
+		timeout:    model.Time(*args.BindTimeoutSeconds) * model.Second,
 		affinities: map[string]volumeAffinity{},
 		volumes:    assumed[*v1.PersistentVolume]{},
 		claims:     assumed[*v1.PersistentVolumeClaim]{},
@@ -111,8 +114,8 @@ func (pl *volumeBinding) filter(y *framework.Cycle, _ *framework.PodClass, n *fr
 }
 
 // score prefers nodes on which the claims that wait take little of the volumes that are there,
-// or of the storage out of which their volumes will be made (scorer.go, with the default shape:
-// 100 for storage of which nothing is asked, 0 when all is). Each storage class counts the same.
+// or of the storage out of which their volumes will be made (scorer.go). By default storage of which
+// nothing is asked scores 100, and 0 when all is. Each storage class counts the same.
 func (pl *volumeBinding) score(_ *framework.Cycle, _ *framework.PodClass, nodes []*framework.NodeInfo, scores []int64) {
 	clear(scores)
 	if len(pl.waiting) == 0 {
@@ -126,7 +129,7 @@ func (pl *volumeBinding) score(_ *framework.Cycle, _ *framework.PodClass, nodes 
 		}
 		var sum int64
 		for _, s := range classes {
-			sum += s.free()
+			sum += brokenLinear(pl.shape, s.utilization())
 		}
 		count := int64(len(classes))
 		scores[i] = (2*sum + count) / (2 * count)
@@ -139,12 +142,12 @@ type classStorage struct {
 	requested, capacity int64
 }
 
-// free is the part of the capacity that is not asked for, in percent.
-func (s *classStorage) free() int64 {
+// utilization is the part of the capacity that is asked for, in percent.
+func (s *classStorage) utilization() int64 {
 	if s.capacity == 0 || s.requested > s.capacity {
-		return 0
+		return 100
 	}
-	return framework.MaxNodeScore - s.requested*100/s.capacity
+	return s.requested * 100 / s.capacity
 }
 
 // classStorages sums up what find found by storage class. The storage out of which volumes are

@@ -12,7 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/component-helpers/storage/volume"
+	configv1 "k8s.io/kube-scheduler/config/v1"
 	"podsim/model"
+	"podsim/model/schedulerconfig"
 	"podsim/scheduler/framework"
 	"sigs.k8s.io/yaml"
 )
@@ -130,6 +132,8 @@ func (w *world) place(pl framework.Plugin, id model.PodID, name string, c *frame
 	}
 }
 
+func volumeArgs() *configv1.VolumeBindingArgs { return &schedulerconfig.DefaultArgs().VolumeBinding }
+
 const classes = `
 StorageClass local
 provisioner: kubernetes.io/no-provisioner
@@ -236,34 +240,34 @@ func TestVolumeFilters(t *testing.T) {
 		{name: "migrated volume", plugin: NodeVolumeLimits(), objects: "CSINode n1\nspec: {drivers: [{name: pd.csi.storage.gke.io, nodeID: n1, allocatable: {count: 0}}]}",
 			pod: pods{disk("a", false)}, code: no, text: "node(s) exceed max volume count"},
 
-		{name: "no ephemeral claim", plugin: VolumeBinding(), pod: pods{claims("*tmp")}, code: never,
+		{name: "no ephemeral claim", plugin: VolumeBinding(volumeArgs()), pod: pods{claims("*tmp")}, code: never,
 			text: `waiting for ephemeral volume controller to create the persistentvolumeclaim "p-tmp"`},
-		{name: "another pod's claim", plugin: VolumeBinding(), objects: "PersistentVolumeClaim p-tmp\nspec: {}", pod: pods{claims("*tmp")}, code: never,
+		{name: "another pod's claim", plugin: VolumeBinding(volumeArgs()), objects: "PersistentVolumeClaim p-tmp\nspec: {}", pod: pods{claims("*tmp")}, code: never,
 			text: "PVC default/p-tmp was not created for pod default/p (pod is not owner)"},
-		{name: "ephemeral", plugin: VolumeBinding(), objects: classes + "PersistentVolumeClaim p-tmp\n" +
+		{name: "ephemeral", plugin: VolumeBinding(volumeArgs()), objects: classes + "PersistentVolumeClaim p-tmp\n" +
 			"metadata: {ownerReferences: [{kind: Pod, name: p, controller: true}]}\nspec: {storageClassName: made}", node: nodes{label("zone", "a")}, pod: pods{claims("*tmp")}},
-		{name: "lost", plugin: VolumeBinding(), objects: "PersistentVolumeClaim data\nspec: {volumeName: x}\nstatus: {phase: Lost}", pod: pods{claims("data")}, code: never,
+		{name: "lost", plugin: VolumeBinding(volumeArgs()), objects: "PersistentVolumeClaim data\nspec: {volumeName: x}\nstatus: {phase: Lost}", pod: pods{claims("data")}, code: never,
 			text: `persistentvolumeclaim "data" bound to non-existent persistentvolume "x"`},
-		{name: "deleted", plugin: VolumeBinding(), objects: "PersistentVolumeClaim data\nmetadata: {deletionTimestamp: 2026-01-01T00:00:00Z}", pod: pods{claims("data")}, code: never,
+		{name: "deleted", plugin: VolumeBinding(volumeArgs()), objects: "PersistentVolumeClaim data\nmetadata: {deletionTimestamp: 2026-01-01T00:00:00Z}", pod: pods{claims("data")}, code: never,
 			text: `persistentvolumeclaim "data" is being deleted`},
-		{name: "immediate", plugin: VolumeBinding(), objects: classes + "PersistentVolumeClaim data\nspec: {storageClassName: now}", pod: pods{claims("data")}, code: never,
+		{name: "immediate", plugin: VolumeBinding(volumeArgs()), objects: classes + "PersistentVolumeClaim data\nspec: {storageClassName: now}", pod: pods{claims("data")}, code: never,
 			text: "pod has unbound immediate PersistentVolumeClaims"},
-		{name: "bound", plugin: VolumeBinding(), objects: bound, pod: pods{claims("data")}, node: nodes{label("zone", "a")}},
-		{name: "bound elsewhere", plugin: VolumeBinding(), objects: bound, pod: pods{claims("data")}, node: nodes{label("zone", "b")}, code: never,
+		{name: "bound", plugin: VolumeBinding(volumeArgs()), objects: bound, pod: pods{claims("data")}, node: nodes{label("zone", "a")}},
+		{name: "bound elsewhere", plugin: VolumeBinding(volumeArgs()), objects: bound, pod: pods{claims("data")}, node: nodes{label("zone", "b")}, code: never,
 			text: "node(s) didn't match PersistentVolume's node affinity"},
-		{name: "no volume", plugin: VolumeBinding(), objects: strings.ReplaceAll(bound, "volumeName: pv", "volumeName: gone"), pod: pods{claims("data")}, code: never,
+		{name: "no volume", plugin: VolumeBinding(volumeArgs()), objects: strings.ReplaceAll(bound, "volumeName: pv", "volumeName: gone"), pod: pods{claims("data")}, code: never,
 			text: "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"},
-		{name: "found", plugin: VolumeBinding(), objects: classes + waiting, pod: pods{claims("large")}, node: nodes{label("zone", "a")}},
-		{name: "too small", plugin: VolumeBinding(), objects: classes + waiting, pod: pods{claims("large")}, node: nodes{label("zone", "b")}, code: never, text: bindConflict},
-		{name: "one for two", plugin: VolumeBinding(), objects: classes + waiting, pod: pods{claims("large", "small")}, node: nodes{label("zone", "a")}, code: never, text: bindConflict},
-		{name: "can be made", plugin: VolumeBinding(), objects: classes + waiting, pod: pods{claims("new")}, node: nodes{label("zone", "b")}},
-		{name: "cannot be made there", plugin: VolumeBinding(), objects: classes + waiting, pod: pods{claims("new")}, node: nodes{label("zone", "c")}, code: never, text: bindConflict},
-		{name: "being made elsewhere", plugin: VolumeBinding(), objects: classes + "PersistentVolumeClaim data\nmetadata: {annotations: {volume.kubernetes.io/selected-node: n2}}\nspec: {storageClassName: made}",
+		{name: "found", plugin: VolumeBinding(volumeArgs()), objects: classes + waiting, pod: pods{claims("large")}, node: nodes{label("zone", "a")}},
+		{name: "too small", plugin: VolumeBinding(volumeArgs()), objects: classes + waiting, pod: pods{claims("large")}, node: nodes{label("zone", "b")}, code: never, text: bindConflict},
+		{name: "one for two", plugin: VolumeBinding(volumeArgs()), objects: classes + waiting, pod: pods{claims("large", "small")}, node: nodes{label("zone", "a")}, code: never, text: bindConflict},
+		{name: "can be made", plugin: VolumeBinding(volumeArgs()), objects: classes + waiting, pod: pods{claims("new")}, node: nodes{label("zone", "b")}},
+		{name: "cannot be made there", plugin: VolumeBinding(volumeArgs()), objects: classes + waiting, pod: pods{claims("new")}, node: nodes{label("zone", "c")}, code: never, text: bindConflict},
+		{name: "being made elsewhere", plugin: VolumeBinding(volumeArgs()), objects: classes + "PersistentVolumeClaim data\nmetadata: {annotations: {volume.kubernetes.io/selected-node: n2}}\nspec: {storageClassName: made}",
 			pod: pods{claims("data")}, node: nodes{label("zone", "a")}, code: never, text: bindConflict},
-		{name: "no room", plugin: VolumeBinding(), objects: classes + waiting + "CSIDriver csi.example.com\nspec: {storageCapacity: true}\n---\n" +
+		{name: "no room", plugin: VolumeBinding(volumeArgs()), objects: classes + waiting + "CSIDriver csi.example.com\nspec: {storageCapacity: true}\n---\n" +
 			"CSIStorageCapacity x\nstorageClassName: made\ncapacity: 500Mi\nnodeTopology: {}", pod: pods{claims("new")}, node: nodes{label("zone", "a")}, code: never,
 			text: "node(s) did not have enough free storage"},
-		{name: "room for it", plugin: VolumeBinding(), objects: classes + waiting + "CSIDriver csi.example.com\nspec: {storageCapacity: true}\n---\n" +
+		{name: "room for it", plugin: VolumeBinding(volumeArgs()), objects: classes + waiting + "CSIDriver csi.example.com\nspec: {storageCapacity: true}\n---\n" +
 			"CSIStorageCapacity x\nstorageClassName: made\ncapacity: 2Gi\nnodeTopology: {matchLabels: {zone: a}}", pod: pods{claims("new")}, node: nodes{label("zone", "a")}},
 
 		{name: "in the zone", plugin: VolumeZone(), objects: bound, pod: pods{claims("data")}, node: nodes{label("topology.kubernetes.io/zone", "c")}},
@@ -311,7 +315,7 @@ func TestReadWriteOncePodInDryRun(t *testing.T) {
 // A pod that is reserved on a node has its volume: the next pod takes another, until the first gives it
 // back.
 func TestAssumedVolumes(t *testing.T) {
-	w, pl := newWorld(), VolumeBinding()
+	w, pl := newWorld(), VolumeBinding(volumeArgs())
 	w.set(t, classes+waiting)
 	n := w.node(label("zone", "a"))
 	first, second := w.class(claims("large")), w.class(claims("small"))
@@ -365,7 +369,7 @@ func TestVolumeScores(t *testing.T) {
 		{"both", pods{claims("small", "new")}, 90},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w, pl := newWorld(), VolumeBinding()
+			w, pl := newWorld(), VolumeBinding(volumeArgs())
 			w.set(t, classes+bound+waiting+capacity)
 			n, class := w.node(label("zone", "a")), w.class(c.pod...)
 			code, text := w.judge(pl, class, n)
@@ -375,6 +379,17 @@ func TestVolumeScores(t *testing.T) {
 			require.Equal(t, c.want, scores[0])
 		})
 	}
+	t.Run("the fullest first", func(t *testing.T) {
+		args := volumeArgs()
+		args.Shape = []configv1.UtilizationShapePoint{{Utilization: 0, Score: 0}, {Utilization: 50, Score: 10}}
+		w, pl := newWorld(), VolumeBinding(args)
+		w.set(t, classes+waiting)
+		n, class := w.node(label("zone", "a")), w.class(claims("small"))
+		w.judge(pl, class, n)
+		scores := []int64{-1}
+		pl.Global.Score(&w.cycle, class, []*framework.NodeInfo{n}, scores)
+		require.Equal(t, int64(20), scores[0])
+	})
 }
 
 // What is found for a claim is what upstream's search over all volumes finds.
@@ -390,7 +405,7 @@ func TestMatchIsFindMatchingVolume(t *testing.T) {
 		claim.Spec.AccessModes = []v1.PersistentVolumeAccessMode{v1.ReadWriteOnce}
 		claim.Spec.Resources.Requests = v1.ResourceList{v1.ResourceStorage: *resource.NewQuantity(int64(r.IntN(4)), resource.BinarySI)}
 		w.cluster.Objects.PersistentVolumeClaims.Set("default/c", claim)
-		pl := VolumeBinding()
+		pl := VolumeBinding(volumeArgs())
 		code, _ := w.judge(pl, w.class(claims("c")), n)
 
 		node := &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{"zone": "a"}}}
@@ -457,11 +472,11 @@ func TestVolumeHints(t *testing.T) {
 		{"limit lowered", NodeVolumeLimits(), framework.ClusterEvent{Object: driver(1), OldObject: driver(2)}, false},
 		{"volume detached", NodeVolumeLimits(), framework.ClusterEvent{OldObject: &storagev1.VolumeAttachment{}}, true},
 		{"claim gone", NodeVolumeLimits(), framework.ClusterEvent{OldObject: claim("data")}, false},
-		{"claim updated", VolumeBinding(), framework.ClusterEvent{Object: claim("data"), OldObject: claim("data")}, true},
-		{"volume added", VolumeBinding(), framework.ClusterEvent{Object: zoned("a")}, true},
-		{"volume gone", VolumeBinding(), framework.ClusterEvent{OldObject: zoned("a")}, false},
-		{"class added", VolumeBinding(), framework.ClusterEvent{Object: &storagev1.StorageClass{}}, true},
-		{"class the same", VolumeBinding(), framework.ClusterEvent{Object: &storagev1.StorageClass{}, OldObject: &storagev1.StorageClass{}}, false},
+		{"claim updated", VolumeBinding(volumeArgs()), framework.ClusterEvent{Object: claim("data"), OldObject: claim("data")}, true},
+		{"volume added", VolumeBinding(volumeArgs()), framework.ClusterEvent{Object: zoned("a")}, true},
+		{"volume gone", VolumeBinding(volumeArgs()), framework.ClusterEvent{OldObject: zoned("a")}, false},
+		{"class added", VolumeBinding(volumeArgs()), framework.ClusterEvent{Object: &storagev1.StorageClass{}}, true},
+		{"class the same", VolumeBinding(volumeArgs()), framework.ClusterEvent{Object: &storagev1.StorageClass{}, OldObject: &storagev1.StorageClass{}}, false},
 		{"zone changed", VolumeZone(), framework.ClusterEvent{Object: zoned("a"), OldObject: zoned("b")}, true},
 		{"zone the same", VolumeZone(), framework.ClusterEvent{Object: zoned("a"), OldObject: zoned("a")}, false},
 		{"immediate class", VolumeZone(), framework.ClusterEvent{Object: &storagev1.StorageClass{}}, false},
@@ -475,6 +490,6 @@ func TestVolumeHints(t *testing.T) {
 		})
 	}
 	p := &framework.Pod{Name: "p", Class: w.class(claims("*tmp"))}
-	require.True(t, VolumeBinding().HintPod(p, &framework.ClusterEvent{Object: claim("p-tmp")}))
-	require.False(t, VolumeBinding().HintPod(p, &framework.ClusterEvent{Object: claim("q-tmp")}))
+	require.True(t, VolumeBinding(volumeArgs()).HintPod(p, &framework.ClusterEvent{Object: claim("p-tmp")}))
+	require.False(t, VolumeBinding(volumeArgs()).HintPod(p, &framework.ClusterEvent{Object: claim("q-tmp")}))
 }
