@@ -1,15 +1,18 @@
 package sim_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math/rand"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -39,16 +42,73 @@ func TestSwarm(t *testing.T) {
 	require.Greater(t, placements, 5**swarms, "the swarms hardly place a pod")
 }
 
+// TestPreemptionSwarm runs swarms in which there is too little room, with pods of several priorities.
+func TestPreemptionSwarm(t *testing.T) {
+	preempted := 0
+	for seed := int64(1); seed <= *swarms/2; seed++ {
+		if *swarmSeed != 0 && seed != *swarmSeed {
+			continue
+		}
+		sc := swarm(seed)
+		crowd(rand.New(rand.NewSource(seed)), sc)
+		c, err := sim.NewCluster(sc)
+		require.NoError(t, err)
+		c.Observe(nil, func(e *model.Event) {
+			if e.Reason == model.EventPreempted {
+				preempted++
+			}
+		})
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { runCluster(t, c, sc, seed, "TestPreemptionSwarm") })
+	}
+	if *swarmSeed == 0 {
+		require.Greater(t, preempted, int(*swarms/2), "the swarms hardly preempt a pod")
+	}
+}
+
+// crowd gives the workloads of a swarm priorities and requests, a budget, and pods that come later.
+func crowd(r *rand.Rand, sc *model.Scenario) {
+	change := func(spec *v1.PodSpec) {
+		level := int32(r.Intn(3) * 10)
+		spec.Priority = &level
+		spec.Containers[0].Resources.Requests = v1.ResourceList{"cpu": *resource.NewMilliQuantity(int64(200+r.Intn(800)), resource.DecimalSI)}
+	}
+	for i := range sc.Steps {
+		for _, o := range sc.Steps[i].Objects {
+			switch o := o.Object.(type) {
+			case *appsv1.Deployment:
+				change(&o.Spec.Template.Spec)
+			case *v1.Pod:
+				change(&o.Spec)
+			}
+		}
+	}
+	one := intstr.FromInt32(1)
+	sc.Steps[0].Objects = append(sc.Steps[0].Objects, model.Object{Object: &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Name: "b", Namespace: "default"},
+		Spec:       policyv1.PodDisruptionBudgetSpec{MinAvailable: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "d0"}}}}})
+	for i := range 8 {
+		p := drawPod(r, fmt.Sprintf("late%d", i))
+		change(&p.Spec)
+		p.Spec.NodeName = ""
+		sc.Steps = append(sc.Steps, applied(model.Time(r.Int63n(int64(sc.Duration))), p))
+	}
+	slices.SortStableFunc(sc.Steps, func(a, b model.Step) int { return cmp.Compare(a.At, b.At) })
+}
+
 // runSwarm gives the number of pods that were placed.
 func runSwarm(t *testing.T, seed int64) int64 {
 	sc := swarm(seed)
 	c, err := sim.NewCluster(sc)
 	require.NoError(t, err)
+	return runCluster(t, c, sc, seed, "TestSwarm")
+}
+
+func runCluster(t *testing.T, c *sim.Cluster, sc *model.Scenario, seed int64, test string) int64 {
 	w := newWatcher(c, sc)
 	happened := "the beginning"
 	defer func() {
 		if wrong := recover(); wrong != nil {
-			t.Fatalf("%v\nat %s, after %s\nto run it alone: go test ./sim -run TestSwarm -swarm-seed %d", wrong, c.Now(), happened, seed)
+			t.Fatalf("%v\nat %s, after %s\nto run it alone: go test ./sim -run %s -swarm-seed %d", wrong, c.Now(), happened, test, seed)
 		}
 	}()
 	c.Begin()
