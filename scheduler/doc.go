@@ -12,7 +12,8 @@
 //	    -> AssignedPodAdded, when the binding was seen, or Forget, when it failed
 //	    -> AssignedPodDeleted, when the pod is terminal or gone
 //
-// with DeletePending for a pod that goes before it was bound. The rule book is pkg/scheduler
+// with UpdatePending for a pod that changes and DeletePending for one that goes before it was bound. A
+// Result with Victims asks for their deletion; PreemptionDone says that it has begun. The rule book is pkg/scheduler
 // at k8s.io/kubernetes v1.37.1.
 //
 // Differs from Kubernetes: a scheduling cycle is one moment, so no event can come while a
