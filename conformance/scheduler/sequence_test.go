@@ -20,7 +20,7 @@ var sequences = flag.Int("sequences", 300, "clusters on which pods are placed on
 
 // notInSequences are features that a sequence does not have: what the scheduler does after the
 // choice of a node, which is the binding of volumes, is not part of it.
-var notInSequences = []string{"volumes", "inline volumes", "csi limits", "capacity", "gates", "node name", "profiles"}
+var notInSequences = []string{"volumes", "inline volumes", "csi limits", "capacity", "devices", "gates", "node name", "profiles"}
 
 // TestSequences places 50 to 500 pods on a cluster, one after another, with deletions and changes of
 // nodes between them. Each side goes its own way through a cycle: at every step both look at the

@@ -13,6 +13,9 @@ const (
 // ImageLocality prefers nodes that have the pod's images. An image counts by its size and by
 // the share of nodes that have it, so that a rare image does not draw all pods to one node
 // (pkg/scheduler/framework/plugins/imagelocality/image_locality.go).
+//
+// Differs from Kubernetes: how many nodes have an image is known at once. Upstream's snapshot of a node
+// keeps the numbers of the moment when the node itself or its pods last changed.
 func ImageLocality() framework.Plugin {
 	return framework.Plugin{
 		ID:     framework.ImageLocality,
