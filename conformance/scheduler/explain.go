@@ -233,7 +233,7 @@ func (e *explanation) preempt() error {
 	}
 	candidates, statuses, err := plugin.Evaluator.DryRunPreemption(e.ctx, e.state, e.pod, potential, e.input.PodDisruptionBudgets, 0, int32(len(potential)))
 	if err != nil {
-		return err
+		return fmt.Errorf("%s%w", dryRunFailed, err)
 	}
 	if len(candidates) == 0 {
 		statuses.SetAbsentNodesStatus(fwk.NewStatus(fwk.UnschedulableAndUnresolvable, notHelpful))
@@ -250,6 +250,9 @@ func (e *explanation) preempt() error {
 	}
 	return nil
 }
+
+// dryRunFailed begins the error of a preemption in which a filter failed.
+const dryRunFailed = "preemption's dry run: "
 
 // notHelpful is what the evaluator says of nodes that it need not look at
 // (pkg/scheduler/framework/preemption/preemption.go).

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,6 +27,11 @@ func TestRandom(t *testing.T) {
 	chance := 0
 	for i := range uint64(*number) {
 		c := conform.Case{Input: *Random(first+i, off), Want: *answer(t, Random(first+i, off))}
+		if strings.HasPrefix(c.Want.Error, dryRunFailed) {
+			// podsim's filters do not fail in a dry run: such a case is not compared.
+			t.Logf("%s is not compared: %s", c.Input.Name, c.Want.Error)
+			continue
+		}
 		r := conform.Scheduler(&c)
 		for _, f := range r.Features {
 			met[f]++
