@@ -156,7 +156,7 @@ func (d *random) claimDevices(p *v1.Pod) {
 	}
 	for i := range 1 + d.IntN(2) {
 		c := pick(d, d.in.ResourceClaims...)
-		if !d.chance(8) {
+		if i == 0 && !d.chance(8) {
 			p.Namespace = c.Namespace
 			p.UID = types.UID(p.Namespace + "/" + p.Name)
 		}
