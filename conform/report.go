@@ -15,6 +15,11 @@ var Outputs = []string{"json", "yaml", "csv", "markdown"}
 
 // Write writes results in one of the Outputs.
 func Write(w io.Writer, output string, list []Result) error {
+	return writeOutput(w, output, list, writeCSV, writeMarkdown)
+}
+
+// writeOutput writes a list in one of the Outputs.
+func writeOutput[T any](w io.Writer, output string, list []T, csv, markdown func(io.Writer, []T) error) error {
 	switch output {
 	case "json":
 		e := json.NewEncoder(w)
@@ -28,9 +33,9 @@ func Write(w io.Writer, output string, list []Result) error {
 		_, err = w.Write(b)
 		return err
 	case "csv":
-		return writeCSV(w, list)
+		return csv(w, list)
 	case "markdown":
-		return writeMarkdown(w, list)
+		return markdown(w, list)
 	}
 	return fmt.Errorf("there is no output %q", output)
 }

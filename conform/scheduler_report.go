@@ -2,36 +2,16 @@ package conform
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 )
 
 // WriteScheduler writes results in one of the Outputs.
 func WriteScheduler(w io.Writer, output string, list []SchedulerResult) error {
-	switch output {
-	case "json":
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(list)
-	case "yaml":
-		b, err := yaml.Marshal(list)
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(b)
-		return err
-	case "csv":
-		return writeSchedulerCSV(w, list)
-	case "markdown":
-		return writeSchedulerMarkdown(w, list)
-	}
-	return fmt.Errorf("there is no output %q", output)
+	return writeOutput(w, output, list, writeSchedulerCSV, writeSchedulerMarkdown)
 }
 
 // Verdict is the result in one word: agrees or differs.
