@@ -134,7 +134,7 @@ const configFields = `
 
 // configuredPlugins are the plugins whose arguments a run honours.
 var configuredPlugins = []string{"DefaultPreemption", "InterPodAffinity", "NodeAffinity", "NodeResourcesBalancedAllocation",
-	"NodeResourcesFit", "PodTopologySpread"}
+	"NodeResourcesFit", "PodTopologySpread", "VolumeBinding"}
 
 // unsimulatedConfig lists what a configuration sets in vain.
 func unsimulatedConfig(root *yaml.Node, o *configv1.KubeSchedulerConfiguration) []model.Unsimulated {

@@ -175,7 +175,7 @@ func (a *attempt) take(by framework.PluginID, r *framework.PreFilterResult, name
 	case r.Skip:
 		a.skipped |= by.Set()
 	case r.Rejected != framework.NoReason || r.Message != "":
-		a.rejected, a.rejectedBy, a.code = true, by, r.Code
+		a.rejected, a.rejectedBy, a.code, a.conflict = true, by, r.Code, false
 		if a.code == framework.Success {
 			a.code = framework.UnschedulableAndUnresolvable
 		}
