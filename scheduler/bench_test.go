@@ -60,47 +60,15 @@ func churn(s *Scheduler, t *model.PodTemplate, n model.PodID) func() {
 	}
 }
 
-// BenchmarkBacklog takes one pod off a full cluster for which 10,000 pods wait: all of them
-// try again, and one finds the place.
+// BenchmarkBacklog is a full cluster for which 10,000 pods of some sizes wait: a pod goes, those that it
+// may help try again, and one finds the place.
 func BenchmarkBacklog(b *testing.B) {
-	state := &model.State{Nodes: make([]model.Node, 1)}
-	s := New(state, DefaultConfig())
-	const nodes, waiting = 1000, 10_000
-	for i := range nodes {
-		id := addNode(state, node(fmt.Sprintf("n%04d", i), "4", "16Gi", nil))
-		s.AddNode(&state.Nodes[id], 0)
+	for _, sizes := range []int{1, 20} {
+		b.Run(fmt.Sprintf("sizes=%d", sizes), func(b *testing.B) { backlog(b, sizes) })
 	}
-	web := compile(state, pod("1", "1Gi"))
-	for i := range 4*nodes + waiting {
-		s.Add(model.PodID(i+1), web, 0)
-	}
-	var running []model.PodID
-	now := model.Time(0)
-	drain := func() {
-		for {
-			r, ok := s.ScheduleOne(now, 1)
-			if !ok {
-				return
-			}
-			if r.Node != 0 {
-				running = append(running, r.Pod)
-			}
-		}
-	}
-	drain()
-	for i := 0; b.Loop(); i++ {
-		now += model.Second
-		id := running[i]
-		s.AssignedPodDeleted(id, now)
-		s.Add(id, web, now)
-		drain()
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/waiting, "ns/attempt")
 }
 
-// BenchmarkMixedBacklog is a full cluster for which pods of 20 sizes wait: a pod goes, those that it
-// may help try again, and one finds the place.
-func BenchmarkMixedBacklog(b *testing.B) {
+func backlog(b *testing.B, sizes int) {
 	state := &model.State{Nodes: make([]model.Node, 1)}
 	s := New(state, DefaultConfig())
 	const nodes, waiting = 5000, 10_000
@@ -108,10 +76,12 @@ func BenchmarkMixedBacklog(b *testing.B) {
 		id := addNode(state, node(fmt.Sprintf("n%04d", i), "4", "16Gi", nil))
 		s.AddNode(&state.Nodes[id], 0)
 	}
-	web := compile(state, pod("1", "1Gi"))
+	var templates []*model.PodTemplate
+	for i := range sizes {
+		templates = append(templates, compile(state, pod(fmt.Sprintf("%dm", 1000+10*i), "1Gi")))
+	}
 	var running []model.PodID
-	now := model.Time(0)
-	attempts := 0
+	now, attempts := model.Time(0), 0
 	drain := func() {
 		for {
 			r, ok := s.ScheduleOne(now, 1)
@@ -125,15 +95,11 @@ func BenchmarkMixedBacklog(b *testing.B) {
 		}
 	}
 	for i := range 4 * nodes {
-		s.Add(model.PodID(i+1), web, 0)
+		s.Add(model.PodID(i+1), templates[0], 0)
 	}
 	drain()
-	var sizes []*model.PodTemplate
-	for i := range 20 {
-		sizes = append(sizes, compile(state, pod(fmt.Sprintf("%dm", 1000+10*i), "1Gi")))
-	}
 	for i := range waiting {
-		s.Add(model.PodID(4*nodes+i+1), sizes[i%20], 0)
+		s.Add(model.PodID(4*nodes+i+1), templates[i%sizes], 0)
 	}
 	drain()
 	attempts = 0
@@ -141,7 +107,7 @@ func BenchmarkMixedBacklog(b *testing.B) {
 		now += model.Second
 		id := running[i]
 		s.AssignedPodDeleted(id, now)
-		s.Add(id, sizes[i%20], now)
+		s.Add(id, templates[i%sizes], now)
 		drain()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(attempts), "ns/attempt")
