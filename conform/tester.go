@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"podsim/model"
+	"podsim/model/kubeletconfig"
 	"podsim/sim"
 )
 
@@ -57,6 +58,8 @@ type Settings struct {
 	// moments: they are some milliseconds after the annotation's.
 	deleted []float64
 
+	// kubelet is the configuration of the kubelet, nil for the default one.
+	kubelet      *kubeletconfig.Configuration
 	controlPlane model.ControlPlane
 	latencies    model.Latencies
 	// spread is the largest part by which each latency is longer at random.
@@ -97,9 +100,11 @@ func VirtualKubelet() Settings {
 	none := model.ClientLimit{QPS: -1}
 	s := Settings{created: 20300 * model.Millisecond, big: 4 * time.Second, slow: 9 * time.Second, errors: virtualErrors()}
 	s.controlPlane = model.ControlPlane{Write: model.Dist{Kind: model.DistUniform, Min: 3e6, Max: 6e6}, KubeletSync: ms(3),
-		KubeletJitter: steadyJitter, NoCgroupsPerQOS: true, Kubelet: none, Scheduler: none, ControllerManager: none}
+		KubeletJitter: steadyJitter, Kubelet: none, Scheduler: none, ControllerManager: none}
 	s.latencies = model.Latencies{RunSandbox: ms(150), StopSandbox: ms(60), Create: ms(40), Start: ms(60), Remove: ms(50),
 		StopTerm: ms(30), Kill: ms(40), ExecProbe: ms(30), NetProbe: ms(1.5), PullLookup: ms(8)}
+	s.kubelet = kubeletconfig.Default()
+	s.kubelet.CgroupsPerQOS, s.kubelet.RegistryPullQPS = new(bool), new(int32)
 	return s
 }
 
@@ -189,7 +194,7 @@ func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 		Duration:     s.created + duration(annotation(pod, watchedSeconds, 30)),
 		ControlPlane: s.controlPlane,
 		Latencies:    s.latencies,
-		Nodes:        []model.NodeSpec{testerNode()},
+		Nodes:        []model.NodeSpec{testerNode(s.kubelet)},
 		Registries:   []model.Registry{{Host: "*", Bandwidth: testerBandwidth}},
 		Images:       s.images(pod, seed),
 		Steps:        []model.Step{{At: s.created, Objects: []model.Object{{Object: pod}}}},
@@ -290,14 +295,14 @@ func (s Settings) pullTime(image uint64, d time.Duration, seed uint64) float64 {
 	return d.Seconds() * (1 + s.spread*sim.Uniform(sim.Draw(seed, 0, image, 0)))
 }
 
-func testerNode() model.NodeSpec {
+func testerNode(config *kubeletconfig.Configuration) model.NodeSpec {
 	node := &v1.Node{}
 	node.Status.Capacity = v1.ResourceList{
 		"cpu": resource.MustParse("2"), "memory": resource.MustParse("24Gi"),
 		"pods": resource.MustParse("110"), "ephemeral-storage": resource.MustParse("100Gi"),
 	}
 	model.DefaultNode(node)
-	return model.NodeSpec{Name: "real0", Object: node, Images: []string{testerImage}}
+	return model.NodeSpec{Name: "real0", Object: node, Images: []string{testerImage}, Kubelet: config}
 }
 
 func duration(s float64) model.Time { return model.Time(s*1e4) * (model.Millisecond / 10) }

@@ -7,6 +7,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"podsim/model/kubeletconfig"
 	"podsim/model/schedulerconfig"
 )
 
@@ -60,6 +61,8 @@ type NodeSpec struct {
 	Object *v1.Node
 	// Images are the images on the node at the start.
 	Images []string
+	// Kubelet is the configuration of its kubelet, nil for the default one. Nodes of a pool share it.
+	Kubelet *kubeletconfig.Configuration
 }
 
 // Registry says how fast images come from a registry.
@@ -306,13 +309,10 @@ type ControlPlane struct {
 	// KubeletTick is how late a goroutine of the kubelet, such as a probe worker, comes to a tick, in
 	// nanoseconds: of two things that are due at one moment it decides which comes first.
 	KubeletTick Dist
-	// NoCgroupsPerQOS says that the kubelets are configured with cgroupsPerQOS: false.
-	NoCgroupsPerQOS bool
 
-	ControllerManager, Scheduler, Kubelet ClientLimit
-	// RegistryPull limits the image pulls of each kubelet (registryPullQPS, registryBurst). A
-	// QPS of 0 means no limit.
-	RegistryPull ClientLimit
+	ControllerManager, Scheduler ClientLimit
+	// Kubelet is the limit of each kubelet. A QPS of 0 means what its configuration says.
+	Kubelet ClientLimit
 }
 
 // ClientLimit is a client's rate limit (client-go flowcontrol token bucket). A QPS below 0
@@ -343,8 +343,7 @@ const DefaultRegistryBandwidth = 100 << 20
 // DefaultControlPlane is measured on recorded runs of the real components on an idle node:
 // an object is stored 2 ms after the request, seen 1 ms later; a reconcile takes 2 ms. That a volume
 // is made in 2 s, as a disk of a cloud is, is a guess. The
-// limits are the components' defaults (kube-controller-manager 20/30, kube-scheduler 50/100,
-// kubelet 50/100, and 5/10 for its image pulls).
+// limits are the components' defaults (kube-controller-manager 20/30, kube-scheduler 50/100).
 func DefaultControlPlane() ControlPlane {
 	return ControlPlane{
 		Write:             around(2 * Millisecond),
@@ -358,8 +357,6 @@ func DefaultControlPlane() ControlPlane {
 		KubeletJitter:     0.5,
 		ControllerManager: ClientLimit{QPS: 20, Burst: 30},
 		Scheduler:         ClientLimit{QPS: 50, Burst: 100},
-		Kubelet:           ClientLimit{QPS: 50, Burst: 100},
-		RegistryPull:      ClientLimit{QPS: 5, Burst: 10},
 	}
 }
 

@@ -48,6 +48,7 @@ type specFile struct {
 
 type configFile struct {
 	Where     place     `json:"-"`
+	Kubelet   *document `json:"kubelet" doc:"The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of all nodes whose pool has none of its own: a file, whose path is relative to this one, or the object."`
 	Scheduler *document `json:"scheduler" doc:"A KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1): a file, whose path is relative to this one, or the object."`
 }
 
@@ -57,6 +58,7 @@ type nodeFile struct {
 	Count    *int32     `json:"count" doc:"How many nodes there are. Left out, there is one with exactly the name."`
 	Template objectTree `json:"template" need:"true" doc:"A v1.Node without a name: labels, taints and status.capacity (cpu and memory; pods is 110 when left out). Allocatable is the capacity when left out."`
 	Images   []string   `json:"images" doc:"The images that are on the node at the start."`
+	Kubelet  *document  `json:"kubelet" doc:"The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of the pool's nodes: a file, whose path is relative to this one, or the object. When left out, spec.config.kubelet."`
 }
 
 type registryFile struct {
@@ -200,8 +202,7 @@ type controlPlaneFile struct {
 	KubeletJitter         *float64      `json:"kubeletJitter" doc:"The largest part of a pod worker's delay that is added to it at random, from 0 to 0.5, which is upstream's and the default. With 0, back-offs are exact."`
 	KubeControllerManager *limitFile    `json:"kubeControllerManager" doc:"The request limit of the controllers; 20 and 30 when left out."`
 	KubeScheduler         *limitFile    `json:"kubeScheduler" doc:"The request limit of the scheduler; 50 and 100 when left out."`
-	Kubelet               *limitFile    `json:"kubelet" doc:"The request limit of each kubelet; 50 and 100 when left out."`
-	RegistryPull          *limitFile    `json:"registryPull" doc:"The limit of each kubelet's image pulls (registryPullQPS and registryBurst); 5 and 10 when left out."`
+	Kubelet               *limitFile    `json:"kubelet" doc:"The request limit of each kubelet; what its configuration says (kubeAPIQPS, kubeAPIBurst) when left out."`
 }
 
 type limitFile struct {

@@ -10,18 +10,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"podsim/model"
+	"podsim/model/kubeletconfig"
 )
 
-// defaultMaxPods is the kubelet's maxPods (pkg/kubelet/apis/config/v1beta1/defaults.go).
-const defaultMaxPods = 110
-
 // nodes makes the nodes of the pools.
-func (r *reader) nodes(files []nodeFile) []model.NodeSpec {
+func (r *reader) nodes(spec *specFile) []model.NodeSpec {
 	var nodes []model.NodeSpec
 	seen := map[string]model.Position{}
-	for i := range files {
-		f := &files[i]
-		object := r.nodeObject(f)
+	kubelets := r.kubeletConfigs(spec)
+	for i := range spec.Nodes {
+		f := &spec.Nodes[i]
+		object := r.nodeObject(f, kubelets[i])
 		where := f.Where.at("name")
 		names := r.poolNames(f, maxNodes-len(nodes))
 		for _, name := range names {
@@ -34,7 +33,7 @@ func (r *reader) nodes(files []nodeFile) []model.NodeSpec {
 				break
 			}
 			seen[name] = where
-			nodes = append(nodes, model.NodeSpec{Name: name, Object: object, Images: f.Images})
+			nodes = append(nodes, model.NodeSpec{Name: name, Object: object, Images: f.Images, Kubelet: kubelets[i]})
 		}
 		for j, image := range f.Images {
 			if _, err := model.WithDefaultTag(image); err != nil {
@@ -64,7 +63,7 @@ func (r *reader) poolNames(f *nodeFile, most int) []string {
 
 // nodeObject decodes a pool's template and completes it as a kubelet does when it registers
 // (pkg/kubelet/kubelet_node_status.go initialNode).
-func (r *reader) nodeObject(f *nodeFile) *v1.Node {
+func (r *reader) nodeObject(f *nodeFile, kubelet *kubeletconfig.Configuration) *v1.Node {
 	object := &v1.Node{}
 	if f.Template.node == nil {
 		r.errorAt(f.Where.at("template"), "the template of node %s is empty, want status.capacity", quoted(f.Name))
@@ -77,7 +76,7 @@ func (r *reader) nodeObject(f *nodeFile) *v1.Node {
 		c.checkNode(object)
 	}
 	r.errs = append(r.errs, d.errs...)
-	completeStatus(&object.Status)
+	completeStatus(&object.Status, kubelet)
 	if object.Labels == nil {
 		object.Labels = map[string]string{}
 	}
@@ -90,14 +89,18 @@ func (r *reader) nodeObject(f *nodeFile) *v1.Node {
 }
 
 // completeStatus fills in the amounts that are left out: all of one list from the other, and
-// the pods.
-func completeStatus(status *v1.NodeStatus) {
+// the pods (nodestatus/setters.go MachineInfo).
+func completeStatus(status *v1.NodeStatus, kubelet *kubeletconfig.Configuration) {
 	if status.Capacity == nil {
 		status.Capacity = v1.ResourceList{}
 		maps.Copy(status.Capacity, status.Allocatable)
 	}
 	if _, ok := status.Capacity[v1.ResourcePods]; !ok {
-		status.Capacity[v1.ResourcePods] = *resource.NewQuantity(defaultMaxPods, resource.DecimalSI)
+		pods := int64(kubelet.MaxPods)
+		if cpu := status.Capacity[v1.ResourceCPU]; kubelet.PodsPerCore > 0 {
+			pods = min(pods, cpu.Value()*int64(kubelet.PodsPerCore))
+		}
+		status.Capacity[v1.ResourcePods] = *resource.NewQuantity(pods, resource.DecimalSI)
 	}
 	allocatable := status.Capacity.DeepCopy()
 	maps.Copy(allocatable, status.Allocatable)

@@ -253,7 +253,7 @@ func (r *reader) scenario(file *scenarioFile) *model.Scenario {
 	}
 	r.configure(s, spec)
 	s.Duration = r.duration(spec)
-	s.Nodes = r.nodes(spec.Nodes)
+	s.Nodes = r.nodes(spec)
 	s.Registries = r.registries(spec.Registries)
 	s.Images = r.imageSpecs(spec.Images)
 	s.Behaviors = r.behaviors(spec.Behaviors)
@@ -354,8 +354,10 @@ func (r *reader) controlPlane(f *controlPlaneFile) model.ControlPlane {
 	}
 	r.limit(&c.ControllerManager, f.KubeControllerManager)
 	r.limit(&c.Scheduler, f.KubeScheduler)
-	r.limit(&c.Kubelet, f.Kubelet)
-	r.limit(&c.RegistryPull, f.RegistryPull)
+	if f.Kubelet != nil {
+		c.Kubelet = model.ClientLimit{QPS: 50, Burst: 100}
+		r.limit(&c.Kubelet, f.Kubelet)
+	}
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"podsim/model"
 	"podsim/model/kubelet"
+	"podsim/model/kubeletconfig"
 	"podsim/scheduler"
 )
 
@@ -25,7 +26,9 @@ type Cluster struct {
 	lifecycle
 
 	nodes []node
-	pods  []pod
+	// defaultKubelet is the configuration of the kubelets that have none of their own.
+	defaultKubelet *kubeletconfig.Configuration
+	pods           []pod
 	// active is the result of activePods.
 	active []model.PodID
 	// podNames finds the pods in the API server by name, for steps; nothing else looks there.

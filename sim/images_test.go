@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"podsim/model"
+	"podsim/model/kubeletconfig"
 	"podsim/sim"
 )
 
@@ -160,7 +161,11 @@ func TestPullQPS(t *testing.T) {
 		return n
 	}
 	assert.Greater(t, exceeded(), 0)
-	sc.ControlPlane.RegistryPull.QPS = -1
+	unlimited := kubeletconfig.Default()
+	unlimited.RegistryPullQPS = new(int32)
+	for i := range sc.Nodes {
+		sc.Nodes[i].Kubelet = unlimited
+	}
 	assert.Zero(t, exceeded())
 }
 

@@ -3,10 +3,13 @@ package sim
 import (
 	"podsim/model"
 	"podsim/model/kubelet"
+	"podsim/model/kubeletconfig"
 )
 
 // node is what the cluster keeps of a node beside the API server's object.
 type node struct {
+	// config is the kubelet's configuration.
+	config *kubeletconfig.Configuration
 	loops  kubelet.Loops
 	puller kubelet.Puller
 	// deletor is when the deletor of containers is through with what it has.
@@ -75,9 +78,10 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	}
 	setHealthy(&n, 0)
 	luck := luckOf("node", spec.Name)
-	x := node{luck: luck, limit: newLimit(c.scenario.ControlPlane.Kubelet), puller: kubelet.Puller{Parallel: 1}}
-	if l := c.scenario.ControlPlane.RegistryPull; l.QPS > 0 {
-		x.pullLimit = newLimit(l)
+	config := c.kubeletConfig(spec)
+	x := node{luck: luck, config: config, limit: newLimit(c.kubeletLimit(config)), puller: kubelet.Puller{Parallel: config.ParallelPulls()}}
+	if qps := *config.RegistryPullQPS; qps > 0 {
+		x.pullLimit = newLimit(model.ClientLimit{QPS: float64(qps), Burst: config.RegistryBurst})
 	}
 	x.loops.Origin = -c.delayOf(luck, streamKubelet, 0, &c.scenario.ControlPlane.KubeletAge)
 	x.evictions.origin = -c.delayOf(luck, streamKubelet, 1, &c.scenario.ControlPlane.KubeletAge)
@@ -85,6 +89,28 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	c.nodes = append(c.nodes, x)
 	c.scheduler.AddNode(&c.state.Nodes[id], c.now)
 	c.changed(model.KindNode, int32(id), model.Added)
+}
+
+// kubeletConfig is the configuration of a node's kubelet. All nodes without one share the default.
+func (c *Cluster) kubeletConfig(spec *model.NodeSpec) *kubeletconfig.Configuration {
+	if spec.Kubelet != nil {
+		return spec.Kubelet
+	}
+	if c.defaultKubelet == nil {
+		c.defaultKubelet = kubeletconfig.Default()
+	}
+	return c.defaultKubelet
+}
+
+// kubeletLimit is the limit of a kubelet's requests.
+func (c *Cluster) kubeletLimit(config *kubeletconfig.Configuration) model.ClientLimit {
+	if l := c.scenario.ControlPlane.Kubelet; l.QPS != 0 {
+		return l
+	}
+	if *config.KubeAPIQPS == 0 {
+		return model.ClientLimit{QPS: -1}
+	}
+	return model.ClientLimit{QPS: float64(*config.KubeAPIQPS), Burst: config.KubeAPIBurst}
 }
 
 // setHealthy sets the conditions of a node whose kubelet is well (nodestatus/setters.go).
@@ -176,7 +202,7 @@ func (c *Cluster) admit(id model.PodID) {
 	} else {
 		p.machine.Reset(o.Template)
 	}
-	p.machine.NoCgroupsPerQOS = c.scenario.ControlPlane.NoCgroupsPerQOS
+	p.machine.NoCgroupsPerQOS = !*c.nodes[o.Node].config.CgroupsPerQOS
 	p.machine.KubeletStart = c.nodes[o.Node].loops.Origin
 	// The status manager's first status of a pod keeps the object's transition times
 	// (status_manager.go updateStatusInternal).
