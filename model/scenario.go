@@ -300,6 +300,9 @@ type ControlPlane struct {
 	// KubeletAdmit is from the kubelet's watch to the first sync of a pod, KubeletSync from the
 	// beginning of any sync until the kubelet has made the pod's status.
 	KubeletAdmit, KubeletSync Dist
+	// KubeletNodeStatus is how long a kubelet takes to make the status of its node. It asks for the
+	// address of its host by name, which takes 10 s where no name server answers (measured).
+	KubeletNodeStatus Time
 	// KubeletAge is how long before the start of the run each kubelet began, in nanoseconds: it sets
 	// the phase of the kubelet's loops.
 	KubeletAge Dist

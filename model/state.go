@@ -356,6 +356,14 @@ const (
 	EventFailedCreatePodSandBox
 	EventProbeWarning
 	EventExceededGracePeriod
+	EventNodeHasSufficientMemory
+	EventNodeHasInsufficientMemory
+	EventNodeHasNoDiskPressure
+	EventNodeHasDiskPressure
+	EventNodeHasSufficientPID
+	EventNodeHasInsufficientPID
+	EventStarting
+	EventRebooted
 	// EventRejected is the kubelet's refusal of a pod. Its words are the Text in M.
 	EventRejected
 )
@@ -364,7 +372,9 @@ var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "
 	"BackOff", "Killing", "Unhealthy", "InspectFailed", "ErrImageNeverPull", "FailedPostStartHook", "FailedPreStopHook",
 	"SandboxChanged", "FailedMount", "DeadlineExceeded", "ScalingReplicaSet", "SuccessfulCreate", "SuccessfulDelete",
 	"NodeNotReady", "NodeReady", "TaintManagerEviction", "NodeSchedulable", "NodeNotSchedulable", "Evicted", "Preempted",
-	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", "ExceededGracePeriod", ""}
+	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", "ExceededGracePeriod",
+	"NodeHasSufficientMemory", "NodeHasInsufficientMemory", "NodeHasNoDiskPressure", "NodeHasDiskPressure", "NodeHasSufficientPID",
+	"NodeHasInsufficientPID", "Starting", "Rebooted", ""}
 
 // String is the reason as the API writes it, empty for EventRejected (see State.EventReason).
 func (r EventReason) String() string { return eventReasonNames[r] }

@@ -125,6 +125,12 @@ func nodeMessage(s *model.State, c *model.Condition) string {
 		return "kubelet has no disk pressure"
 	case model.ReasonKubeletHasSufficientPID:
 		return "kubelet has sufficient PID available"
+	case model.ReasonKubeletHasInsufficientMemory:
+		return "kubelet has insufficient memory available"
+	case model.ReasonKubeletHasDiskPressure:
+		return "kubelet has disk pressure"
+	case model.ReasonKubeletHasInsufficientPID:
+		return "kubelet has insufficient PID available"
 	case model.ReasonKubeletReady:
 		return "kubelet is posting ready status"
 	case model.ReasonNodeStatusUnknown:

@@ -62,7 +62,7 @@ const kubeletFields = `
 	apiVersion kind
 	cgroupsPerQOS maxPods podsPerCore
 	serializeImagePulls maxParallelImagePulls registryPullQPS registryBurst
-	kubeAPIQPS kubeAPIBurst
+	kubeAPIQPS kubeAPIBurst nodeStatusUpdateFrequency
 `
 
 // unsimulatedKubelet lists what a configuration sets in vain.

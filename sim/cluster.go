@@ -203,8 +203,11 @@ const (
 	evLease
 	evTaint
 	evEvict
-	// evNodeStatus: the kubelet of node Obj reports after its return.
+	// evNodeStatus: a round of the node status updates of node Obj; evNodeReported: its status reaches
+	// the API server; evListImages: its kubelet lists the images. Arg counts the kubelet's beginnings.
 	evNodeStatus
+	evNodeReported
+	evListImages
 	// evEvicted: the eviction manager of node Obj looks after the pods that it has evicted.
 	evEvicted
 	// evObjectSeen: watchers see the next change of volumes and the like.
@@ -343,7 +346,7 @@ func (c *Cluster) dispatch(e *Event) {
 		c.createReplica(model.ReplicaSetID(e.Obj))
 	case evCollect:
 		c.collect(model.ObjectKind(e.Arg), e.Obj)
-	case evLease, evTaint, evNodeStatus, evEvicted:
+	case evLease, evTaint, evNodeStatus, evNodeReported, evListImages, evEvicted:
 		c.nodeEvent(e)
 	case evPublish:
 		c.publish(model.NodeID(e.Obj))

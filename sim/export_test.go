@@ -106,3 +106,9 @@ func (c *Cluster) InRuntime(id model.PodID, i int) (instance int32, running bool
 func (c *Cluster) BudgetStatus() policyv1.PodDisruptionBudgetStatus {
 	return c.budgets[0].object.Status
 }
+
+// SetPressure is what the eviction manager of a node finds.
+func (c *Cluster) SetPressure(id model.NodeID, t model.NodeConditionType, on bool) {
+	c.nodes[id].pressure[t] = on
+	c.nodeStatusChanged(id)
+}

@@ -157,7 +157,7 @@ func answeringURL(name string) string {
 func (c *Cluster) usableImage(id model.PodID, container int8) bool {
 	o := &c.state.Pods[id]
 	image := o.Template.Containers[container].ImageID
-	return c.state.Nodes[o.Node].HasImage(image) && !c.nodes[o.Node].pulled.MustPull(image, c.pullSecrets(id, image))
+	return c.nodes[o.Node].hasImage(image) && !c.nodes[o.Node].pulled.MustPull(image, c.pullSecrets(id, image))
 }
 
 // pullSecrets are the pod's pull secrets that are there and with which the registry gives the
@@ -248,7 +248,7 @@ func (c *Cluster) pullTime(node model.NodeID, r kubelet.PullRequest, p *pull) mo
 	if p.result.Error != model.NoText {
 		return d + p.result.Takes
 	}
-	if c.state.Nodes[node].HasImage(p.image) {
+	if c.nodes[node].hasImage(p.image) {
 		return d
 	}
 	transfer := model.Time(float64(image.Size) / float64(bandwidth) * float64(model.Second))
@@ -281,12 +281,16 @@ func (c *Cluster) pulled(node model.NodeID, slot int) {
 	c.runtimeEvent(r.Pod, &Event{Kind: evRuntime, Arg: answer(kubelet.ImagePulled, r.Container)}, 0)
 }
 
-// haveImage adds an image to a node's cache. The node's object shows it with the kubelet's
-// next report; the scheduler sees it at once, as in the first form there is no report.
+// haveImage adds an image to those of a node's runtime.
 func (c *Cluster) haveImage(node model.NodeID, id model.ImageID) {
-	n := &c.state.Nodes[node]
-	if !n.HasImage(id) {
-		n.Images = append(n.Images, model.NodeImage{Image: id, Since: c.now})
-		c.changed(model.KindNode, int32(node), model.Modified)
+	n := &c.nodes[node]
+	if !n.hasImage(id) {
+		n.images = append(n.images, model.NodeImage{Image: id, Since: c.now})
+		c.imagesChanged(node)
 	}
+}
+
+// hasImage says whether the node's runtime has the image.
+func (n *node) hasImage(id model.ImageID) bool {
+	return slices.ContainsFunc(n.images, func(x model.NodeImage) bool { return x.Image == id })
 }

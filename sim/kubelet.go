@@ -26,10 +26,15 @@ type node struct {
 	writes        uint64
 	pulls         []pull
 	// failed and failedAt say how and when the node failed, when down is set.
-	down      bool
-	failed    model.Failure
-	failedAt  model.Time
-	evictions evictions
+	down     bool
+	failed   model.Failure
+	failedAt model.Time
+	// pressure says which of NodeMemoryPressure, NodeDiskPressure and NodePIDPressure the kubelet sees.
+	pressure [model.NodeReady]bool
+	// images are those that the runtime has, nodeStatus is the loop that reports them and more.
+	images     []model.NodeImage
+	nodeStatus nodeStatus
+	evictions  evictions
 	// failures counts the node's failures.
 	failures int
 	// log is the record of the node's own Events.
@@ -76,7 +81,6 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	if n.DeclaredFeatures == nil {
 		n.DeclaredFeatures = declaredFeatures
 	}
-	setHealthy(&n, 0)
 	luck := luckOf("node", spec.Name)
 	config := c.kubeletConfig(spec)
 	x := node{luck: luck, config: config, limit: newLimit(c.kubeletLimit(config)), puller: kubelet.Puller{Parallel: config.ParallelPulls()}}
@@ -85,8 +89,13 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	}
 	x.loops.Origin = -c.delayOf(luck, streamKubelet, 0, &c.scenario.ControlPlane.KubeletAge)
 	x.evictions.origin = -c.delayOf(luck, streamKubelet, 1, &c.scenario.ControlPlane.KubeletAge)
+	x.images = n.Images
+	x.nodeStatus.listed = append(x.nodeStatus.listed, n.Images...)
 	c.state.Nodes = append(c.state.Nodes, n)
 	c.nodes = append(c.nodes, x)
+	report := &c.nodes[id].nodeStatus.report
+	c.makeNodeReport(id, report)
+	report.store(&c.state.Nodes[id], 0)
 	c.scheduler.AddNode(&c.state.Nodes[id], c.now)
 	c.changed(model.KindNode, int32(id), model.Added)
 }
@@ -111,26 +120,6 @@ func (c *Cluster) kubeletLimit(config *kubeletconfig.Configuration) model.Client
 		return model.ClientLimit{QPS: -1}
 	}
 	return model.ClientLimit{QPS: float64(*config.KubeAPIQPS), Burst: config.KubeAPIBurst}
-}
-
-// setHealthy sets the conditions of a node whose kubelet is well (nodestatus/setters.go).
-func setHealthy(n *model.Node, now model.Time) {
-	for i, reason := range [...]model.Text{
-		model.NodeMemoryPressure: model.ReasonKubeletHasSufficientMemory,
-		model.NodeDiskPressure:   model.ReasonKubeletHasNoDiskPressure,
-		model.NodePIDPressure:    model.ReasonKubeletHasSufficientPID,
-		model.NodeReady:          model.ReasonKubeletReady,
-	} {
-		status := model.ConditionFalse
-		if model.NodeConditionType(i) == model.NodeReady {
-			status = model.ConditionTrue
-		}
-		k := &n.Conditions[i]
-		if k.Status != status {
-			k.Transition = now.TruncateSecond()
-		}
-		k.Status, k.Reason = status, reason
-	}
 }
 
 // nodeNamed is the id of a node, 0 when there is none of that name.

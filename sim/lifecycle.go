@@ -298,7 +298,13 @@ func (c *Cluster) nodeEvent(e *Event) {
 			}
 		}
 	case evNodeStatus:
-		c.reported(id)
+		c.nodeStatusRound(id, e.Arg)
+	case evNodeReported:
+		c.nodeReported(id, e.Arg)
+	case evListImages:
+		if e.Arg == n.nodeStatus.starts && !n.stopped() {
+			c.listImages(id)
+		}
 	case evEvicted:
 		c.evictedSome(id)
 	}
@@ -406,12 +412,8 @@ func (c *Cluster) recover(id model.NodeID) {
 	for _, p := range missed {
 		c.catchUp(p, id)
 	}
-	c.after(nodeStatusDelay, evNodeStatus, int32(id), 0)
+	c.nodeStatusChanged(id)
 }
-
-// nodeStatusDelay is the time from a kubelet's return to its first report. Measured: the
-// lease and the status go out within a second.
-const nodeStatusDelay = 300 * model.Millisecond
 
 // reboot starts the kubelet of a node that had no power anew: it finds its pods' sandboxes
 // and containers dead, and has no memory of back-offs and probes.
@@ -451,16 +453,10 @@ func (c *Cluster) catchUp(p model.PodID, node model.NodeID) {
 	}
 }
 
-// reported is the first status of a node that is back: it is Ready, and the taints go.
-func (c *Cluster) reported(id model.NodeID) {
-	n, o := &c.nodes[id], &c.state.Nodes[id]
-	if n.down || !n.lost {
-		return
-	}
+// found is the first status of a node that was lost: the taints go.
+func (c *Cluster) found(id model.NodeID) {
+	n := &c.nodes[id]
 	n.lost = false
-	setHealthy(o, c.now)
-	c.changed(model.KindNode, int32(id), model.Modified)
-	c.readinessEvent(id, model.FromKubelet, model.EventNodeReady)
 	c.lifecycleWrites++
 	at := c.request(&c.lifecycleLimit, n.luck, c.lifecycleWrites)
 	c.after(at-c.now, evTaint, int32(id), taintNoSchedule)

@@ -37,6 +37,8 @@ const (
 	streamTick
 	streamProbeStart
 	streamStorage
+	streamNodeStatus
+	streamNodeReport
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

@@ -39,8 +39,8 @@ func (c *Cluster) Assumptions() []string {
 
 // pulledImage says that some node pulled the image.
 func (c *Cluster) pulledImage(id model.ImageID) bool {
-	for i := 1; i < len(c.state.Nodes); i++ {
-		for _, x := range c.state.Nodes[i].Images {
+	for i := 1; i < len(c.nodes); i++ {
+		for _, x := range c.nodes[i].images {
 			if x.Image == id && x.Since > 0 {
 				return true
 			}
