@@ -172,12 +172,6 @@ type ProbePoint struct {
 // warning (pkg/probe/http/http.go DoHTTPProbe).
 func (p *ProbePoint) Redirects() bool { return p.Status >= 300 && p.Status < 400 }
 
-// MemoryPoint is the memory in use, in bytes, from At on.
-type MemoryPoint struct {
-	At  Time
-	Use int64
-}
-
 // DiskPoint is what a container has written to a volume, in bytes, from At on; with no volume, to
 // its writable layer, logs included. A volume keeps it when the container starts anew.
 type DiskPoint struct {

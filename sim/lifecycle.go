@@ -270,6 +270,7 @@ func (c *Cluster) loseContainers(id model.NodeID) {
 			x.containers[i].exitGen++
 		}
 	}
+	c.pressureMayChange(id)
 }
 
 // nodeEvent carries out an event of a node's life.

@@ -203,26 +203,8 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 		c.exitIn(id, i, ends)
 	}
 	c.watchDisk(id)
+	c.memoryChanged(id, i)
 	return model.NoText
-}
-
-// outOfMemory is how long after its start a container needs more memory than its limit, Never
-// if it does not.
-func (c *Cluster) outOfMemory(id model.PodID, i int, b *model.Behavior) model.Time {
-	if len(b.Memory) == 0 {
-		return model.Never
-	}
-	limit := c.state.Pods[id].Template.Containers[i].Limits.Memory
-	if limit == 0 {
-		c.assumed.unlimited++
-		return model.Never
-	}
-	for _, m := range b.Memory {
-		if m.Use > limit {
-			return m.At
-		}
-	}
-	return model.Never
 }
 
 // exitOf is the exit code of the n-th run.
@@ -248,6 +230,7 @@ func (c *Cluster) exit(id model.PodID, i int, gen uint16) {
 		return
 	}
 	k.running, k.endedAt = false, c.now
+	c.memoryChanged(id, i)
 	reason := k.reason
 	if reason == model.NoText {
 		reason = model.ReasonCompleted
