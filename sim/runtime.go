@@ -23,9 +23,10 @@ type container struct {
 	behavior *model.Behavior
 	instance int32
 	// runs counts the starts.
-	runs      int32
-	running   bool
-	startedAt model.Time
+	runs    int32
+	running bool
+	// startsAt is when the start under way is done, startedAt when the last one was.
+	startsAt, startedAt model.Time
 	// endedAt is when the run ended, Never while it goes on.
 	endedAt model.Time
 	// layerLag is how old the runtime's figure of the writable layer is, left what earlier runs
@@ -83,8 +84,9 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 	case kubelet.Create:
 		later(kubelet.ContainerCreated, streamCreate, &l.Create)
 	case kubelet.Start:
-		c.pods[id].containers[f.Container].instance = f.Instance
-		later(kubelet.ContainerStarted, streamStart, &l.Start)
+		k := &c.pods[id].containers[f.Container]
+		k.instance, k.startsAt = f.Instance, c.now+c.delay(id, streamStart, &l.Start)
+		c.at(k.startsAt, evRuntime, id, 0, answer(kubelet.ContainerStarted, f.Container))
 	case kubelet.Remove:
 		later(kubelet.ContainerRemoved, streamRemove, &l.Remove)
 	case kubelet.Discard:
@@ -93,7 +95,11 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 		c.at(n.deletor, evRuntime, id, uint16(f.Instance), answer(kubelet.ContainerDiscarded, f.Container))
 	case kubelet.Collect:
 		loops := &c.nodes[c.state.Pods[id].Node].loops
-		if at := loops.NextCollect(c.now); at < loops.NextRelist(c.now) {
+		before := loops.NextRelist(c.now)
+		if f.OK {
+			before = c.pods[id].containers[f.Container].startsAt
+		}
+		if at := loops.NextCollect(c.now); at < before {
 			took := c.delay(id, streamRemove, &l.Remove)
 			loops.Collect(took)
 			c.at(at+took, evRuntime, id, uint16(f.Instance), answer(kubelet.ContainerDiscarded, f.Container))

@@ -429,7 +429,8 @@ const (
 	// node's pods that it was given before (pod_container_deletor.go).
 	Discard
 	// Collect lets the container GC remove such an instance, if its next round comes before the
-	// PLEG's next list: then the deletor takes care of it. ContainerDiscarded answers it too.
+	// PLEG's next list: then the deletor takes care of it. With OK, if it comes before the container
+	// is started. ContainerDiscarded answers it too.
 	Collect
 	// RunHook runs the container's hook: PostStart or PreStop by OK (true is postStart).
 	RunHook

@@ -268,6 +268,11 @@ func (p *Pod) containerCreated(e Event) {
 	p.emit(i, false, model.EventCreated, model.Message{Kind: model.MessageCreated})
 	p.sync.stage = starting
 	p.ask(Start, i)
+	if c.prev.state == exited {
+		// For the container GC what is created and does not run yet is the newest of the dead
+		// (kuberuntime_gc.go evictableContainers).
+		p.out = append(p.out, Effect{Kind: Collect, Container: int8(i), Instance: c.prev.id, OK: true})
+	}
 }
 
 func (p *Pod) containerStarted(e Event) {
