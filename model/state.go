@@ -366,6 +366,7 @@ const (
 	EventRebooted
 	// EventRejected is the kubelet's refusal of a pod. Its words are the Text in M.
 	EventRejected
+	EventPreempting
 )
 
 var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "Pulled", "Created", "Started", "Failed",
@@ -374,7 +375,7 @@ var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "
 	"NodeNotReady", "NodeReady", "TaintManagerEviction", "NodeSchedulable", "NodeNotSchedulable", "Evicted", "Preempted",
 	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", "ExceededGracePeriod",
 	"NodeHasSufficientMemory", "NodeHasInsufficientMemory", "NodeHasNoDiskPressure", "NodeHasDiskPressure", "NodeHasSufficientPID",
-	"NodeHasInsufficientPID", "Starting", "Rebooted", ""}
+	"NodeHasInsufficientPID", "Starting", "Rebooted", "", "Preempting"}
 
 // String is the reason as the API writes it, empty for EventRejected (see State.EventReason).
 func (r EventReason) String() string { return eventReasonNames[r] }

@@ -188,8 +188,12 @@ func (c *Cluster) step(id model.PodID, e kubelet.Event) {
 	if p.machine == nil || o.Node == 0 {
 		return
 	}
-	if n := &c.nodes[o.Node]; n.stopped() {
+	n := &c.nodes[o.Node]
+	if n.stopped() {
 		n.deferred = append(n.deferred, deferredEvent{id, e})
+		return
+	}
+	if e.Held = n.admission.pod.id != 0; e.Held && n.hold(c.slot(id), &e) {
 		return
 	}
 	if len(c.scratch) == c.depth {
@@ -207,5 +211,8 @@ func (c *Cluster) step(id model.PodID, e kubelet.Event) {
 	c.depth--
 	if c.nodes[o.Node].evictions.killing == id && p.machine.Terminated() {
 		c.evictNext(o.Node)
+	}
+	if c.nodes[o.Node].admission.killing == id && p.machine.Terminated() {
+		c.preemptNext(o.Node)
 	}
 }

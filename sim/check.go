@@ -86,7 +86,24 @@ func (c *Cluster) coming() []coming {
 			c.comingTo(&all[e.Obj], e)
 		}
 	})
+	for i := range c.nodes {
+		c.comingHeld(all, &c.nodes[i].admission)
+	}
 	return all
+}
+
+// comingHeld counts what waits for the sync loop.
+func (c *Cluster) comingHeld(all []coming, a *admission) {
+	if a.pod.id != 0 {
+		all[a.pod.id].admission = true
+	}
+	for i := range a.held {
+		h := &a.held[i]
+		if p := &c.pods[h.id]; p.gen == h.gen {
+			all[h.id].admission = all[h.id].admission || h.admit
+			all[h.id].kubelet = all[h.id].kubelet || !p.done
+		}
+	}
 }
 
 // comingTo counts an event of a pod's kubelet unless it is stale.

@@ -46,6 +46,8 @@ type Cluster struct {
 	// preemptions are those under way; freePreemptions are the slots of those that have ended.
 	preemptions     []preemption
 	freePreemptions []int
+	// preferredVictims are those that go when a kubelet might as well preempt another pod.
+	preferredVictims []podName
 	// freePods are the slots of pods that are gone.
 	freePods []model.PodID
 	serial   int64
@@ -210,6 +212,8 @@ const (
 	evListImages
 	// evEvicted: the eviction manager of node Obj looks after the pods that it has evicted.
 	evEvicted
+	// evVictimKilled: the kubelet of node Obj gives up the wait for the end of a pod that it preempts.
+	evVictimKilled
 	// evObjectSeen: watchers see the next change of volumes and the like.
 	evObjectSeen
 	// evSyncClaim: the PersistentVolume controller takes the claim Obj; evClaimBound: its writes have
@@ -348,6 +352,8 @@ func (c *Cluster) dispatch(e *Event) {
 		c.collect(model.ObjectKind(e.Arg), e.Obj)
 	case evLease, evTaint, evNodeStatus, evNodeReported, evListImages, evEvicted:
 		c.nodeEvent(e)
+	case evVictimKilled:
+		c.victimKilled(model.NodeID(e.Obj))
 	case evPublish:
 		c.publish(model.NodeID(e.Obj))
 	case evFinalDelete:

@@ -73,6 +73,11 @@ func (c *Cluster) Evicted(id model.PodID) bool {
 	return c.Admitted(id) && c.pods[id].machine.Evicted()
 }
 
+// Preempting says that the pod's kubelet waits for the end of a pod that it preempts.
+func (c *Cluster) Preempting(id model.PodID) bool {
+	return c.nodes[c.state.Pods[id].Node].admission.pod.id != 0
+}
+
 // Worker gives the state of the pod's worker.
 func (c *Cluster) Worker(id model.PodID) (busy, terminating bool) {
 	if !c.Admitted(id) {

@@ -35,6 +35,7 @@ type node struct {
 	images     []model.NodeImage
 	nodeStatus nodeStatus
 	evictions  evictions
+	admission  admission
 	// failures counts the node's failures.
 	failures int
 	// log is the record of the node's own Events.
@@ -180,11 +181,29 @@ func (c *Cluster) admit(id model.PodID) {
 		p.admitted = 0
 		return
 	}
-	if c.nodes[o.Node].cutOff() {
+	n := &c.nodes[o.Node]
+	if n.cutOff() {
 		p.admitted = 0
-		c.nodes[o.Node].missed = append(c.nodes[o.Node].missed, id)
+		n.missed = append(n.missed, id)
 		return
 	}
+	if n.admission.pod.id != 0 {
+		n.admission.held = append(n.admission.held, heldEvent{podSlot: c.slot(id), admit: true})
+		return
+	}
+	c.newMachine(id)
+	switch c.canAdmit(id) {
+	case admitted:
+		c.startWorker(id)
+	case preempting:
+		p.admitted = 1
+		c.preemptNext(o.Node)
+	}
+}
+
+// newMachine makes the machine of a pod that the kubelet takes up.
+func (c *Cluster) newMachine(id model.PodID) {
+	o, p := &c.state.Pods[id], &c.pods[id]
 	p.admitted, p.admittedAt = 2, c.now
 	if p.machine == nil {
 		p.machine = kubelet.NewPod(o.Template)
@@ -201,10 +220,11 @@ func (c *Cluster) admit(id model.PodID) {
 		p.containers = append(p.containers, container{})
 	}
 	p.sawDeleting, p.sawGrace = o.Deleting, o.GraceSeconds
-	if !c.canAdmit(id) {
-		return
-	}
-	n := &c.nodes[o.Node]
+}
+
+// startWorker hands a pod that was admitted to a worker.
+func (c *Cluster) startWorker(id model.PodID) {
+	n := &c.nodes[c.state.Pods[id].Node]
 	n.pods = append(n.pods, id)
 	c.step(id, c.configured(id))
 }
@@ -222,6 +242,8 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 		} else {
 			c.at(at, evWake, id, p.wakeGen, 0)
 		}
+	case kubelet.HoldWake:
+		n.admission.held = append(n.admission.held, heldEvent{podSlot: c.slot(id), event: kubelet.Event{Kind: kubelet.Woken}})
 	case kubelet.DeadlineAt:
 		c.at(n.loops.NextTick(max(f.At, c.now)), evDeadline, id, 0, 0)
 	case kubelet.Housekeep:

@@ -420,6 +420,7 @@ func (c *Cluster) recover(id model.NodeID) {
 // and containers dead, and has no memory of back-offs and probes.
 func (c *Cluster) reboot(id model.NodeID) {
 	n := &c.nodes[id]
+	c.abandonAdmission(id)
 	n.loops = kubelet.Loops{Origin: c.now}
 	n.puller.Reset()
 	n.pulled.Reset()

@@ -39,6 +39,7 @@ const (
 	streamStorage
 	streamNodeStatus
 	streamNodeReport
+	streamVictim
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

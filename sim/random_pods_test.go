@@ -259,11 +259,21 @@ func (w *watcher) overtaken(h *podHistory, o *model.Pod) bool {
 		o.Status.Reason == model.ReasonDeadlineExceeded && w.at-h.final <= 2*model.Second
 }
 
+// preemptedLate says that the kubelet has preempted a pod whose containers had ended by themselves: it
+// writes Failed before it looks at them (kubelet.go SyncTerminatingPod).
+func (w *watcher) preemptedLate(h *podHistory, o *model.Pod) bool {
+	preempted := func(s *model.PodStatus) bool {
+		return s.Phase == model.PodFailed && w.cluster.State().Texts.String(s.Reason) == "Preempting"
+	}
+	from, to := &h.pod.Status, &o.Status
+	return w.at-h.final <= 2*model.Second && (preempted(from) && to.Phase == model.PodSucceeded || from.Phase == model.PodSucceeded && preempted(to))
+}
+
 // checkObject looks at the phase and the metadata.
 func (w *watcher) checkObject(h *podHistory, o *model.Pod) {
 	old, s := &h.pod.Status, &o.Status
 	switch {
-	case old.Phase.Terminal() && s.Phase != old.Phase && !w.overtaken(h, o):
+	case old.Phase.Terminal() && s.Phase != old.Phase && !w.overtaken(h, o) && !w.preemptedLate(h, o):
 		w.wrong(o, "goes from %s to %s", old.Phase, s.Phase)
 	case old.Phase == model.PodRunning && s.Phase == model.PodPending && !h.crashed && o.Template.NumInit == 0:
 		// One with init containers may begin anew in another sandbox.
@@ -325,8 +335,10 @@ func (w *watcher) checkConditions(h *podHistory, o *model.Pod) {
 	for t := range s.Conditions {
 		now, before := &s.Conditions[t], &old.Conditions[t]
 		// What came and went between two writes of the kubelet moves the time and not the status. A
-		// kubelet that comes back writes its own old times over those of the node controller.
+		// kubelet that comes back writes its own old times over those of the node controller. One that
+		// ends a pod writes why over the reason of others, when the containers have stopped.
 		back := now.Status != model.ConditionAbsent && now.Transition < before.Transition
+		back = back && (model.ConditionType(t) != model.DisruptionTarget || now.Reason != model.ReasonTerminationByKubelet)
 		if now.Transition > w.at || back && !h.crashed && !rejected {
 			w.wrong(o, "%s has the transition time %s after %s", model.ConditionType(t), now.Transition, before.Transition)
 		}
@@ -507,6 +519,11 @@ func (w *watcher) lookAtDeletion(h *podHistory, o *model.Pod) {
 	if h.latest != model.Never && !h.delayed && w.cluster.Now() <= h.heard && h.busy && !h.terminating {
 		h.latest = min(h.before, h.latest+w.bounds.sync(o.Template))
 		h.delayed = true
+	}
+	// The kubelet hears of nothing while it waits for the end of a pod that it preempts.
+	if h.latest != model.Never && w.cluster.Preempting(h.id) {
+		h.heard = max(h.heard, w.cluster.Now()+w.bounds.admission)
+		h.latest = max(h.latest, h.heard+w.bounds.termination(max(o.GraceSeconds, o.Template.GraceSeconds)))
 	}
 	if h.latest < w.cluster.Now() {
 		w.wrong(o, "is to be gone at %s: %s", h.latest, w.cluster.State().StatusWord(o))

@@ -90,6 +90,10 @@ func crowd(r *rand.Rand, sc *model.Scenario) {
 		p := drawPod(r, fmt.Sprintf("late%d", i))
 		change(&p.Spec)
 		p.Spec.NodeName = ""
+		if r.Intn(3) == 0 {
+			priority := int32(critical)
+			p.Spec.NodeName, p.Spec.Priority = fmt.Sprintf("n%d", r.Intn(len(sc.Nodes))), &priority
+		}
 		sc.Steps = append(sc.Steps, applied(model.Time(r.Int63n(int64(sc.Duration))), p))
 	}
 	slices.SortStableFunc(sc.Steps, func(a, b model.Step) int { return cmp.Compare(a.At, b.At) })

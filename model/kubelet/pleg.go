@@ -65,7 +65,7 @@ func (p *Pod) inspected() {
 		p.discardAll()
 	}
 	if p.seen.worthy {
-		p.update()
+		p.loopUpdate()
 	}
 }
 

@@ -49,7 +49,7 @@ type Pod struct {
 
 	// The step under way: the moment, the PLEG's last look at all pods, the effects so far.
 	now, global model.Time
-	joins       bool
+	joins, held bool
 	out         []Effect
 }
 
@@ -92,6 +92,9 @@ type work struct {
 	// evicted is the reason why the kubelet itself ends the pod, NoText otherwise.
 	evicted        model.Text
 	evictedMessage model.Message
+	// disruption is the message of the condition DisruptionTarget, which says so too; none when it is
+	// not set.
+	disruption model.Message
 	// graceSeconds is the effective grace period of the termination, 0 before.
 	graceSeconds int64
 	// phase is the phase of the object that the pending update came with.
@@ -292,8 +295,12 @@ const (
 	Relisted
 	Inspected
 	// Evict: the eviction manager ends the pod (evictPod, killPodNow): Text is the reason, Message the
-	// message.
+	// message, Disruption that of the condition DisruptionTarget, none when it is not set. GraceSeconds
+	// is the grace period, 0 for the pod's own.
 	Evict
+	// Preempt is the same for the sake of a critical pod (preemption/preemption.go
+	// evictPodsToFreeRequests).
+	Preempt
 
 	// SyncBegun answers BeginSync.
 	SyncBegun
@@ -341,7 +348,7 @@ const (
 	Probed
 )
 
-var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "SyncBegun", "SandboxStarted",
+var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "Preempt", "SyncBegun", "SandboxStarted",
 	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
 
@@ -377,6 +384,9 @@ type Event struct {
 	Text, Reason model.Text
 	Secrets      model.Text
 	Message      model.Message
+	Disruption   model.Message
+	// Held says that the kubelet's sync loop is busy: what comes through it waits (HoldWake).
+	Held bool
 }
 
 // EffectKind is what a pod asks of the world.
@@ -389,6 +399,8 @@ const (
 	// says that the wakes of each such Delay from now on would find nothing to do: they need not
 	// come, but the next event says in Resynced when the latest of them would have been over.
 	Wake EffectKind = iota
+	// HoldWake asks for Woken once the sync loop is free.
+	HoldWake
 	// DeadlineAt asks for DeadlineReached at the first tick of the sync loop from At on.
 	DeadlineAt
 	// Housekeep asks for Housekept at the next round of housekeeping (kubelet_pods.go
@@ -444,7 +456,7 @@ const (
 	Done
 )
 
-var effectNames = [...]string{"Wake", "DeadlineAt", "Housekeep", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "PublishHeld", "Emit", "MountVolumes", "SetUpVolume", "UnmountVolumes",
+var effectNames = [...]string{"Wake", "HoldWake", "DeadlineAt", "Housekeep", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "PublishHeld", "Emit", "MountVolumes", "SetUpVolume", "UnmountVolumes",
 	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "Discard", "Collect", "RunHook", "Timer", "ProbeAt",
 	"RunProbe", "Done"}
 

@@ -287,18 +287,16 @@ func (p *Pod) setResult(i int, k model.ProbeType, r result) {
 	if p.config.removed {
 		return
 	}
-	switch k {
-	case model.Liveness:
-		if r == failure {
-			p.update()
-		}
-	case model.Readiness:
+	switch {
+	case k == model.Liveness && r != failure:
+		return
+	case p.held:
+	case k == model.Readiness:
 		p.setContainerReadiness(i, w.instance, r == success)
-		p.update()
-	case model.Startup:
+	case k == model.Startup:
 		p.setContainerStartup(i, w.instance, r == success)
-		p.update()
 	}
+	p.loopUpdate()
 }
 
 // reportProbe writes the Event of a probe's run (prober.go probe).

@@ -89,7 +89,7 @@ type syncState struct {
 // cannot happen in the pod's state panics; a stale one (an old generation, a container
 // instance that is gone) is ignored.
 func (p *Pod) Step(e Event, fx []Effect) []Effect {
-	p.now, p.global, p.joins, p.out = e.Now, e.Global, e.Joins, fx
+	p.now, p.global, p.joins, p.held, p.out = e.Now, e.Global, e.Joins, e.Held, fx
 	if p.work.kind != finished || e.Kind == ContainerExited || e.Kind == VolumeFailed {
 		p.resynced(e)
 		p.handle(e)
@@ -148,10 +148,10 @@ func (p *Pod) handle(e Event) {
 		p.inspected()
 	case Evict:
 		p.emit(-1, true, model.EventEvicted, e.Message)
-		p.work.evicted, p.work.evictedMessage = e.Text, e.Message
-		p.work.graceSeconds = max(1, e.GraceSeconds)
-		p.terminate()
-		p.update()
+		p.evict(e)
+	case Preempt:
+		p.emit(-1, true, model.EventPreempting, e.Message)
+		p.evict(e)
 	case ContainerExited:
 		p.exited(e)
 	case SandboxLost:
@@ -296,6 +296,25 @@ func (p *Pod) terminate() {
 	if p.sync.stage == mounting {
 		p.cancelSync()
 	}
+}
+
+// evict ends the pod (pod_workers.go killPodNow). Of several reasons the last one counts.
+func (p *Pod) evict(e Event) {
+	p.work.evicted, p.work.evictedMessage, p.work.disruption = e.Text, e.Message, e.Disruption
+	if e.GraceSeconds > 0 && (p.work.graceSeconds == 0 || e.GraceSeconds < p.work.graceSeconds) {
+		p.work.graceSeconds = e.GraceSeconds
+	}
+	p.terminate()
+	p.update()
+}
+
+// loopUpdate is an update that comes through the sync loop, which may be busy with something else.
+func (p *Pod) loopUpdate() {
+	if p.held {
+		p.ask(HoldWake, -1)
+		return
+	}
+	p.update()
 }
 
 // update gives the worker work, with the object as it is now (UpdatePod). To a terminating pod it
@@ -501,6 +520,9 @@ func (p *Pod) syncTerminatingPod() {
 	p.generateStatus(fromCache, false)
 	if p.work.evicted != model.NoText {
 		p.next.Phase, p.next.Reason, p.next.Message = model.PodFailed, p.work.evicted, p.work.evictedMessage
+		if p.work.disruption != (model.Message{}) {
+			p.next.SetCondition(model.DisruptionTarget, model.ConditionTrue, model.ReasonTerminationByKubelet, p.work.disruption, p.now)
+		}
 	}
 	p.setStatus(p.sync.deleting)
 	// StopLivenessAndStartup leaves the sidecars' probes alone.
