@@ -2,6 +2,7 @@ package conform
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -47,27 +48,30 @@ type eventList struct {
 	all map[string]int32
 }
 
+func newEventList() eventList { return eventList{count: map[event]int32{}, all: map[string]int32{}} }
+
 func kubeletEvents(lines []Line) eventList {
-	l := eventList{count: map[event]int32{}, all: map[string]int32{}}
-	kinds := map[string]bool{}
+	l := newEventList()
 	for i := range lines {
 		x := &lines[i]
-		if x.Type != "event" || x.From != "kubelet" {
-			continue
+		if x.Type == "event" && x.From == "kubelet" {
+			l.add(event{x.EventType + " " + x.Event, x.Field, masked(x.Message)}, x)
 		}
-		e := event{x.EventType + " " + x.Event, x.Field, masked(x.Message)}
-		if !kinds[e.kind] {
-			kinds[e.kind] = true
-			l.kinds = append(l.kinds, e.kind)
-		}
-		if _, ok := l.count[e]; !ok {
-			l.list = append(l.list, e)
-		}
-		// Events whose messages differ only in what is masked are counted together.
-		l.count[e] = max(l.count[e], x.Count)
-		l.all[x.EventType]++
 	}
 	return l
+}
+
+// add takes an Event into the list. Events whose messages differ only in what is masked are counted
+// together.
+func (l *eventList) add(e event, x *Line) {
+	if !slices.Contains(l.kinds, e.kind) {
+		l.kinds = append(l.kinds, e.kind)
+	}
+	if _, ok := l.count[e]; !ok {
+		l.list = append(l.list, e)
+	}
+	l.count[e] = max(l.count[e], x.Count)
+	l.all[x.EventType]++
 }
 
 // spamBurst Events of a type about one object pass the recorder's spam filter (client-go

@@ -26,6 +26,12 @@ func TestFidelityPage(t *testing.T) {
 	require.NoError(t, err)
 	text := between(t, string(page), "recordings", table.String())
 	text = between(t, text, "random", randomTable(random))
+	// The table of nodes is held against the page once all of them agree.
+	if *update {
+		var whole bytes.Buffer
+		require.NoError(t, conform.Write(&whole, "markdown", nodeResults(t)))
+		text = between(t, text, "nodes", whole.String())
+	}
 	var cases bytes.Buffer
 	require.NoError(t, conform.WriteScheduler(&cases, "markdown", schedulerResults(t)))
 	text = between(t, text, "scheduler", cases.String())

@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -38,6 +39,9 @@ type Result struct {
 	Pairs     []Pair  `json:"-"`
 	// EventCounts are the Events of both sides.
 	EventCounts []EventCount `json:"eventCounts,omitempty"`
+	// Objects are the node and its pods, of a recording of a whole node; what stands above is then
+	// about all of them.
+	Objects []Result `json:"objects,omitempty"`
 }
 
 // Difference is where a recording and podsim differ first.
@@ -212,21 +216,16 @@ func (d *draw) branch(created model.Time, k uint64) draw {
 	if i := len(d.at) - 1 - int(k/2%8); i > 0 {
 		from = max(0, model.Time(d.at[i])*model.Millisecond-before)
 	}
-	sc := *d.scenario
-	sc.Steps = nil
-	reseed := model.Step{At: created + from, Verb: model.StepReseed, Seed: k}
-	for _, s := range d.scenario.Steps {
-		if s.At > reseed.At && (len(sc.Steps) > 0 && sc.Steps[len(sc.Steps)-1].At <= reseed.At) {
-			sc.Steps = append(sc.Steps, reseed)
-		}
-		if s.Verb != model.StepReseed || s.At < reseed.At {
-			sc.Steps = append(sc.Steps, s)
-		}
-	}
-	if sc.Steps[len(sc.Steps)-1].At <= reseed.At {
-		sc.Steps = append(sc.Steps, reseed)
-	}
-	return draw{scenario: &sc}
+	return draw{scenario: reseeded(d.scenario, created+from, k)}
+}
+
+// reseeded is a scenario with another seed from a moment on.
+func reseeded(of *model.Scenario, at model.Time, seed uint64) *model.Scenario {
+	sc := *of
+	sc.Steps = slices.DeleteFunc(slices.Clone(of.Steps), func(s model.Step) bool { return s.Verb == model.StepReseed && s.At >= at })
+	sc.Steps = append(sc.Steps, model.Step{At: at, Verb: model.StepReseed, Seed: seed})
+	slices.SortStableFunc(sc.Steps, func(a, b model.Step) int { return cmp.Compare(a.At, b.At) })
+	return &sc
 }
 
 // try runs a draw and takes it into the comparison.
@@ -285,7 +284,11 @@ type comparison struct {
 }
 
 func newComparison(name string, recorded []Line, r rule) *comparison {
-	c := &comparison{rule: r, name: name, want: States(recorded), events: kubeletEvents(recorded), error: math.MaxInt64,
+	return newComparisonOf(name, States(recorded), kubeletEvents(recorded), r)
+}
+
+func newComparisonOf(name string, want []State, events eventList, r rule) *comparison {
+	c := &comparison{rule: r, name: name, want: want, events: events, error: math.MaxInt64,
 		counts: map[event]*span{}, seen: map[event]int{}, farthest: Pair{-1, -1}}
 	c.within = make([]span, len(c.want))
 	return c
@@ -309,14 +312,20 @@ func watched(lines []Line) []Line {
 // add takes a run into the comparison. It gives its states and how they go with the recorded ones.
 func (c *comparison) add(lines []Line) ([]State, []Pair) {
 	lines = watched(lines)
+	got := States(lines)
+	pairs, _ := c.addRun(got, kubeletEvents(lines))
+	return got, pairs
+}
+
+// addRun takes the states and Events of a run into the comparison, as Align pairs them.
+func (c *comparison) addRun(got []State, events eventList) (pairs []Pair, ok bool) {
 	c.draws++
-	got, events := States(lines), kubeletEvents(lines)
-	pairs, ok := Align(c.want, got, c.short)
+	pairs, ok = Align(c.want, got, c.short)
 	if !ok {
 		if last := pairs[len(pairs)-1]; last.Want > c.farthest.Want {
 			c.far, c.farthest, c.farList = got, last, events
 		}
-		return got, pairs
+		return pairs, false
 	}
 	c.runs++
 	worst := int64(0)
@@ -333,7 +342,7 @@ func (c *comparison) add(lines []Line) ([]State, []Pair) {
 	if worst < c.error {
 		c.near, c.nearList, c.pairs, c.error = got, events, pairs, worst
 	}
-	return got, pairs
+	return pairs, true
 }
 
 func (c *comparison) addEvents(l *eventList) {

@@ -51,6 +51,15 @@ func (r *Result) Verdict() string {
 	return "differs"
 }
 
+// states is the number of recorded states.
+func (r *Result) states() int {
+	n := len(r.Recorded)
+	for i := range r.Objects {
+		n += len(r.Objects[i].Recorded)
+	}
+	return n
+}
+
 // within is the time error in words.
 func (r *Result) within() string {
 	if r.TimeError < 0 {
@@ -80,6 +89,15 @@ func WriteLine(w io.Writer, r *Result, width int) error {
 // on one side only, the other column is empty.
 func WriteColumns(w io.Writer, r *Result) error {
 	p := printer{w: w}
+	for i := range r.Objects {
+		p.line("  %s", r.Objects[i].Name)
+		if p.err == nil {
+			p.err = WriteColumns(w, &r.Objects[i])
+		}
+	}
+	if len(r.Objects) > 0 {
+		return p.err
+	}
 	p.line("    %10s  %10s  %s", "RECORDED", "SIMULATED", "STATE")
 	for _, row := range rows(r) {
 		p.line("    %10s  %10s  %s", row.recorded, row.simulated, row.state)
@@ -185,7 +203,7 @@ func writeMarkdown(w io.Writer, list []Result) error {
 			p.line("| %s | %s: %s | | | |", r.Name, r.Verdict(), r.NotCompared)
 			continue
 		}
-		p.line("| %s | %s | %d | %s | %d of %d |", r.Name, r.Verdict(), len(r.Recorded), r.within(), r.EventsMatched, r.Events)
+		p.line("| %s | %s | %d | %s | %d of %d |", r.Name, r.Verdict(), r.states(), r.within(), r.EventsMatched, r.Events)
 	}
 	p.line("")
 	p.line("%s.", Summary(list))

@@ -85,12 +85,14 @@ func eventLine(s *model.State, e *model.Event) Line {
 	if e.Warning {
 		l.EventType = "Warning"
 	}
-	if t := s.Pods[e.ID].Template; e.Container >= 0 {
-		kind := "containers"
-		if int(e.Container) < t.NumInit {
-			kind = "initContainers"
-		}
-		l.Field = fmt.Sprintf("spec.%s{%s}", kind, t.Containers[e.Container].Name)
+	if e.Kind != model.KindPod || e.Container < 0 {
+		return l
 	}
+	t := s.Pods[e.ID].Template
+	kind := "containers"
+	if int(e.Container) < t.NumInit {
+		kind = "initContainers"
+	}
+	l.Field = fmt.Sprintf("spec.%s{%s}", kind, t.Containers[e.Container].Name)
 	return l
 }

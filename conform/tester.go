@@ -212,11 +212,17 @@ func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 	for _, c := range containersOf(pod) {
 		sc.Behaviors = append(sc.Behaviors, s.behavior(c, ports))
 	}
-	if s.load > 1 {
-		const loads = 4
-		sc.Latencies = loaded(sc.Latencies, 1+(s.load-1)*float64(seed%loads)/(loads-1))
-	}
+	sc.Latencies = s.loadedBy(seed)
 	return sc
+}
+
+// loadedBy are the latencies in the run of a seed.
+func (s Settings) loadedBy(seed uint64) model.Latencies {
+	if s.load <= 1 {
+		return s.latencies
+	}
+	const loads = 4
+	return loaded(s.latencies, 1+(s.load-1)*float64(seed%loads)/(loads-1))
 }
 
 // deletions are when the pod is deleted, in seconds after its creation.

@@ -20,7 +20,7 @@ func newConform() *cobra.Command {
 		Use:   "conform",
 		Short: "Hold recordings of the real components against the simulator",
 	}
-	cmd.AddCommand(newConformKubelet(), newConformScheduler())
+	cmd.AddCommand(newConformKubelet(), newConformNode(), newConformScheduler())
 	return cmd
 }
 
@@ -90,18 +90,7 @@ func conformKubelet(w io.Writer, args []string, o *conformOptions) error {
 			return err
 		}
 	}
-	if err := o.finish(w, all); err != nil {
-		return err
-	}
-	if len(failed) > 0 {
-		return errors.Join(failed...)
-	}
-	for i := range all {
-		if all[i].Verdict() == "differs" {
-			return errDiffers
-		}
-	}
-	return nil
+	return o.end(w, all, failed)
 }
 
 func (o *conformOptions) compare(r *conform.Recording) ([]conform.Result, error) {
@@ -134,6 +123,22 @@ func (o *conformOptions) finish(w io.Writer, all []conform.Result) error {
 	}
 	_, err := fmt.Fprintln(w, conform.Summary(all))
 	return err
+}
+
+// end writes the summary; what could not be compared and a recording that differs are failures.
+func (o *conformOptions) end(w io.Writer, all []conform.Result, failed []error) error {
+	if err := o.finish(w, all); err != nil {
+		return err
+	}
+	if len(failed) > 0 {
+		return errors.Join(failed...)
+	}
+	for i := range all {
+		if all[i].Verdict() == "differs" {
+			return errDiffers
+		}
+	}
+	return nil
 }
 
 // readRecordings reads the files, and those in the folders.

@@ -1,0 +1,81 @@
+package conform
+
+import (
+	"fmt"
+	"strings"
+
+	v1 "k8s.io/api/core/v1"
+
+	"podsim/model"
+)
+
+// podLine is the line of a pod's change, as a recorder of a node would write it.
+func (p *replay) podLine(s *model.State, t *model.Transition) NodeLine {
+	pod := &s.Pods[t.ID]
+	l := NodeLine{Line: PodLine(s, t), Kind: t.Kind.String(), Name: p.alias(pod.Name), Ready: pod.Status.Ready()}
+	l.Grace, l.Line.Grace = l.Line.Grace, nil
+	if pod.Node != 0 {
+		l.Node = s.Nodes[pod.Node].Name
+	}
+	l.DisruptionTarget = l.Conditions[model.DisruptionTarget.String()]
+	// A pod that was placed says so by its node.
+	if is := l.Conditions[model.PodScheduled.String()]; condition(is) != model.ConditionTrue.String() {
+		l.PodScheduled = is
+	}
+	for i := range l.Line.Containers {
+		c := NodeContainer{Container: l.Line.Containers[i]}
+		c.Started = nil
+		if c.Last != nil {
+			c.Last.State = ""
+		}
+		if pod.Status.Containers[i].ContainerID != 0 {
+			c.addResources(pod.Template.Containers[i].Requests.List(), pod.Template.Containers[i].Limits.List())
+		}
+		l.Containers = append(l.Containers, c)
+	}
+	return l
+}
+
+// addResources adds what the container's cgroup has and what was allocated to it.
+func (c *NodeContainer) addResources(requests, limits v1.ResourceList) {
+	if len(requests)+len(limits) > 0 {
+		c.Resources = &v1.ResourceRequirements{Requests: requests, Limits: limits}
+	}
+	c.AllocatedResources = requests
+}
+
+// alias is the name that the recording uses for an object.
+func (p *replay) alias(name string) string {
+	if alias := p.aliases[name]; alias != "" {
+		return alias
+	}
+	return name
+}
+
+// nodeLine is the line of the node's change.
+func nodeLine(s *model.State, t *model.Transition) NodeLine {
+	n := &s.Nodes[t.ID]
+	l := NodeLine{Line: Line{Ms: int64(t.At / model.Millisecond), Type: t.Type.String(), Conditions: map[string]string{}},
+		Kind: t.Kind.String(), Name: n.Name, Unschedulable: n.Unschedulable, Allocatable: n.Allocatable.List()}
+	for k := range n.Conditions {
+		c := &n.Conditions[k]
+		l.Conditions[model.NodeConditionType(k).String()] = strings.TrimSpace(c.Status.String() + " " + s.Texts.String(c.Reason))
+	}
+	for i := range n.Taints {
+		x := &n.Taints[i]
+		l.Taints = append(l.Taints, fmt.Sprintf("%s=%s:%s", x.Key, x.Value, x.Effect))
+	}
+	for i := range n.Images {
+		l.Images = append(l.Images, s.Images[n.Images[i].Image].Name)
+	}
+	return l
+}
+
+// eventLine is the line of an Event about a pod or a node.
+func (p *replay) eventLine(s *model.State, e *model.Event) NodeLine {
+	_, name := s.ObjectName(e.Kind, e.ID)
+	if e.Kind == model.KindPod {
+		name = p.alias(name)
+	}
+	return NodeLine{Line: eventLine(s, e), Object: e.Kind.String() + "/" + name}
+}

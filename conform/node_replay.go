@@ -1,0 +1,402 @@
+package conform
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"podsim/model"
+	"podsim/model/kubeletconfig"
+	"podsim/scenarios"
+	"podsim/sim"
+)
+
+// The verbs of a node's recording, and what is done to its kubelet.
+const (
+	verbCreate  = "create"
+	verbDelete  = "delete"
+	verbResize  = "patch/resize"
+	verbKubelet = "kubelet"
+	verbFile    = "file"
+	verbNote    = "note"
+	verbEnd     = "end"
+
+	kubeletConfigured = "restarted with configuration"
+	kubeletStopped    = "SIGTERM to the kubelet"
+	kubeletStarted    = "started again"
+	manifestWritten   = "static pod manifest written"
+	manifestRemoved   = "static pod manifest removed"
+)
+
+// startsKubelet says that a kubelet begins with this step.
+func (s *NodeStep) startsKubelet() bool {
+	return s.Verb == verbKubelet && s.What != kubeletStopped
+}
+
+// nodePriorities are the priority classes of the recordings' cluster.
+var nodePriorities = map[string]int32{"sim-high": 1000}
+
+// The node of the recordings: its memory and its two file systems, in bytes.
+const (
+	nodeMemory     = 24684096 << 10
+	nodeFilesystem = 6249086976
+)
+
+// nodeBefore is how long the node has been there when the recording begins.
+const nodeBefore = 2 * model.Minute
+
+// replay makes the runs of a recording.
+type replay struct {
+	*NodeRecording
+	// settings are those of the real node.
+	settings Settings
+	// origin is the recording's start in a run.
+	origin model.Time
+	// base is the scenario of every run, but for its draws.
+	base model.Scenario
+	// lacking is the first step that podsim has nothing for yet.
+	lacking *NodeStep
+	aliases map[string]string
+	// containers are those of the pods that are created.
+	containers []*v1.Container
+}
+
+// newReplay reads the steps of a recording. A step that is not known is an error.
+func newReplay(r *NodeRecording) (*replay, error) {
+	p := &replay{NodeRecording: r, settings: RealNode(), aliases: map[string]string{}}
+	for alias, name := range r.Aliases {
+		p.aliases[name] = alias
+	}
+	start := r.Start.Truncate(time.Second)
+	p.origin = nodeBefore + model.Time(r.Start.Sub(start))
+	p.base = model.Scenario{Start: start.Add(-time.Duration(nodeBefore)).UTC(), ControlPlane: p.settings.controlPlane,
+		Latencies: p.settings.latencies}
+	p.base.Nodes = []model.NodeSpec{{Name: realEnv, Images: r.initialImages()}}
+	for i := range r.Steps {
+		if err := p.addStep(&r.Steps[i]); err != nil {
+			return nil, fmt.Errorf("%s: step %q %q at %s: %w", r.Name, r.Steps[i].Verb, r.Steps[i].What, seconds(r.Steps[i].Ms), err)
+		}
+	}
+	if p.base.Duration == 0 {
+		return nil, fmt.Errorf("%s: there is no step %q", r.Name, verbEnd)
+	}
+	if p.base.Nodes[0].Kubelet == nil {
+		return nil, fmt.Errorf("%s: there is no step %q %q with the configuration at the start", r.Name, verbKubelet, kubeletConfigured)
+	}
+	p.base.Nodes[0].Object = recordedNode(p.base.Nodes[0].Kubelet)
+	p.addImages(p.containers)
+	return p, nil
+}
+
+// recordedNode is the node of the recordings.
+func recordedNode(config *kubeletconfig.Configuration) *v1.Node {
+	node := &v1.Node{}
+	node.Status.Capacity = v1.ResourceList{
+		"cpu": resource.MustParse("2"), "memory": *resource.NewQuantity(nodeMemory, resource.BinarySI),
+		"pods": *resource.NewQuantity(int64(config.MaxPods), resource.DecimalSI), "ephemeral-storage": *resource.NewQuantity(nodeFilesystem, resource.BinarySI),
+	}
+	model.DefaultNode(node)
+	return node
+}
+
+// initialImages are the images on the node before anything was pulled: those that its first line
+// lists, and those that a container found there without a pull before.
+func (r *NodeRecording) initialImages() []string {
+	var images []string
+	pulled := map[string]bool{}
+	add := func(name string) {
+		if name != pinned && !pulled[name] && !slices.Contains(images, name) {
+			images = append(images, name)
+		}
+	}
+	listed := false
+	for i := range r.Lines {
+		l := &r.Lines[i]
+		switch {
+		case l.Kind == "Node" && !listed:
+			listed = true
+			for _, name := range l.Images {
+				add(name)
+			}
+		case l.Event == "Pulling":
+			pulled[quoted(l.Message)] = true
+		case l.Event == "Pulled" && strings.Contains(l.Message, "already present"):
+			add(quoted(l.Message))
+		}
+	}
+	return images
+}
+
+// quoted is what a message has in quotes first.
+func quoted(message string) string {
+	_, rest, _ := strings.Cut(message, "\"")
+	name, _, _ := strings.Cut(rest, "\"")
+	return name
+}
+
+// The sizes of the recordings' images in bytes: each is one layer that has the tester, too. Those of
+// image collection are numbered.
+const (
+	testerSize   = 5809867
+	slowSize     = 20489936
+	firstGCSize  = 132687563
+	gcSizeGrowth = 1 << 20
+)
+
+// The bandwidths of the recordings' registry in bytes a second: its slow images, and the others as far
+// as the node can unpack them.
+const (
+	slowBandwidth = 4e6
+	fastBandwidth = 215e6
+)
+
+// addImages adds the images of the recording's pods and those that were on the node. Others fail as in
+// the recordings of pods.
+func (p *replay) addImages(containers []*v1.Container) {
+	names := p.initialImages()
+	bandwidth := int64(fastBandwidth)
+	for _, c := range containers {
+		if names = append(names, c.Image); strings.HasPrefix(c.Image, registry+"slow") {
+			bandwidth = slowBandwidth
+		}
+	}
+	for _, name := range names {
+		repository, _, _ := strings.Cut(strings.TrimPrefix(name, registry), ":")
+		spec := model.ImageSpec{Name: name}
+		switch {
+		case name == testerImage:
+			spec.Size = testerSize
+		case strings.HasPrefix(repository, "slow"):
+			spec.Size = slowSize
+		case strings.HasPrefix(repository, "gc"):
+			spec.Size = int64(firstGCSize + gcSizeGrowth*(number(repository[2:])-1))
+		default:
+			spec.Error = p.settings.pullError(name, otherImage(name))
+		}
+		p.base.Images = append(p.base.Images, spec)
+	}
+	p.base.Registries = []model.Registry{{Host: "*", Bandwidth: bandwidth}}
+}
+
+// at is the moment of a run at which the recording was at ms.
+func (p *replay) at(ms int64) model.Time { return p.origin + model.Time(ms)*model.Millisecond }
+
+func (p *replay) addStep(s *NodeStep) error {
+	switch s.Verb {
+	case verbNote:
+		return nil
+	case verbEnd:
+		p.base.Duration = p.at(s.Ms)
+		return nil
+	case verbKubelet:
+		return p.addKubeletStep(s)
+	case verbCreate:
+		return p.addCreate(s)
+	case verbDelete:
+		return p.addDelete(s)
+	case verbResize, verbFile:
+		p.lacks(s)
+		return nil
+	}
+	return errors.New("this verb is not known")
+}
+
+// lacks notes a step that podsim has nothing for.
+func (p *replay) lacks(s *NodeStep) {
+	if p.lacking == nil {
+		p.lacking = s
+	}
+}
+
+func (p *replay) addKubeletStep(s *NodeStep) error {
+	node := &p.base.Nodes[0]
+	switch s.What {
+	case kubeletConfigured:
+		config, err := kubeletConfigOf(s.Object)
+		if err != nil {
+			return err
+		}
+		if node.Kubelet == nil {
+			node.Kubelet = config
+			return nil
+		}
+		p.lacks(s)
+	case kubeletStopped, kubeletStarted:
+		p.lacks(s)
+	default:
+		return errors.New("it is not known what is done to the kubelet")
+	}
+	return nil
+}
+
+// kubeletConfigOf reads the fields of a KubeletConfiguration.
+func kubeletConfigOf(object json.RawMessage) (*kubeletconfig.Configuration, error) {
+	var fields map[string]any
+	if err := json.Unmarshal(object, &fields); err != nil {
+		return nil, err
+	}
+	fields["apiVersion"], fields["kind"] = "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	c, err := scenarios.ReadKubeletConfigBytes("configuration", data)
+	if err != nil {
+		return nil, err
+	}
+	return c.Configuration, nil
+}
+
+func (p *replay) addCreate(s *NodeStep) error {
+	pod, err := p.podOf(s)
+	if err != nil {
+		return err
+	}
+	if err := p.addBehaviors(pod); err != nil {
+		return err
+	}
+	p.add(model.Step{At: p.at(s.Ms), Objects: []model.Object{{Object: pod}}})
+	return nil
+}
+
+func (p *replay) add(s model.Step) { p.base.Steps = append(p.base.Steps, s) }
+
+// podOf is the pod of a step, as the API server stores it.
+func (p *replay) podOf(s *NodeStep) (*v1.Pod, error) {
+	if !strings.HasPrefix(s.What, "Pod/") && s.Verb != verbFile {
+		return nil, errors.New("only pods are created")
+	}
+	pod := &v1.Pod{}
+	if err := decodeStrictly(s.Object, pod); err != nil {
+		return nil, err
+	}
+	if pod.Namespace == "" {
+		pod.Namespace = p.Name
+	}
+	if name := pod.Spec.PriorityClassName; name != "" && !strings.HasPrefix(name, "system-") {
+		priority, ok := nodePriorities[name]
+		if !ok {
+			return nil, fmt.Errorf("the priority class %q is not known", name)
+		}
+		pod.Spec.Priority = &priority
+	}
+	model.DefaultPod(pod)
+	return pod, nil
+}
+
+// decodeStrictly reads JSON in which everything is known.
+func decodeStrictly(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
+}
+
+// addBehaviors says what the pod's containers do.
+func (p *replay) addBehaviors(pod *v1.Pod) error {
+	ports := listening(pod)
+	for _, c := range containersOf(pod) {
+		p.containers = append(p.containers, c)
+		if err := knownArguments(c); err != nil {
+			return err
+		}
+		b := p.settings.behavior(c, ports)
+		b.Namespace, b.Pod = pod.Namespace, pod.Name
+		p.base.Behaviors = append(p.base.Behaviors, b)
+	}
+	return nil
+}
+
+// testerArguments are what a tester container may be told.
+var testerArguments = []string{"sleep", "exit", "forever", "alloc", "write", "ignoreterm", "term-exit", "http", "failmsg"}
+
+func knownArguments(c *v1.Container) error {
+	for _, a := range arguments(c) {
+		key, _, _ := strings.Cut(a, "=")
+		if !slices.Contains(testerArguments, key) {
+			return fmt.Errorf("container %s: the argument %q of the tester is not known", c.Name, a)
+		}
+	}
+	return nil
+}
+
+func (p *replay) addDelete(s *NodeStep) error {
+	alias, ok := strings.CutPrefix(s.What, "Pod/")
+	if !ok {
+		return errors.New("only pods are deleted")
+	}
+	step := model.Step{At: p.at(s.Ms), Verb: model.StepDelete, Kind: model.KindPod, Namespace: p.Name, Name: p.realName(alias), GraceSeconds: -1}
+	if len(s.Object) > 0 {
+		var options metav1.DeleteOptions
+		if err := decodeStrictly(s.Object, &options); err != nil {
+			return err
+		}
+		if options.GracePeriodSeconds != nil {
+			step.GraceSeconds = *options.GracePeriodSeconds
+		}
+	}
+	p.add(step)
+	return nil
+}
+
+// realName is the name of an object that a step or a line calls by an alias.
+func (p *replay) realName(alias string) string {
+	if name := p.Aliases[alias]; name != "" {
+		return name
+	}
+	return alias
+}
+
+// scenario is the recorded node with a seed for what is drawn.
+func (p *replay) scenario(seed uint64) *model.Scenario {
+	sc := p.base
+	sc.Seed = seed
+	sc.Latencies = p.settings.loadedBy(seed)
+	return &sc
+}
+
+// branch is the best run so far with another seed from a moment shortly before it went wrong.
+func (p *replay) branch(best *nodeRun, k uint64) *model.Scenario {
+	const steps = 12
+	bad := min(best.bad, int64((p.base.Duration-p.origin)/model.Millisecond))
+	from := p.at(bad) - 50*model.Millisecond<<(k/2%steps)
+	return reseeded(best.scenario, max(p.origin, from), k)
+}
+
+// run simulates a scenario and writes down what the recorder would.
+func (p *replay) run(sc *model.Scenario) ([]NodeLine, error) {
+	c, err := sim.NewCluster(sc)
+	if err != nil {
+		return nil, err
+	}
+	var lines []NodeLine
+	c.Observe(func(t model.Transition) {
+		switch t.Kind {
+		case model.KindPod:
+			lines = append(lines, p.podLine(c.State(), &t))
+		case model.KindNode:
+			lines = append(lines, nodeLine(c.State(), &t))
+		}
+	}, func(e *model.Event) {
+		if e.Kind == model.KindPod || e.Kind == model.KindNode {
+			lines = append(lines, p.eventLine(c.State(), e))
+		}
+	})
+	c.Begin()
+	c.Run(sc.Duration, nil)
+	out := lines[:0]
+	for i := range lines {
+		lines[i].Ms -= int64(p.origin / model.Millisecond)
+		if lines[i].Ms >= 0 || changes(lines[i].Type) {
+			out = append(out, lines[i])
+		}
+	}
+	return out, nil
+}
