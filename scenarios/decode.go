@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"maps"
 	"reflect"
 	"regexp"
@@ -124,6 +125,10 @@ func (d *decoder) decodeKnown(n *yaml.Node, v reflect.Value, path string) bool {
 		p.SetRawBytes(d.decodeJSON(n, path))
 	case *[]byte:
 		*p = d.decodeBytes(n, path)
+	case json.Unmarshaler:
+		if err := p.UnmarshalJSON(d.decodeJSON(n, path)); err != nil {
+			d.errorf(n, "%s: %v", path, err)
+		}
 	default:
 		return false
 	}
@@ -268,11 +273,12 @@ func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, path string) {
 		if i, ok := d.decodeInt(n, v.Type().Bits(), path); ok {
 			v.SetInt(i)
 		}
-	case reflect.Uint64:
-		if i, err := strconv.ParseUint(digits(n), 0, 64); err == nil {
+	case reflect.Uint32, reflect.Uint64:
+		bits := v.Type().Bits()
+		if i, err := strconv.ParseUint(digits(n), 0, bits); err == nil {
 			v.SetUint(i)
 		} else {
-			d.mismatch(n, path, "a whole number from 0 to 18446744073709551615")
+			d.mismatch(n, path, fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)>>(64-bits)))
 		}
 	case reflect.Float32, reflect.Float64:
 		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && isNumber(n) {

@@ -56,7 +56,7 @@ type nodeFile struct {
 	Where    place      `json:"-"`
 	Name     string     `json:"name" need:"true" doc:"The node's name; with a count, the pool's: nodes are NAME-0, NAME-1 and so on."`
 	Count    *int32     `json:"count" doc:"How many nodes there are. Left out, there is one with exactly the name."`
-	Template objectTree `json:"template" need:"true" doc:"A v1.Node without a name: labels, taints and status.capacity (cpu and memory; pods is 110 when left out). Allocatable is the capacity when left out."`
+	Template objectTree `json:"template" need:"true" doc:"A v1.Node without a name: labels, taints and status.capacity (cpu and memory; pods is 110 when left out). Allocatable, when left out, is the capacity, less what the pool's KubeletConfiguration reserves (systemReserved, kubeReserved, evictionHard)."`
 	Images   []string   `json:"images" doc:"The images that are on the node at the start."`
 	Kubelet  *document  `json:"kubelet" doc:"The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of the pool's nodes: a file, whose path is relative to this one, or the object. When left out, spec.config.kubelet."`
 }

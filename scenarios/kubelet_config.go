@@ -1,6 +1,9 @@
 package scenarios
 
 import (
+	"slices"
+	"time"
+
 	"gopkg.in/yaml.v3"
 	configv1beta1 "k8s.io/kubelet/config/v1beta1"
 
@@ -54,7 +57,7 @@ func readKubeletConfig(s *source, root *yaml.Node, path string) (*KubeletConfig,
 	if len(d.errs) > 0 {
 		return nil, joined(d.errs)
 	}
-	return &KubeletConfig{c, unsimulatedKubelet(root)}, nil
+	return &KubeletConfig{c, unsimulatedKubelet(root, c)}, nil
 }
 
 // kubeletFields are the fields of a KubeletConfiguration that a run honours.
@@ -63,22 +66,92 @@ const kubeletFields = `
 	cgroupsPerQOS maxPods podsPerCore
 	serializeImagePulls maxParallelImagePulls registryPullQPS registryBurst
 	kubeAPIQPS kubeAPIBurst nodeStatusUpdateFrequency
+	syncFrequency crashLoopBackOff.maxContainerRestartPeriod
+	systemReserved kubeReserved registerWithTaints featureGates
 `
 
-// unsimulatedKubelet lists what a configuration sets in vain.
-func unsimulatedKubelet(root *yaml.Node) []model.Unsimulated {
+// harmlessKubeletFields are those whose effect no run could show: who may ask the kubelet, its own ports,
+// files and processes.
+const harmlessKubeletFields = `
+	authentication authorization
+	tlsCertFile tlsPrivateKeyFile tlsCipherSuites tlsCurvePreferences tlsMinVersion rotateCertificates serverTLSBootstrap
+	address port readOnlyPort healthzPort healthzBindAddress enableServer streamingConnectionIdleTimeout
+	enableDebuggingHandlers enableContentionProfiling enableProfilingHandler enableDebugFlagsHandler
+	enableSystemLogHandler enableSystemLogQuery showHiddenMetricsForVersion logging tracing
+	containerRuntimeEndpoint imageServiceEndpoint cgroupDriver cgroupRoot kubeletCgroups systemCgroups
+	systemReservedCgroup kubeReservedCgroup podLogsDir volumePluginDir contentType oomScoreAdj maxOpenFiles
+	providerID resolvConf protectKernelDefaults makeIPTablesUtilChains iptablesMasqueradeBit iptablesDropBit
+	failCgroupV1 failSwapOn hairpinMode podCIDR seccompDefault allowedUnsafeSysctls
+`
+
+// kubeletDefaults are upstream's values of the other fields (apis/config/v1beta1/defaults.go). To write
+// one down changes nothing, so it is not listed.
+var kubeletDefaults = map[string]string{
+	"configMapAndSecretChangeDetectionStrategy": "Watch",
+	"containerLogMaxFiles":                      "5",
+	"containerLogMaxSize":                       "10Mi",
+	"containerLogMaxWorkers":                    "1",
+	"containerLogMonitorInterval":               "10s",
+	"cpuCFSQuota":                               "true",
+	"cpuCFSQuotaPeriod":                         "100ms",
+	"cpuManagerPolicy":                          "none",
+	"cpuManagerReconcilePeriod":                 "10s",
+	"enableControllerAttachDetach":              "true",
+	"eventBurst":                                "100",
+	"eventRecordQPS":                            "50",
+	"evictionPressureTransitionPeriod":          "5m",
+	"fileCheckFrequency":                        "20s",
+	"httpCheckFrequency":                        "20s",
+	"imageGCHighThresholdPercent":               "85",
+	"imageGCLowThresholdPercent":                "80",
+	"imageMinimumGCAge":                         "2m",
+	"imagePullCredentialsVerificationPolicy":    "NeverVerifyPreloadedImages",
+	"localStorageCapacityIsolation":             "true",
+	"memoryManagerPolicy":                       "None",
+	"memoryReservationPolicy":                   "None",
+	"nodeLeaseDurationSeconds":                  "40",
+	"nodeStatusMaxImages":                       "50",
+	"nodeStatusReportFrequency":                 "5m",
+	"nodeStatusUpdateFrequency":                 "10s",
+	"podPidsLimit":                              "-1",
+	"registerNode":                              "true",
+	"runtimeRequestTimeout":                     "2m",
+	"topologyManagerPolicy":                     "none",
+	"topologyManagerScope":                      "container",
+	"volumeStatsAggPeriod":                      "1m",
+}
+
+// unsimulatedKubelet lists what a configuration sets in vain: not what is as it would be anyway.
+func unsimulatedKubelet(root *yaml.Node, c *kubeletconfig.Configuration) []model.Unsimulated {
 	found := map[string]bool{}
-	fieldsBelow("", kubeletFields).walk(root, "", found)
+	fieldsBelow("", kubeletFields).and("", harmlessKubeletFields).walk(root, "", found)
 	u := unsimulated{}
 	for field := range found {
-		u[model.Unsimulated{Kind: kubeletConfigKind, Field: field}] = 1
+		if _, value := child(root, field); value == nil || value.Kind != yaml.ScalarNode || !isKubeletDefault(field, value.Value) {
+			u[model.Unsimulated{Kind: kubeletConfigKind, Field: field}] = 1
+		}
+	}
+	for gate, on := range c.FeatureGates {
+		if on != kubeletconfig.FeatureDefault(gate) && !slices.Contains(kubeletconfig.HonouredGates, gate) {
+			u[model.Unsimulated{Kind: kubeletConfigKind, Field: "featureGates." + gate}] = 1
+		}
 	}
 	return u.list()
 }
 
-// kubeletConfigs are the configurations of the pools' kubelets. Pools without one share the scenario's.
+// isKubeletDefault says that a value is upstream's default, a span of time however it is written: one
+// of 0s always stands for the default.
+func isKubeletDefault(field, value string) bool {
+	standard := kubeletDefaults[field]
+	want, _ := time.ParseDuration(standard)
+	got, err := time.ParseDuration(value)
+	return value == standard || err == nil && (got == 0 || got == want)
+}
+
+// kubeletConfigs are the configurations of the pools' kubelets. Pools without one share the scenario's;
+// nil stands for no configuration at all.
 func (r *reader) kubeletConfigs(spec *specFile) []*kubeletconfig.Configuration {
-	shared := kubeletconfig.Default()
+	var shared *kubeletconfig.Configuration
 	if spec.Config != nil && spec.Config.Kubelet != nil {
 		shared = r.kubeletConfig(spec.Config.Kubelet, shared)
 	}

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
@@ -77,6 +78,9 @@ func (r *reader) nodeObject(f *nodeFile, kubelet *kubeletconfig.Configuration) *
 	}
 	r.errs = append(r.errs, d.errs...)
 	completeStatus(&object.Status, kubelet)
+	if kubelet != nil {
+		object.Spec.Taints = withTaints(object.Spec.Taints, kubelet.RegisterWithTaints)
+	}
 	if object.Labels == nil {
 		object.Labels = map[string]string{}
 	}
@@ -90,21 +94,45 @@ func (r *reader) nodeObject(f *nodeFile, kubelet *kubeletconfig.Configuration) *
 
 // completeStatus fills in the amounts that are left out: all of one list from the other, and
 // the pods (nodestatus/setters.go MachineInfo).
+//
+// Differs from Kubernetes: of a node whose kubelet is given no configuration all of the capacity is
+// allocatable; upstream's default keeps 100Mi of memory and 10% of the disk (evictionHard).
 func completeStatus(status *v1.NodeStatus, kubelet *kubeletconfig.Configuration) {
 	if status.Capacity == nil {
 		status.Capacity = v1.ResourceList{}
 		maps.Copy(status.Capacity, status.Allocatable)
 	}
 	if _, ok := status.Capacity[v1.ResourcePods]; !ok {
-		pods := int64(kubelet.MaxPods)
-		if cpu := status.Capacity[v1.ResourceCPU]; kubelet.PodsPerCore > 0 {
-			pods = min(pods, cpu.Value()*int64(kubelet.PodsPerCore))
-		}
-		status.Capacity[v1.ResourcePods] = *resource.NewQuantity(pods, resource.DecimalSI)
+		status.Capacity[v1.ResourcePods] = *resource.NewQuantity(podCapacity(status.Capacity, kubelet), resource.DecimalSI)
 	}
 	allocatable := status.Capacity.DeepCopy()
+	if kubelet != nil {
+		allocatable = kubelet.Allocatable(status.Capacity)
+	}
 	maps.Copy(allocatable, status.Allocatable)
 	status.Allocatable = allocatable
+}
+
+func podCapacity(capacity v1.ResourceList, kubelet *kubeletconfig.Configuration) int64 {
+	if kubelet == nil {
+		return kubeletconfig.DefaultMaxPods
+	}
+	pods := int64(kubelet.MaxPods)
+	if cpu := capacity[v1.ResourceCPU]; kubelet.PodsPerCore > 0 {
+		pods = min(pods, cpu.Value()*int64(kubelet.PodsPerCore))
+	}
+	return pods
+}
+
+// withTaints adds the taints with which the kubelet registers the node, where the template has none
+// of the same key and effect.
+func withTaints(taints, more []v1.Taint) []v1.Taint {
+	for _, t := range more {
+		if !slices.ContainsFunc(taints, func(x v1.Taint) bool { return x.MatchTaint(&t) }) {
+			taints = append(taints, t)
+		}
+	}
+	return taints
 }
 
 // checkNode checks the template of a pool.

@@ -10,8 +10,10 @@ import (
 type node struct {
 	// config is the kubelet's configuration.
 	config *kubeletconfig.Configuration
-	loops  kubelet.Loops
-	puller kubelet.Puller
+	// settings are what it says of pod workers.
+	settings kubelet.Settings
+	loops    kubelet.Loops
+	puller   kubelet.Puller
 	// deletor is when the deletor of containers is through with what it has.
 	deletor model.Time
 	// pulled is the record of pulls, pullLimit their rate limit.
@@ -84,7 +86,7 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	}
 	luck := luckOf("node", spec.Name)
 	config := c.kubeletConfig(spec)
-	x := node{luck: luck, config: config, limit: newLimit(c.kubeletLimit(config)), puller: kubelet.Puller{Parallel: config.ParallelPulls()}}
+	x := node{luck: luck, config: config, settings: kubelet.NewSettings(config), limit: newLimit(c.kubeletLimit(config)), puller: kubelet.Puller{Parallel: config.ParallelPulls()}}
 	if qps := *config.RegistryPullQPS; qps > 0 {
 		x.pullLimit = newLimit(model.ClientLimit{QPS: float64(qps), Burst: config.RegistryBurst})
 	}
@@ -210,6 +212,7 @@ func (c *Cluster) newMachine(id model.PodID) {
 	} else {
 		p.machine.Reset(o.Template)
 	}
+	p.machine.Settings = c.nodes[o.Node].settings
 	p.machine.NoCgroupsPerQOS = !*c.nodes[o.Node].config.CgroupsPerQOS
 	p.machine.KubeletStart = c.nodes[o.Node].loops.Origin
 	// The status manager's first status of a pod keeps the object's transition times

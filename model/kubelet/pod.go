@@ -10,6 +10,8 @@ type Pod struct {
 	NoCgroupsPerQOS bool
 	// KubeletStart is when the kubelet began. It is set with it.
 	KubeletStart model.Time
+	// Settings are those of the kubelet; Reset keeps them.
+	Settings Settings
 
 	// The pod as the API server last told it (kubelet/config, pod_manager.go).
 	config config
@@ -217,30 +219,32 @@ type backoff struct {
 	update model.Time
 }
 
-// The kubelet's back-offs (kubelet.go MaxCrashLoopBackOff, initialCrashLoopBackOff,
-// imageBackOffPeriod, MaxImageBackOff).
+// The kubelet's back-off of images (kubelet.go imageBackOffPeriod, MaxImageBackOff), and when an entry
+// is forgotten: those of crashes do so after the same time whatever the longest delay is
+// (kubelet.go HasExpiredFunc).
 const (
 	backoffInitial = 10 * model.Second
 	backoffMax     = 300 * model.Second
+	backoffExpires = 600 * model.Second
 )
 
 func (b *backoff) expired(at model.Time) bool {
-	return b.delay == 0 || at-b.update > 2*backoffMax
+	return b.delay == 0 || at-b.update > backoffExpires
 }
 
 // next follows Backoff.Next: at is the moment of the failure.
-func (b *backoff) next(at, now model.Time) {
+func (b *backoff) next(at, now, initial, most model.Time) {
 	if b.expired(at) {
-		b.delay = backoffInitial
+		b.delay = initial
 	} else {
-		b.delay = min(2*b.delay, backoffMax)
+		b.delay = min(2*b.delay, most)
 	}
 	b.update = now
 }
 
 // NewPod makes the machine of a pod that has just been bound to a node.
 func NewPod(t *model.PodTemplate) *Pod {
-	p := new(Pod)
+	p := &Pod{Settings: DefaultSettings()}
 	p.Reset(t)
 	return p
 }
@@ -251,7 +255,7 @@ func (p *Pod) Reset(t *model.PodTemplate) {
 	status, next, sent := p.statuses[0].Containers, p.statuses[1].Containers, p.sending.status
 	gates := [2][]model.Condition{p.statuses[0].Gates[:0], p.statuses[1].Gates[:0]}
 	backoff := p.volumes.backoff[:0]
-	*p = Pod{template: t}
+	*p = Pod{template: t, Settings: p.Settings}
 	p.volumes.backoff = backoff
 	p.sending.status = sent
 	p.seen.at = -model.Never

@@ -131,7 +131,7 @@ func (p *Pod) backingOff(i int) bool {
 		p.startFailed(i, model.ReasonCrashLoopBackOff, model.Message{Kind: model.MessageCrashLoopBackOff, N: int64(c.crash.delay)})
 		return true
 	}
-	c.crash.next(ended, p.now)
+	c.crash.next(ended, p.now, p.Settings.BackoffInitial, p.Settings.BackoffMax)
 	return false
 }
 
@@ -210,7 +210,7 @@ func (p *Pod) imagePulled(e Event) {
 // they write (image_manager.go pullImage).
 func (p *Pod) pullFailed(i int, m model.Message) {
 	c := &p.containers[i]
-	c.pull.next(p.now, p.now)
+	c.pull.next(p.now, p.now, backoffInitial, backoffMax)
 	c.pullError = m
 	for j := range p.containers {
 		if p.template.Containers[j].Image == p.template.Containers[i].Image {

@@ -6,12 +6,9 @@ import (
 	"podsim/model"
 )
 
-// syncPeriod and retryPeriod are how soon the worker looks again after a sync that went
-// well and one that did not (kubelet config SyncFrequency, pkg/kubelet backOffPeriod).
-const (
-	syncPeriod  model.Time = model.Minute
-	retryPeriod model.Time = 10 * model.Second
-)
+// retryPeriod is how soon the worker looks again after a sync that did not go well (pkg/kubelet
+// backOffPeriod).
+const retryPeriod model.Time = 10 * model.Second
 
 // sameMoment is the most that events of one moment are apart.
 const sameMoment = model.Microsecond
@@ -465,7 +462,7 @@ func (p *Pod) endSync() {
 	if p.sync.failed {
 		delay := retryPeriod
 		if p.sync.retryAt != 0 {
-			delay = min(max(0, p.sync.retryAt-p.now), syncPeriod)
+			delay = min(max(0, p.sync.retryAt-p.now), p.Settings.SyncFrequency)
 		}
 		p.wake(delay)
 		return
@@ -477,7 +474,7 @@ func (p *Pod) endSync() {
 	if p.sync.acted {
 		p.ask(RelistSoon, -1)
 	}
-	p.out = append(p.out, Effect{Kind: Wake, Delay: syncPeriod, OK: p.quiet()})
+	p.out = append(p.out, Effect{Kind: Wake, Delay: p.Settings.SyncFrequency, OK: p.quiet()})
 }
 
 // wake asks for the next sync.

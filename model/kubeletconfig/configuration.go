@@ -5,8 +5,10 @@
 package kubeletconfig
 
 import (
+	"cmp"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	configv1beta1 "k8s.io/kubelet/config/v1beta1"
@@ -19,7 +21,12 @@ type Configuration struct {
 	// Thresholds are the eviction thresholds, hard ones first (eviction/helpers.go
 	// ParseThresholdConfig).
 	Thresholds []Threshold
+	// reserved is systemReserved and kubeReserved together.
+	reserved v1.ResourceList
 }
+
+// DefaultMaxPods is maxPods of a kubelet that is given no configuration.
+const DefaultMaxPods = 110
 
 // Default is the configuration of a kubelet that is given none.
 func Default() *Configuration {
@@ -37,6 +44,7 @@ func New(o *configv1beta1.KubeletConfiguration) (*Configuration, field.ErrorList
 	errs := validate(&c.KubeletConfiguration)
 	var more field.ErrorList
 	c.Thresholds, more = thresholds(&c.KubeletConfiguration)
+	c.reserved = parseReserved(&more, o.SystemReserved, o.KubeReserved)
 	return c, append(errs, more...)
 }
 
@@ -71,7 +79,7 @@ func setDefaults(o *configv1beta1.KubeletConfiguration) {
 	setIfZero(&o.ImageGCLowThresholdPercent, 80)
 	setIfZero(&o.VolumeStatsAggPeriod, time.Minute)
 	setIfZero(&o.CgroupsPerQOS, true)
-	setIfZero(&o.MaxPods, 110)
+	setIfZero(&o.MaxPods, DefaultMaxPods)
 	if o.PodPidsLimit == nil || *o.PodPidsLimit < 0 {
 		o.PodPidsLimit = ptr.To[int64](-1)
 	}
@@ -84,12 +92,41 @@ func setDefaults(o *configv1beta1.KubeletConfiguration) {
 	setIfZero(&o.MergeDefaultEvictionSettings, false)
 	setIfZero(&o.EnableControllerAttachDetach, true)
 	setIfZero(&o.LocalStorageCapacityIsolation, true)
-	setIfZero(&o.CrashLoopBackOff.MaxContainerRestartPeriod, 300*time.Second)
-	setIfZero(&o.ImagePullCredentialsVerificationPolicy, configv1beta1.NeverVerifyPreloadedImages)
+	if enabled(o.FeatureGates, KubeletCrashLoopBackOffMax) {
+		setIfZero(&o.CrashLoopBackOff.MaxContainerRestartPeriod, 300*time.Second)
+	}
+	if enabled(o.FeatureGates, ensureSecretPulledImages) {
+		setIfZero(&o.ImagePullCredentialsVerificationPolicy, configv1beta1.NeverVerifyPreloadedImages)
+	}
+	setMoreDefaults(o)
 	if o.EnforceNodeAllocatable == nil {
 		o.EnforceNodeAllocatable = []string{"pods"}
 	}
 	setEvictionDefaults(o)
+}
+
+// setMoreDefaults sets those that are only checked.
+func setMoreDefaults(o *configv1beta1.KubeletConfiguration) {
+	setIfZero(&o.HTTPCheckFrequency, 20*time.Second)
+	setIfZero(&o.Port, 10250)
+	setIfZero(&o.HealthzPort, 10248)
+	setIfZero(&o.OOMScoreAdj, -999)
+	setIfZero(&o.CPUCFSQuotaPeriod, 100*time.Millisecond)
+	setIfZero(&o.IPTablesMasqueradeBit, 14)
+	setIfZero(&o.IPTablesDropBit, 15)
+	setIfZero(&o.ContainerLogMaxFiles, 5)
+	setIfZero(&o.ContainerLogMaxWorkers, 1)
+	setIfZero(&o.ContainerLogMonitorInterval, 10*time.Second)
+	setIfZero(&o.EnableSystemLogHandler, true)
+	for p, value := range map[*string]string{
+		&o.HairpinMode: configv1beta1.PromiscuousBridge, &o.TopologyManagerPolicy: configv1beta1.NoneTopologyManagerPolicy,
+		&o.TopologyManagerScope: configv1beta1.ContainerTopologyManagerScope, &o.ContainerLogMaxSize: "10Mi",
+		&o.CPUManagerPolicy: "none", &o.MemoryManagerPolicy: configv1beta1.NoneMemoryManagerPolicy, &o.CgroupDriver: "cgroupfs",
+	} {
+		*p = cmp.Or(*p, value)
+	}
+	o.ConfigMapAndSecretChangeDetectionStrategy = cmp.Or(o.ConfigMapAndSecretChangeDetectionStrategy, configv1beta1.WatchChangeDetectionStrategy)
+	o.MemoryReservationPolicy = cmp.Or(o.MemoryReservationPolicy, configv1beta1.NoneMemoryReservationPolicy)
 }
 
 // setIfZero sets a field that was left out.
