@@ -178,6 +178,8 @@ type DiskPoint struct {
 	At     Time
 	Volume string
 	Use    int64
+	// Inodes is the number of files and folders.
+	Inodes int64
 }
 
 // HookRun is how an exec or http hook goes.

@@ -367,6 +367,7 @@ const (
 	// EventRejected is the kubelet's refusal of a pod. Its words are the Text in M.
 	EventRejected
 	EventPreempting
+	EventEvictionThresholdMet
 )
 
 var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "Pulled", "Created", "Started", "Failed",
@@ -375,7 +376,7 @@ var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "
 	"NodeNotReady", "NodeReady", "TaintManagerEviction", "NodeSchedulable", "NodeNotSchedulable", "Evicted", "Preempted",
 	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", "ExceededGracePeriod",
 	"NodeHasSufficientMemory", "NodeHasInsufficientMemory", "NodeHasNoDiskPressure", "NodeHasDiskPressure", "NodeHasSufficientPID",
-	"NodeHasInsufficientPID", "Starting", "Rebooted", "", "Preempting"}
+	"NodeHasInsufficientPID", "Starting", "Rebooted", "", "Preempting", "EvictionThresholdMet"}
 
 // String is the reason as the API writes it, empty for EventRejected (see State.EventReason).
 func (r EventReason) String() string { return eventReasonNames[r] }

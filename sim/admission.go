@@ -51,6 +51,10 @@ func (c *Cluster) canAdmit(id model.PodID) verdict {
 	if o.Status.Phase.Terminal() {
 		return admitted
 	}
+	if why := c.nodes[o.Node].evictions.manager.Refuses(o.Template); why != "" {
+		c.reject(id, "Evicted", why)
+		return rejected
+	}
 	if reason, message := hostFilter(o.Template); reason != "" {
 		c.reject(id, reason, message)
 		return rejected

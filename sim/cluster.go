@@ -66,6 +66,8 @@ type Cluster struct {
 	depth   int
 
 	warnings []string
+	// allPasses lets each pass of the eviction managers be an event, for tests.
+	allPasses bool
 }
 
 // pod is what the cluster keeps of a pod beside the API server's object.
@@ -122,8 +124,8 @@ type pod struct {
 	counts podCounts
 
 	containers []container
-	// diskGen is the generation of the pending look at what the containers write.
-	diskGen uint16
+	// measured is the latest measurement of the pod's cgroup.
+	measured measured
 	// log is the kubelet's record of the pod's Events.
 	log eventLog
 }
@@ -150,8 +152,6 @@ const (
 	evTimer
 	// evVolume: the volume manager tries to set up a volume; Arg is its index, allVolumes or populate.
 	evVolume
-	// evDisk: a round of the eviction manager finds a change of what the pod writes.
-	evDisk
 	evProbeDue
 	evProbed
 	// lastKubeletEvent is the last of the kubelet's own events.
@@ -210,6 +210,8 @@ const (
 	evNodeStatus
 	evNodeReported
 	evListImages
+	// evPass: a pass of the eviction manager of node Obj; Arg is its generation.
+	evPass
 	// evEvicted: the eviction manager of node Obj looks after the pods that it has evicted.
 	evEvicted
 	// evVictimKilled: the kubelet of node Obj gives up the wait for the end of a pod that it preempts.
@@ -350,7 +352,7 @@ func (c *Cluster) dispatch(e *Event) {
 		c.createReplica(model.ReplicaSetID(e.Obj))
 	case evCollect:
 		c.collect(model.ObjectKind(e.Arg), e.Obj)
-	case evLease, evTaint, evNodeStatus, evNodeReported, evListImages, evEvicted:
+	case evLease, evTaint, evNodeStatus, evNodeReported, evListImages, evPass, evEvicted:
 		c.nodeEvent(e)
 	case evVictimKilled:
 		c.victimKilled(model.NodeID(e.Obj))
@@ -419,10 +421,6 @@ func (c *Cluster) podEvent(e *Event) {
 			c.setUpVolumes(id)
 		default:
 			c.setUpVolume(id, int(e.Arg))
-		}
-	case evDisk:
-		if p.diskGen == op {
-			c.diskRound(id)
 		}
 	case evProbeDue:
 		c.step(id, kubelet.Event{Kind: kubelet.ProbeDue, Container: int8(e.Arg), Probe: model.ProbeType(e.Arg >> 8), Gen: op, Joins: c.isLate(id)})

@@ -11,29 +11,31 @@ import (
 	"podsim/model/kubelet"
 )
 
-// The periods of what a kubelet does to find pods that write too much (kubelet.go
-// evictionMonitoringPeriod, the default volumeStatsAggPeriod), and how it waits after it has
-// evicted some (pod_workers.go killPodNow, eviction/eviction_manager.go podCleanupPollFreq,
-// podCleanupTimeout).
+// The period of the eviction manager's passes (kubelet.go evictionMonitoringPeriod), and how it waits
+// after it has evicted some pods (pod_workers.go killPodNow, eviction/eviction_manager.go
+// podCleanupPollFreq, podCleanupTimeout).
 const (
-	evictionPeriod    = 10 * model.Second
-	volumeStatsPeriod = model.Minute
-	killTimeout       = 10 * model.Second
-	cleanupPoll       = model.Second
-	cleanupTimeout    = 30 * model.Second
+	evictionPeriod = 10 * model.Second
+	killTimeout    = 10 * model.Second
+	cleanupPoll    = model.Second
+	cleanupTimeout = 30 * model.Second
 )
 
-// evictionGrace is the grace period in seconds of an evicted pod
+// evictionGrace is the grace period in seconds of a pod over a limit of its own
 // (immediateEvictionGracePeriodSeconds).
 const evictionGrace = 1
 
-// evictions is a node's eviction manager, as far as limits on local storage go. Its rounds cost
-// nothing: a pod asks for the one that will find a change of its use of the disk.
+// evictions is a node's eviction manager in time. A pass costs nothing unless something can have
+// changed for it: what changes asks for the pass that will find it (askPass).
 type evictions struct {
-	// origin is a moment of a round; the others come each evictionPeriod.
+	manager kubelet.EvictionManager
+	// origin is a moment of a pass; the others come each evictionPeriod.
 	origin model.Time
+	// passAt is the moment of the pass that is an event, Never when none is; passGen its generation.
+	passAt  model.Time
+	passGen int32
 	// busy says that pods are being evicted, one after the other: queue are those to come, killing
-	// the one whose end is awaited, evicted those that were. No round comes until they are cleaned
+	// the one whose end is awaited, evicted those that were. No pass comes until they are cleaned
 	// up. ends is when the wait for either is given up, look the moment of the pending evEvicted.
 	busy    bool
 	queue   []eviction
@@ -41,12 +43,17 @@ type evictions struct {
 	evicted []podSlot
 	ends    model.Time
 	look    model.Time
+	// ranked is the memory for the order of the pods.
+	ranked []kubelet.PodStats
 }
 
 // eviction is a pod that is to be evicted.
 type eviction struct {
 	podSlot
-	why model.Text
+	why          model.Text
+	graceSeconds int64
+	// disruption says that the condition DisruptionTarget says so too.
+	disruption bool
 }
 
 // podSlot is a pod's slot and the slot's generation.
@@ -55,26 +62,114 @@ type podSlot struct {
 	gen uint16
 }
 
-// next is the first round after t.
-func (e *evictions) next(t model.Time) model.Time {
-	rounds := (t - e.origin) / evictionPeriod
-	if t >= e.origin {
-		rounds++
-	}
-	return e.origin + rounds*evictionPeriod
+// newEvictions is the eviction manager of a kubelet that began at origin.
+func (c *Cluster) newEvictions(node model.NodeID, origin model.Time) evictions {
+	manager := kubelet.NewEvictionManager(c.nodes[node].config, c.separateImagefs(node))
+	return evictions{manager: manager, origin: origin, passAt: model.Never}
 }
 
-// watchDisk asks for the round of the eviction manager that will find the next change of what the
-// pod's containers have written.
+// next is the first pass after t.
+func (e *evictions) next(t model.Time) model.Time {
+	passes := (t - e.origin) / evictionPeriod
+	if t >= e.origin {
+		passes++
+	}
+	return e.origin + passes*evictionPeriod
+}
+
+// askPass asks for the eviction manager's first pass after a moment, which finds what happens then.
+func (c *Cluster) askPass(node model.NodeID, t model.Time) {
+	e := &c.nodes[node].evictions
+	at := e.next(max(t, c.now))
+	if e.busy || at >= e.passAt {
+		return
+	}
+	e.passAt = at
+	e.passGen++
+	c.after(at-c.now, evPass, int32(node), e.passGen)
+}
+
+// pressureMayChange says that what is in use on a node changes otherwise than was to be expected.
+func (c *Cluster) pressureMayChange(node model.NodeID) {
+	n := &c.nodes[node]
+	if n.stopped() {
+		return
+	}
+	c.watchMemory(node)
+	c.watchFilesystems(node)
+}
+
+// planPass asks for the next pass that can find something: each, while there is pressure.
+func (c *Cluster) planPass(node model.NodeID) {
+	n := &c.nodes[node]
+	if !n.evictions.manager.Quiet() || c.allPasses {
+		c.askPass(node, c.now)
+		return
+	}
+	c.pressureMayChange(node)
+	for _, id := range n.pods {
+		c.watchDisk(id)
+	}
+}
+
+// watchMemory asks for the pass that finds that there is too little memory left.
+func (c *Cluster) watchMemory(node model.NodeID) {
+	m := &c.nodes[node].evictions.manager
+	capacity := c.state.Nodes[node].Capacity.Memory
+	from := c.now
+	if most, ok := m.Most(kubelet.MemoryAvailable, capacity); ok {
+		if at := c.memoryExceeds(node, most, from); at != model.Never {
+			c.askPass(node, at-1)
+		}
+	}
+	capacity = c.podsMemory(node)
+	if most, ok := m.Most(kubelet.AllocatableMemoryAvailable, capacity); ok {
+		others := c.nodeMemory(node, from) - c.memoryOfPods(node, from)
+		if at := c.memoryExceeds(node, most+others, from); at != model.Never {
+			c.askPass(node, at-1)
+		}
+	}
+}
+
+// podsMemory is the limit in bytes of the cgroup of all pods: what is not reserved
+// (cm/node_container_manager_linux.go getNodeAllocatableAbsolute). The node's allocatable is less by
+// the hard threshold.
+func (c *Cluster) podsMemory(node model.NodeID) int64 {
+	o := &c.state.Nodes[node]
+	if o.Allocatable.Memory >= o.Capacity.Memory {
+		return o.Capacity.Memory
+	}
+	most, _ := c.nodes[node].evictions.manager.Most(kubelet.AllocatableMemoryAvailable, o.Capacity.Memory)
+	return min(o.Capacity.Memory, o.Allocatable.Memory+o.Capacity.Memory-most)
+}
+
+// memoryOfPods is the memory in bytes that the pods of a node have in use.
+func (c *Cluster) memoryOfPods(node model.NodeID, at model.Time) int64 {
+	use := int64(0)
+	for _, id := range c.nodes[node].pods {
+		use += c.podMemory(id, at)
+	}
+	return use
+}
+
+func (c *Cluster) podMemory(id model.PodID, at model.Time) int64 {
+	use := int64(0)
+	for i := range c.pods[id].containers {
+		use += c.memoryUse(id, i, at)
+	}
+	return use
+}
+
+// watchDisk asks for the pass that will find that the pod has written more than a limit of its own.
 func (c *Cluster) watchDisk(id model.PodID) {
 	o, p := &c.state.Pods[id], &c.pods[id]
-	if !o.Template.LocalLimits || !c.writes(id) {
+	if !o.Template.LocalLimits || !c.writes(id) || !*c.nodes[o.Node].config.LocalStorageCapacityIsolation {
 		return
 	}
 	n, at := &c.nodes[o.Node].evictions, model.Never
 	found := func(t model.Time) {
-		if round := n.next(t); round > c.now {
-			at = min(at, round)
+		if pass := n.next(t); t != model.Never && pass > c.now {
+			at = min(at, pass)
 		}
 	}
 	for i := range p.containers {
@@ -94,9 +189,8 @@ func (c *Cluster) watchDisk(id model.PodID) {
 			}
 		}
 	}
-	p.diskGen++
 	if at != model.Never {
-		c.at(at, evDisk, id, p.diskGen, 0)
+		c.askPass(o.Node, at-1)
 	}
 }
 
@@ -110,34 +204,108 @@ func (c *Cluster) writes(id model.PodID) bool {
 	return false
 }
 
-// diskRound is a round of the eviction manager that a pod has asked for.
-func (c *Cluster) diskRound(id model.PodID) {
-	node := c.state.Pods[id].Node
+// pass is a pass of the eviction manager that was asked for.
+func (c *Cluster) pass(node model.NodeID, gen int32) {
 	n := &c.nodes[node]
-	if n.evictions.busy || n.stopped() {
+	if n.evictions.passGen != gen {
 		return
 	}
-	if !c.synchronize(node) {
-		c.watchDisk(id)
+	n.evictions.passAt = model.Never
+	if !n.evictions.busy && !n.stopped() {
+		c.synchronize(node)
 	}
 }
 
-// synchronize looks at all pods of the node and evicts those that have written too much (eviction
-// manager's localStorageEviction). It says whether there are any.
-func (c *Cluster) synchronize(node model.NodeID) bool {
-	e := &c.nodes[node].evictions
+// synchronize is a pass: conditions follow what is measured, and pods are evicted, all that have
+// written more than they may, else one when the node is short of something (synchronize).
+func (c *Cluster) synchronize(node model.NodeID) {
+	n := &c.nodes[node]
+	e := &n.evictions
 	e.queue, e.evicted = e.queue[:0], e.evicted[:0]
-	for _, id := range c.activePods(node) {
-		if why := c.overLimit(id); why != "" {
-			e.queue = append(e.queue, eviction{podSlot{id, c.pods[id].gen}, c.state.Texts.Intern(why)})
-		}
+	var o kubelet.Observations
+	c.observe(node, &o)
+	threshold := e.manager.Synchronize(&o, c.now)
+	if under := e.manager.Under(); under != n.pressure {
+		n.pressure = under
+		c.nodeStatusChanged(node)
+	}
+	c.evictOverLimit(node)
+	if len(e.queue) == 0 && threshold >= 0 {
+		c.reclaim(node, threshold)
 	}
 	if len(e.queue) == 0 {
-		return false
+		c.planPass(node)
+		return
 	}
 	e.busy = true
 	c.evictNext(node)
-	return true
+}
+
+// evictOverLimit queues all pods that have written too much (localStorageEviction).
+func (c *Cluster) evictOverLimit(node model.NodeID) {
+	n := &c.nodes[node]
+	if !*n.config.LocalStorageCapacityIsolation {
+		return
+	}
+	for _, id := range c.activePods(node) {
+		if why := c.overLimit(id); why != "" {
+			n.evictions.queue = append(n.evictions.queue,
+				eviction{podSlot{id, c.pods[id].gen}, c.state.Texts.Intern(why), evictionGrace, false})
+		}
+	}
+}
+
+// observe measures the node (helpers.go makeSignalObservations). Its memory is measured for the pass.
+func (c *Cluster) observe(node model.NodeID, o *kubelet.Observations) {
+	left := func(s kubelet.Signal, capacity, use int64) {
+		o[s] = kubelet.Observation{Available: max(capacity-use, 0), Capacity: capacity, At: c.now}
+	}
+	left(kubelet.MemoryAvailable, c.state.Nodes[node].Capacity.Memory, c.nodeMemory(node, c.now))
+	left(kubelet.AllocatableMemoryAvailable, c.podsMemory(node), c.memoryOfPods(node, c.now))
+	c.observeFilesystems(node, o)
+}
+
+// reclaim frees what a threshold is about: by what nobody uses, else by the end of the first pod
+// that may be evicted.
+func (c *Cluster) reclaim(node model.NodeID, threshold int) {
+	n := &c.nodes[node]
+	e := &n.evictions
+	s := e.manager.Signal(threshold)
+	c.write(&n.log, model.Event{Kind: model.KindNode, ID: int32(node), Container: -1, Warning: true, Source: model.FromKubelet,
+		Reason:  model.EventEvictionThresholdMet,
+		Message: model.TextMessage(c.state.Texts.Intern("Attempting to reclaim " + string(s.Resource())))})
+	if e.manager.ReclaimsImages(s) && c.reclaimImages(node) {
+		return
+	}
+	c.rank(node, s)
+	for i := range e.ranked {
+		id := e.ranked[i].Pod
+		t := c.state.Pods[id].Template
+		if t.Critical() {
+			continue
+		}
+		why := c.state.Texts.Intern(e.manager.EvictionMessage(threshold, c.podUse(id), c.containerUses(id, s)))
+		e.queue = append(e.queue, eviction{podSlot{id, c.pods[id].gen}, why, e.manager.GraceSeconds(threshold, t.GraceSeconds), true})
+		return
+	}
+}
+
+// reclaimImages deletes the images that nobody uses. It says whether that was enough.
+func (c *Cluster) reclaimImages(node model.NodeID) bool {
+	c.deleteUnusedImages(node)
+	var o kubelet.Observations
+	c.observe(node, &o)
+	return c.nodes[node].evictions.manager.Reclaimed(&o)
+}
+
+// rank puts the node's pods into the order in which they are evicted for a signal.
+func (c *Cluster) rank(node model.NodeID, s kubelet.Signal) {
+	e := &c.nodes[node].evictions
+	e.ranked = e.ranked[:0]
+	for _, id := range c.activePods(node) {
+		e.ranked = append(e.ranked, c.podStats(id))
+	}
+	e.manager.Rank(s, e.ranked)
 }
 
 // evictNext evicts the next pod; the one after it waits until its containers are stopped
@@ -152,9 +320,14 @@ func (c *Cluster) evictNext(node model.NodeID) {
 			continue
 		}
 		e.evicted = append(e.evicted, x.podSlot)
-		e.killing, e.ends = x.id, c.now+killTimeout
-		c.lookAgain(node, killTimeout)
-		c.step(x.id, kubelet.Event{Kind: kubelet.Evict, Text: model.ReasonEvicted, Message: model.TextMessage(x.why), GraceSeconds: evictionGrace})
+		timeout := max(killTimeout, model.Time(x.graceSeconds+x.graceSeconds/2)*model.Second)
+		e.killing, e.ends = x.id, c.now+timeout
+		c.lookAgain(node, timeout)
+		ev := kubelet.Event{Kind: kubelet.Evict, Text: model.ReasonEvicted, Message: model.TextMessage(x.why), GraceSeconds: x.graceSeconds}
+		if x.disruption {
+			ev.Disruption = ev.Message
+		}
+		c.step(x.id, ev)
 		return
 	}
 	e.ends = c.now + cleanupTimeout
@@ -182,11 +355,10 @@ func (c *Cluster) evictedSome(node model.NodeID) {
 	}
 }
 
-// cleanedUp waits until the workers of the evicted pods have ended, and begins a round then
-// (waitForPodsCleanup). The rounds after it count from there.
+// cleanedUp waits until the workers of the evicted pods have ended, and makes a pass then
+// (waitForPodsCleanup). The passes after it count from there.
 func (c *Cluster) cleanedUp(node model.NodeID) {
-	n := &c.nodes[node]
-	e := &n.evictions
+	e := &c.nodes[node].evictions
 	pending := slices.ContainsFunc(e.evicted, func(s podSlot) bool {
 		return c.pods[s.id].gen == s.gen && !c.pods[s.id].done
 	})
@@ -194,19 +366,23 @@ func (c *Cluster) cleanedUp(node model.NodeID) {
 		c.lookAgain(node, cleanupPoll)
 		return
 	}
-	c.resumeEvictions(node)
+	e.busy, e.origin = false, c.now
+	c.synchronize(node)
 }
 
-// resumeEvictions begins the eviction manager's rounds anew.
+// resumeEvictions begins the eviction manager anew, with the kubelet.
 func (c *Cluster) resumeEvictions(node model.NodeID) {
 	n := &c.nodes[node]
-	n.evictions = evictions{origin: c.now, queue: n.evictions.queue[:0], evicted: n.evictions.evicted[:0]}
-	if c.synchronize(node) {
-		return
-	}
+	gen := n.evictions.passGen + 1
+	n.evictions = c.newEvictions(node, c.now)
+	n.evictions.passGen = gen
 	for _, id := range n.pods {
-		c.watchDisk(id)
+		c.pods[id].measured.at = c.now
+		for i := range c.pods[id].containers {
+			c.pods[id].containers[i].measured.at = c.now
+		}
 	}
+	c.synchronize(node)
 }
 
 // overLimit is the eviction manager's message on a pod that has written more than it may, "" when
@@ -229,7 +405,7 @@ func (c *Cluster) overLimit(id model.PodID) string {
 	}
 	for i := range p.containers {
 		k := &t.Containers[i]
-		if limit := k.Limits.EphemeralStorage; limit > 0 && k.Kind != model.InitContainer && c.layerUse(id, i) > limit {
+		if limit := k.Limits.EphemeralStorage; limit > 0 && k.Kind != model.InitContainer && c.layerUse(id, i).Bytes > limit {
 			limits := t.ContainerSpec(i).Resources.Limits
 			return fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", k.Name, limits.StorageEphemeral())
 		}
@@ -244,67 +420,71 @@ func (c *Cluster) emptyDirOverLimit(id model.PodID) string {
 		if v.EmptyDir == nil || v.EmptyDir.SizeLimit == nil || v.EmptyDir.SizeLimit.Sign() <= 0 {
 			continue
 		}
-		if limit := v.EmptyDir.SizeLimit; c.volumeUse(id, v) > limit.Value() {
+		if limit := v.EmptyDir.SizeLimit; c.volumeUse(id, v).Bytes > limit.Value() {
 			return fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, limit)
 		}
 	}
 	return ""
 }
 
-// storageUse is what the pod has written in all, as the kubelet knows it
+// storageUse is what the pod has written in all, in bytes, as the kubelet knows it
 // (stats/helper.go calcEphemeralStorage).
 func (c *Cluster) storageUse(id model.PodID) int64 {
 	use := int64(0)
 	for i := range c.pods[id].containers {
-		use += c.layerUse(id, i)
+		use += c.layerUse(id, i).Bytes
 	}
 	spec := c.state.Pods[id].Template.Spec
 	for i := range spec.Volumes {
 		if v := &spec.Volumes[i]; v.EmptyDir != nil {
-			use += c.volumeUse(id, v)
+			use += c.volumeUse(id, v).Bytes
 		}
 	}
 	return use
 }
 
 // layerUse is what a running container has written to its writable layer, as the runtime shows it.
-func (c *Cluster) layerUse(id model.PodID, i int) int64 {
+func (c *Cluster) layerUse(id model.PodID, i int) kubelet.FsUse {
 	k := &c.pods[id].containers[i]
 	if !k.running {
-		return 0
+		return kubelet.FsUse{}
 	}
 	return c.written(id, i, "", c.now-k.layerLag)
 }
 
 // volumeUse is what all containers have written to an emptyDir, when it was measured last. One in
 // memory cannot be over its limit, and does not count as storage.
-func (c *Cluster) volumeUse(id model.PodID, v *v1.Volume) int64 {
+func (c *Cluster) volumeUse(id model.PodID, v *v1.Volume) kubelet.FsUse {
+	return c.volumeUseAt(id, v, c.lastVolumeStats(id))
+}
+
+func (c *Cluster) volumeUseAt(id model.PodID, v *v1.Volume, at model.Time) kubelet.FsUse {
+	var use kubelet.FsUse
 	if v.EmptyDir.Medium != v1.StorageMediumDefault {
-		return 0
+		return use
 	}
-	measured, use := c.lastVolumeStats(id), int64(0)
 	for i := range c.pods[id].containers {
-		use += c.written(id, i, v.Name, measured)
+		use.Add(c.written(id, i, v.Name, at))
 	}
 	return use
 }
 
 // written is how much a container had written at a moment to a volume, or with no name to its
 // writable layer, which is a new one in each run.
-func (c *Cluster) written(id model.PodID, i int, volume string, at model.Time) int64 {
+func (c *Cluster) written(id model.PodID, i int, volume string, at model.Time) kubelet.FsUse {
 	k := &c.pods[id].containers[i]
+	var use kubelet.FsUse
 	if k.runs == 0 {
-		return 0
+		return use
 	}
-	use := int64(0)
 	for _, x := range k.left {
 		if x.Volume == volume && x.At <= at {
-			use = x.Use
+			use = kubelet.FsUse{Bytes: x.Use, Inodes: x.Inodes}
 		}
 	}
 	for _, d := range c.behaviorOf(id, i).Disk {
 		if d.Volume == volume && k.startedAt+d.At <= min(at, k.endedAt) {
-			use = d.Use
+			use = kubelet.FsUse{Bytes: d.Use, Inodes: d.Inodes}
 		}
 	}
 	return use
@@ -327,7 +507,8 @@ func (c *Cluster) beginWriting(id model.PodID, i int) {
 		k.left = append(k.left, model.DiskPoint{Volume: d.Volume})
 	}
 	for j := range k.left {
-		k.left[j].Use, k.left[j].At = c.written(id, i, k.left[j].Volume, c.now), c.now
+		use := c.written(id, i, k.left[j].Volume, c.now)
+		k.left[j].Use, k.left[j].Inodes, k.left[j].At = use.Bytes, use.Inodes, c.now
 	}
 }
 
@@ -347,12 +528,15 @@ func (c *Cluster) lastVolumeStats(id model.PodID) model.Time {
 }
 
 func (c *Cluster) volumeStatsAround(id model.PodID, t model.Time) (last, next model.Time) {
-	p := &c.pods[id]
-	origin := c.nodes[c.state.Pods[id].Node].loops.Origin
-	last, next = -model.Never, origin+((p.admittedAt-origin)/volumeStatsPeriod+1)*volumeStatsPeriod
+	p, n := &c.pods[id], &c.nodes[c.state.Pods[id].Node]
+	origin, period := n.loops.Origin, model.Time(n.config.VolumeStatsAggPeriod.Duration)
+	if period <= 0 {
+		return -model.Never, model.Never
+	}
+	last, next = -model.Never, origin+((p.admittedAt-origin)/period+1)*period
 	for i := uint64(0); next <= t; i++ {
 		u := Uniform(Draw(c.seed, streamVolumeStats, p.luck, i))
-		last, next = next, next+volumeStatsPeriod+model.Time(u*float64(volumeStatsPeriod))
+		last, next = next, next+period+model.Time(u*float64(period))
 	}
 	return last, next
 }

@@ -91,11 +91,11 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 		x.pullLimit = newLimit(model.ClientLimit{QPS: float64(qps), Burst: config.RegistryBurst})
 	}
 	x.loops.Origin = -c.delayOf(luck, streamKubelet, 0, &c.scenario.ControlPlane.KubeletAge)
-	x.evictions.origin = -c.delayOf(luck, streamKubelet, 1, &c.scenario.ControlPlane.KubeletAge)
 	x.images = n.Images
 	x.nodeStatus.listed = append(x.nodeStatus.listed, n.Images...)
 	c.state.Nodes = append(c.state.Nodes, n)
 	c.nodes = append(c.nodes, x)
+	c.nodes[id].evictions = c.newEvictions(id, -c.delayOf(luck, streamKubelet, 1, &c.scenario.ControlPlane.KubeletAge))
 	report := &c.nodes[id].nodeStatus.report
 	c.makeNodeReport(id, report)
 	report.store(&c.state.Nodes[id], 0)
@@ -207,6 +207,7 @@ func (c *Cluster) admit(id model.PodID) {
 func (c *Cluster) newMachine(id model.PodID) {
 	o, p := &c.state.Pods[id], &c.pods[id]
 	p.admitted, p.admittedAt = 2, c.now
+	p.measured.at = c.now
 	if p.machine == nil {
 		p.machine = kubelet.NewPod(o.Template)
 	} else {

@@ -306,6 +306,8 @@ func (c *Cluster) nodeEvent(e *Event) {
 		if e.Arg == n.nodeStatus.starts && !n.stopped() {
 			c.listImages(id)
 		}
+	case evPass:
+		c.pass(id, e.Arg)
 	case evEvicted:
 		c.evictedSome(id)
 	}

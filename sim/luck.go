@@ -40,6 +40,7 @@ const (
 	streamNodeStatus
 	streamNodeReport
 	streamVictim
+	streamHousekeeping
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

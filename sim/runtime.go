@@ -33,6 +33,8 @@ type container struct {
 	// have left on volumes.
 	layerLag model.Time
 	left     []model.DiskPoint
+	// measured is the latest measurement of its cgroup.
+	measured measured
 	// exitGen is the generation of the pending exit, exitCode and reason how it will end.
 	exitGen  uint16
 	exitCode int32
@@ -193,6 +195,7 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	}
 	c.beginWriting(id, i)
 	k.running, k.startedAt, k.endedAt, k.stopping = true, c.now, model.Never, false
+	k.measured.at = c.now + firstMeasured
 	k.runs++
 	k.exitGen++
 	k.exitAt = model.Never
@@ -210,6 +213,9 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	}
 	c.watchDisk(id)
 	c.memoryChanged(id, i)
+	if len(b.Disk) > 0 {
+		c.watchFilesystems(c.state.Pods[id].Node)
+	}
 	return model.NoText
 }
 
