@@ -116,6 +116,7 @@ const (
 	taintCordon = 2 << iota
 	taintNoSchedule
 	taintNoExecute
+	taintPressure
 )
 
 // drain evicts the node's pods (kubectl drain, through the eviction API).
@@ -297,6 +298,8 @@ func (c *Cluster) nodeEvent(e *Event) {
 			if n.lost == on {
 				c.setTaint(id, taintUnreachable, v1.TaintEffectNoExecute, on)
 			}
+		case taintPressure:
+			c.taintForPressure(id)
 		}
 	case evNodeStatus:
 		c.nodeStatusRound(id, e.Arg)

@@ -75,9 +75,38 @@ func TestMemoryHard(t *testing.T) {
 		EvictionPressureTransitionPeriod: metav1.Duration{Duration: 15e9}})
 	memory := sc.Nodes[0].Object.Status.Capacity
 	memory[v1.ResourceMemory] = resource.MustParse("4Gi")
-	_, told := pressureEvents(t, sc)
-	for _, line := range told {
-		fmt.Println(line)
-	}
-	assert.Empty(t, told)
+	c, told := pressureEvents(t, sc)
+	tainted := "True disk False pid False taints [{node.kubernetes.io/memory-pressure  NoSchedule <nil>}]"
+	relieved := "False disk False pid False taints [{node.kubernetes.io/memory-pressure  NoSchedule <nil>}]"
+	low := "Evicted The node was low on resource: memory. Threshold quantity: 1900Mi, available: "
+	assert.Equal(t, []string{
+		"0.0 node memory False disk False pid False taints []",
+		"4.1 n0 EvictionThresholdMet Attempting to reclaim memory",
+		"4.1 be-100 " + low + "1796Mi. Container c was using 100Mi, request is 0, has larger consumption of memory. ",
+		"5.2 n0 EvictionThresholdMet Attempting to reclaim memory",
+		"5.2 be-500 " + low + "1896Mi. Container c was using 500Mi, request is 0, has larger consumption of memory. ",
+		"13.9 n0 NodeHasInsufficientMemory Node n0 status is now: NodeHasInsufficientMemory",
+		"13.9 node memory True disk False pid False taints []",
+		"13.9 node memory " + tainted,
+		"34.3 n0 NodeHasSufficientMemory Node n0 status is now: NodeHasSufficientMemory",
+		"34.3 node memory " + relieved,
+		"34.3 node memory False disk False pid False taints []",
+		"66.3 n0 EvictionThresholdMet Attempting to reclaim memory",
+		"66.3 over " + low + "396Mi. Container c was using 400Mi, request is 100Mi, has larger consumption of memory. ",
+		"67.4 n0 EvictionThresholdMet Attempting to reclaim memory",
+		"67.4 be-700 " + low + "796Mi. Container c was using 700Mi, request is 0, has larger consumption of memory. ",
+		"68.5 n0 EvictionThresholdMet Attempting to reclaim memory",
+		"68.5 half " + low + "1496Mi. ",
+		"69.6 n0 EvictionThresholdMet Attempting to reclaim memory",
+		"69.6 under " + low + "1796Mi. ",
+		"75.2 n0 NodeHasInsufficientMemory Node n0 status is now: NodeHasInsufficientMemory",
+		"75.2 node memory True disk False pid False taints []",
+		"75.2 node memory " + tainted,
+		"95.6 n0 NodeHasSufficientMemory Node n0 status is now: NodeHasSufficientMemory",
+		"95.6 node memory " + relieved,
+		"95.6 node memory False disk False pid False taints []",
+	}, told)
+	first := podNamed(c, "be-100")
+	assert.Equal(t, "Succeeded", first.Status.Phase.String(), "it exits 0 on SIGTERM")
+	assert.Equal(t, model.ReasonTerminationByKubelet, first.Status.Conditions[model.DisruptionTarget].Reason)
 }

@@ -125,6 +125,7 @@ func (c *Cluster) nodeSeen(id model.NodeID, change model.ChangeType) {
 	if change == model.Modified {
 		c.scheduler.UpdateNode(&c.state.Nodes[id], c.now)
 		c.kick()
+		c.reviewPressure(id)
 	}
 }
 
