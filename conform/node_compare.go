@@ -80,7 +80,11 @@ func (r *NodeRecording) history(lines []NodeLine) *nodeHistory {
 			o := h.object(l.object())
 			o.states = AddState(o.states, l.Ms, l.Words())
 		case l.Type == "event" && !slices.Contains(uncompared, l.Event):
-			h.object(l.object()).events.add(nodeEvent(l, r.kubelets(l.Ms)), &l.Line)
+			events := &h.object(l.object()).events
+			events.add(nodeEvent(l, r.kubelets(l.Ms)), &l.Line)
+			if l.Event == anyTime {
+				events.kinds = events.kinds[:len(events.kinds)-1]
+			}
 			c := choice{l.object(), l.Event, l.Ms}
 			if slices.Contains(choices, l.Event) && h.when(c) < 0 {
 				h.chosen = append(h.chosen, c)
@@ -253,8 +257,7 @@ func (c *nodeComparison) compare(run *nodeRun, name string, got *objectHistory) 
 
 // about names the object of a difference.
 func about(name string, d *Difference) *Difference {
-	d.What = name + ": " + d.What
-	return d
+	return &Difference{name + ": " + d.What, d.Expected, d.Got}
 }
 
 // from is when a state begins, ForGood where there is none.

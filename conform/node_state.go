@@ -140,3 +140,7 @@ func nodeEvent(l *NodeLine, life int) event {
 // uncompared are the Events that are not caused by what is replayed: what kind of cgroups the machine
 // has, and a controller manager that began anew.
 var uncompared = []string{"CgroupV1", "RegisteredNode"}
+
+// anyTime is an Event whose place in the order is chance: a goroutine of the kubelet writes it when its
+// first try succeeds, or a minute later (cm/node_container_manager_linux.go).
+const anyTime = "NodeAllocatableEnforced"
