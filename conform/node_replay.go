@@ -308,7 +308,7 @@ func (p *replay) addBehaviors(pod *v1.Pod) error {
 			return err
 		}
 		b := p.settings.behavior(c, ports)
-		b.Namespace, b.Pod = pod.Namespace, pod.Name
+		b.Namespace, b.Pod, b.Args = pod.Namespace, pod.Name, strings.Join(slices.Concat(c.Command, c.Args), " ")
 		p.base.Behaviors = append(p.base.Behaviors, b)
 	}
 	return nil

@@ -42,6 +42,13 @@ const testerBandwidth = 1 << 30
 // testerStart is the time from a container's start until its process runs its arguments.
 const testerStart = 40 * model.Millisecond
 
+// testerMemory is what the tester uses of the memory before it allocates any, in bytes; allocTime is how long
+// it takes to allocate a MiB.
+const (
+	testerMemory = 2 << 20
+	allocTime    = 5 * model.Millisecond
+)
+
 // Settings is how a kind of recordings was made.
 type Settings struct {
 	// created is when the pod is created, after the kubelet's start.
@@ -448,7 +455,7 @@ func runSignals(b *model.Behavior, args []string) {
 // the process ends by itself.
 func runArguments(b *model.Behavior, args []string, c *v1.Container) (took model.Time) {
 	limitMiB := c.Resources.Limits.Memory().Value() >> 20
-	written := map[string]int64{}
+	written, used := map[string]int64{}, int64(testerMemory)
 	for _, a := range args {
 		key, value, _ := strings.Cut(a, "=")
 		switch key {
@@ -462,12 +469,15 @@ func runArguments(b *model.Behavior, args []string, c *v1.Container) (took model
 			b.Disk = append(b.Disk, model.DiskPoint{At: testerStart + took, Volume: volume, Use: written[volume]})
 			took += model.Time(number(size)) * 2 * model.Millisecond
 		case "alloc":
-			n := int64(number(value))
-			b.Run.OOM = limitMiB > 0 && n > limitMiB
+			n, before := int64(number(value)), (used-testerMemory)>>20
+			b.Run.OOM = limitMiB > 0 && before+n > limitMiB
 			if b.Run.OOM {
-				return took + model.Time(limitMiB)*5*model.Millisecond
+				return took + model.Time(limitMiB-before)*allocTime
 			}
-			took += model.Time(n) * 5 * model.Millisecond
+			span := model.Time(n) * allocTime
+			b.Memory = append(b.Memory, model.MemoryPoint{At: testerStart + took, Use: used, Rate: model.RatePer(1<<20, allocTime)},
+				model.MemoryPoint{At: testerStart + took + span, Use: used + n<<20})
+			took, used = took+span, used+n<<20
 		case "failmsg":
 			b.Run.Message = value
 		case "forever":

@@ -101,8 +101,8 @@ const DefaultImageSize = 64 << 20
 // container counts.
 type Behavior struct {
 	// Patterns with "*"; empty matches all. Namespace, Pod and Container match names, Image
-	// the image as the manifest writes it.
-	Namespace, Pod, Container, Image string
+	// the image as the manifest writes it, Args the command and the args, joined by spaces.
+	Namespace, Pod, Container, Image, Args string
 
 	// Run says how long the main process runs and how it ends.
 	Run Run

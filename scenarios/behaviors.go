@@ -22,7 +22,7 @@ func (r *reader) behaviors(files []behaviorFile) []model.Behavior {
 		if f.Match.everything() {
 			all[f.Where.source] = f
 		}
-		for _, pattern := range []string{f.Match.Namespace, f.Match.Pod, f.Match.Container, f.Match.Image} {
+		for _, pattern := range []string{f.Match.Namespace, f.Match.Pod, f.Match.Container, f.Match.Image, f.Match.Args} {
 			r.checkPattern(where, pattern)
 		}
 		list[i] = r.behavior(f)
@@ -32,7 +32,7 @@ func (r *reader) behaviors(files []behaviorFile) []model.Behavior {
 }
 
 func (m *matchFile) everything() bool {
-	for _, pattern := range []string{m.Namespace, m.Pod, m.Container, m.Image} {
+	for _, pattern := range []string{m.Namespace, m.Pod, m.Container, m.Image, m.Args} {
 		if pattern != "" && pattern != "*" {
 			return false
 		}
@@ -54,6 +54,7 @@ func (r *reader) behavior(f *behaviorFile) model.Behavior {
 		Pod:         f.Match.Pod,
 		Container:   f.Match.Container,
 		Image:       f.Match.Image,
+		Args:        f.Match.Args,
 		CreateError: f.CreateError,
 		StartError:  f.StartError,
 		Run:         r.run(f.Run),

@@ -107,6 +107,7 @@ type matchFile struct {
 	Pod       string `json:"pod" doc:"The pod's name, such as web-*."`
 	Container string `json:"container" doc:"The container's name."`
 	Image     string `json:"image" doc:"The container's image as the manifest writes it."`
+	Args      string `json:"args" doc:"The container's command and args as the manifest writes them, joined by spaces, such as *--leak*."`
 }
 
 type runFile struct {

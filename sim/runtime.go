@@ -1,6 +1,11 @@
 package sim
 
 import (
+	"slices"
+	"strings"
+
+	v1 "k8s.io/api/core/v1"
+
 	"podsim/model"
 	"podsim/model/kubelet"
 )
@@ -137,7 +142,8 @@ func (c *Cluster) matchBehavior(o *model.Pod, i int) *model.Behavior {
 	for j := range c.scenario.Behaviors {
 		b := &c.scenario.Behaviors[j]
 		if model.Matches(b.Container, t.Name) && model.Matches(b.Pod, o.Name) &&
-			model.Matches(b.Namespace, o.Template.Namespace) && model.Matches(b.Image, t.Image) {
+			model.Matches(b.Namespace, o.Template.Namespace) && model.Matches(b.Image, t.Image) &&
+			(b.Args == "" || model.Matches(b.Args, commandLine(o.Template.Spec, i))) {
 			return b
 		}
 	}
@@ -147,6 +153,17 @@ func (c *Cluster) matchBehavior(o *model.Pod, i int) *model.Behavior {
 	}
 	c.assumed.containers++
 	return &assumedApp
+}
+
+// commandLine is the command and the args of container i of a specification: init containers come first.
+func commandLine(spec *v1.PodSpec, i int) string {
+	var c *v1.Container
+	if n := len(spec.InitContainers); i < n {
+		c = &spec.InitContainers[i]
+	} else {
+		c = &spec.Containers[i-n]
+	}
+	return strings.Join(slices.Concat(c.Command, c.Args), " ")
 }
 
 // runtimeEvent is the end of something that the simulated runtime does.
