@@ -61,6 +61,8 @@ type NodeSpec struct {
 	Object *v1.Node
 	// Images are the images on the node at the start.
 	Images []string
+	// Bandwidth is what the node can download, in bytes per second; 0 is no limit.
+	Bandwidth int64
 	// Kubelet is the configuration of its kubelet, nil for the default one. Nodes of a pool share it.
 	Kubelet *kubeletconfig.Configuration
 }
@@ -69,8 +71,9 @@ type NodeSpec struct {
 type Registry struct {
 	// Host is the registry's host, or a pattern with "*"; the first that matches counts.
 	Host string
-	// Bandwidth is in bytes per second.
-	Bandwidth int64
+	// Bandwidth is in bytes per second for all nodes together, Connection for each layer that a node
+	// downloads; 0 is no limit.
+	Bandwidth, Connection int64
 	// Latency is added to each pull.
 	Latency Dist
 	Where   Position
@@ -89,8 +92,19 @@ type ImageSpec struct {
 	Credentials []string
 	// User is the user that the image's containers run as, a number or a name; empty when not
 	// known.
-	User  string
-	Where Position
+	User string
+	// Layers are the image's layers, the lowest first; none when it is one layer of its size.
+	Layers []LayerSpec
+	// Pinned says that the runtime needs the image itself, so that it is never removed.
+	Pinned bool
+	Where  Position
+}
+
+// LayerSpec is a layer of an image. Layers with one name are one.
+type LayerSpec struct {
+	Name string
+	// Size is what a pull transfers, in bytes; Unpacked is what its snapshot takes beside it on a disk.
+	Size, Unpacked int64
 }
 
 // DefaultImageSize is the size in bytes of an image that the scenario does not describe.
@@ -220,12 +234,15 @@ const (
 	// StepSetCondition sets the condition of a readiness gate, Condition, to Status, in all pods there
 	// are whose names match the pattern Name.
 	StepSetCondition
+	// StepRegistry says what is wrong with the registries whose hosts match the pattern Name: the Error
+	// that requests end with, and the Bandwidth. Without both all is well again.
+	StepRegistry
 	// StepReseed takes another seed for all draws from now on: the run goes on as another run
 	// might have from here.
 	StepReseed
 )
 
-var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "setCondition", "reseed"}
+var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "setCondition", "registry", "reseed"}
 
 // String is the verb as a scenario file writes it.
 func (v StepVerb) String() string { return stepVerbNames[v] }
@@ -270,6 +287,10 @@ type Step struct {
 	Condition    string
 	Status       ConditionStatus
 	Seed         uint64
+	// Error is what pulls end with, as that of an ImageSpec; Bandwidth is in bytes per second, 0 for the
+	// usual one.
+	Error     string
+	Bandwidth int64
 
 	Where Position
 }
@@ -335,9 +356,9 @@ type Latencies struct {
 	LayerStats Dist
 }
 
-// DefaultRegistryBandwidth is the bandwidth in bytes per second of a registry that the
-// scenario does not describe.
-const DefaultRegistryBandwidth = 100 << 20
+// DefaultConnectionBandwidth is what each download has, in bytes per second, from a registry of which
+// the scenario gives no bandwidth. All together have no limit there, as behind a content network.
+const DefaultConnectionBandwidth = 100 << 20
 
 // DefaultControlPlane is measured on recorded runs of the real components on an idle node:
 // an object is stored 2 ms after the request, seen 1 ms later; a reconcile takes 2 ms. That a volume

@@ -53,29 +53,40 @@ type configFile struct {
 }
 
 type nodeFile struct {
-	Where    place      `json:"-"`
-	Name     string     `json:"name" need:"true" doc:"The node's name; with a count, the pool's: nodes are NAME-0, NAME-1 and so on."`
-	Count    *int32     `json:"count" doc:"How many nodes there are. Left out, there is one with exactly the name."`
-	Template objectTree `json:"template" need:"true" doc:"A v1.Node without a name: labels, taints and status.capacity (cpu and memory; pods is 110 when left out). Allocatable, when left out, is the capacity, less what the pool's KubeletConfiguration reserves (systemReserved, kubeReserved, evictionHard)."`
-	Images   []string   `json:"images" doc:"The images that are on the node at the start."`
-	Kubelet  *document  `json:"kubelet" doc:"The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of the pool's nodes: a file, whose path is relative to this one, or the object. When left out, spec.config.kubelet."`
+	Where     place      `json:"-"`
+	Name      string     `json:"name" need:"true" doc:"The node's name; with a count, the pool's: nodes are NAME-0, NAME-1 and so on."`
+	Count     *int32     `json:"count" doc:"How many nodes there are. Left out, there is one with exactly the name."`
+	Template  objectTree `json:"template" need:"true" doc:"A v1.Node without a name: labels, taints and status.capacity (cpu and memory; pods is 110 when left out). Allocatable, when left out, is the capacity, less what the pool's KubeletConfiguration reserves (systemReserved, kubeReserved, evictionHard)."`
+	Images    []string   `json:"images" doc:"The images that are on the node at the start."`
+	Bandwidth *amount    `json:"bandwidth" doc:"What each node can download, in bytes per second, such as 50Mi; no limit when left out."`
+	Kubelet   *document  `json:"kubelet" doc:"The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of the pool's nodes: a file, whose path is relative to this one, or the object. When left out, spec.config.kubelet."`
 }
 
 type registryFile struct {
-	Where     place        `json:"-"`
-	Host      string       `json:"host" need:"true" doc:"The registry's host, such as docker.io, or a pattern with *."`
-	Bandwidth *amount      `json:"bandwidth" doc:"Bytes per second to all nodes together, such as 100Mi, which is also the default."`
-	Latency   distribution `json:"latency" doc:"What each pull takes on top."`
+	Where      place        `json:"-"`
+	Host       string       `json:"host" need:"true" doc:"The registry's host, such as docker.io, or a pattern with *."`
+	Bandwidth  *amount      `json:"bandwidth" doc:"Bytes per second to all nodes together, such as 100Mi, which they share fairly; no limit when left out."`
+	Connection *amount      `json:"connection" doc:"Bytes per second of each connection, which is a layer that a node downloads; no limit when left out, and 100Mi when bandwidth is left out too."`
+	Latency    distribution `json:"latency" doc:"What each pull takes on top."`
 }
 
 type imageFile struct {
-	Where place     `json:"-"`
-	Name  string    `json:"name" need:"true" doc:"The image as manifests write it."`
-	Size  *amount   `json:"size" doc:"The bytes that a pull transfers, such as 54Mi."`
-	Error pullError `json:"error" doc:"What a pull ends with: notFound, unauthorized, refused, serverError, rateLimited, timeout (30s without an answer), stalled (no progress for 5m), or the text of an error."`
+	Where  place       `json:"-"`
+	Name   string      `json:"name" need:"true" doc:"The image as manifests write it."`
+	Size   *amount     `json:"size" doc:"The bytes that a pull transfers, such as 54Mi. With layers, leave it out: it is their sum."`
+	Layers []layerFile `json:"layers" doc:"The image's layers, the lowest first; one of its own when left out."`
+	Pinned *bool       `json:"pinned" doc:"The container runtime needs the image itself, as that of the sandbox, so the kubelet never removes it."`
+	Error  pullError   `json:"error" doc:"What a pull ends with: notFound, unauthorized, refused, serverError, rateLimited, timeout (30s without an answer), stalled (no progress for 5m), or the text of an error."`
 
 	Credentials []string `json:"credentials" doc:"The names of the pull secrets with which the registry gives the image, each a Secret among the manifests; everybody gets it when left out."`
 	User        string   `json:"user" doc:"The user that the image's containers run as, as a number or a name. It matters to runAsNonRoot; somebody else than root when left out."`
+}
+
+type layerFile struct {
+	Where    place   `json:"-"`
+	Name     string  `json:"name" need:"true" doc:"The layer's name, such as its digest. Images share the layers of one name."`
+	Size     *amount `json:"size" doc:"The bytes that a pull transfers. It may be left out where another image has the layer."`
+	Unpacked *amount `json:"unpacked" doc:"The bytes that it takes on a node's disk once unpacked, beside those transferred, which stay; as many as its size when left out."`
 }
 
 type generateFile struct {
@@ -177,17 +188,21 @@ type stepFile struct {
 
 	SetCondition string `json:"setCondition" doc:"What the controller of a readiness gate does: pod/NAME, or a pattern with * for all such pods there are, with type and status."`
 
-	Namespace   string   `json:"namespace" doc:"The target's namespace; default when left out."`
-	Replicas    *int32   `json:"replicas" doc:"With scale: how many replicas."`
-	Container   string   `json:"container" doc:"With setImage: the container's name, or * for all, which is the default."`
-	Image       string   `json:"image" doc:"With setImage: the new image."`
-	GracePeriod *span    `json:"gracePeriod" doc:"With delete and drain: the grace period, in whole seconds; the pod's own when left out."`
-	Force       *bool    `json:"force" doc:"With delete: remove the object at once, as kubectl delete --force does."`
-	Value       string   `json:"value" doc:"With taint: KEY=VALUE:EFFECT as kubectl writes it; with a - at its end the taint is removed. With untaint: KEY or KEY:EFFECT."`
-	Type        string   `json:"type" doc:"With setCondition: the condition's type, which is a readiness gate of the pod."`
-	Status      truth    `json:"status" doc:"With setCondition: \"True\", \"False\" or \"Unknown\", in quotes."`
-	Mode        nodeMode `json:"mode" doc:"With fail: crash (loss of power, the default), network (cut off, containers run on) or kubelet (the kubelet stops, containers run on)."`
-	For         *span    `json:"for" doc:"With fail: when the node comes back."`
+	Registry string `json:"registry" doc:"Something is wrong with a registry: its host, or a pattern with *, with error, bandwidth or both, and for. A later step about the same host replaces this one; one with neither ends it."`
+
+	Namespace   string    `json:"namespace" doc:"The target's namespace; default when left out."`
+	Replicas    *int32    `json:"replicas" doc:"With scale: how many replicas."`
+	Container   string    `json:"container" doc:"With setImage: the container's name, or * for all, which is the default."`
+	Image       string    `json:"image" doc:"With setImage: the new image."`
+	GracePeriod *span     `json:"gracePeriod" doc:"With delete and drain: the grace period, in whole seconds; the pod's own when left out."`
+	Force       *bool     `json:"force" doc:"With delete: remove the object at once, as kubectl delete --force does."`
+	Value       string    `json:"value" doc:"With taint: KEY=VALUE:EFFECT as kubectl writes it; with a - at its end the taint is removed. With untaint: KEY or KEY:EFFECT."`
+	Type        string    `json:"type" doc:"With setCondition: the condition's type, which is a readiness gate of the pod."`
+	Status      truth     `json:"status" doc:"With setCondition: \"True\", \"False\" or \"Unknown\", in quotes."`
+	Mode        nodeMode  `json:"mode" doc:"With fail: crash (loss of power, the default), network (cut off, containers run on) or kubelet (the kubelet stops, containers run on)."`
+	For         *span     `json:"for" doc:"With fail: when the node comes back. With registry: when all is well again."`
+	Error       pullError `json:"error" doc:"With registry: what pulls end with, as an image's error. With timeout and stalled transfers stand still, with refused they break off, otherwise they go on and the next layer fails."`
+	Bandwidth   *amount   `json:"bandwidth" doc:"With registry: its bandwidth in bytes per second to all nodes together."`
 }
 
 type controlPlaneFile struct {

@@ -23,6 +23,7 @@ func (r *reader) nodes(spec *specFile) []model.NodeSpec {
 		f := &spec.Nodes[i]
 		object := r.nodeObject(f, kubelets[i])
 		where := f.Where.at("name")
+		bandwidth := r.bandwidth(f.Where, "bandwidth", f.Bandwidth)
 		names := r.poolNames(f, maxNodes-len(nodes))
 		for _, name := range names {
 			if why := validation.IsDNS1123Subdomain(name); len(why) > 0 {
@@ -34,7 +35,7 @@ func (r *reader) nodes(spec *specFile) []model.NodeSpec {
 				break
 			}
 			seen[name] = where
-			nodes = append(nodes, model.NodeSpec{Name: name, Object: object, Images: f.Images, Kubelet: kubelets[i]})
+			nodes = append(nodes, model.NodeSpec{Name: name, Object: object, Images: f.Images, Bandwidth: bandwidth, Kubelet: kubelets[i]})
 		}
 		for j, image := range f.Images {
 			if _, err := model.WithDefaultTag(image); err != nil {

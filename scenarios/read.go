@@ -291,25 +291,34 @@ func (r *reader) registries(files []registryFile) []model.Registry {
 	for i := range files {
 		f := &files[i]
 		where := f.Where.at("host")
-		bandwidth := amount(model.DefaultRegistryBandwidth)
-		if f.Bandwidth != nil {
-			bandwidth = *f.Bandwidth
-		}
-		if bandwidth <= 0 {
-			r.errorAt(f.Where.at("bandwidth"), "the bandwidth of %s is 0, must be more", quoted(f.Host))
-		}
 		if first, ok := seen[f.Host]; ok && first.File == where.File {
 			r.errorAt(where, "registry %s is listed twice, first at %v", quoted(f.Host), first)
 		}
 		seen[f.Host] = where
 		r.checkPattern(where, f.Host)
-		list[i] = model.Registry{Host: f.Host, Bandwidth: int64(bandwidth), Latency: f.Latency.Dist, Where: where}
+		list[i] = model.Registry{Host: f.Host, Bandwidth: r.bandwidth(f.Where, "bandwidth", f.Bandwidth),
+			Connection: r.bandwidth(f.Where, "connection", f.Connection), Latency: f.Latency.Dist, Where: where}
+		if f.Bandwidth == nil && f.Connection == nil {
+			list[i].Connection = model.DefaultConnectionBandwidth
+		}
 	}
 	return list
 }
 
+// bandwidth reads a bandwidth that may be left out, which is 0 then.
+func (r *reader) bandwidth(where place, key string, a *amount) int64 {
+	if a == nil {
+		return 0
+	}
+	if *a == 0 {
+		r.errorAt(where.at(key), "%s is 0, must be more; leave it out for no limit", key)
+	}
+	return int64(*a)
+}
+
 func (r *reader) imageSpecs(files []imageFile) []model.ImageSpec {
 	list := make([]model.ImageSpec, len(files))
+	layers := newLayerReader(r, files)
 	seen := map[string]model.Position{}
 	for i := range files {
 		f := &files[i]
@@ -326,9 +335,75 @@ func (r *reader) imageSpecs(files []imageFile) []model.ImageSpec {
 			r.errorAt(f.Where.at("credentials"), "credentials has an empty name, want the names of pull secrets")
 		}
 		list[i] = model.ImageSpec{Name: f.Name, Error: string(f.Error), Credentials: f.Credentials, User: f.User, Where: where}
+		list[i].Pinned = f.Pinned != nil && *f.Pinned
 		if f.Size != nil {
 			list[i].Size = int64(*f.Size)
 		}
+		list[i].Layers = layers.of(f)
+		for j := range list[i].Layers {
+			list[i].Size += list[i].Layers[j].Size
+		}
+	}
+	return list
+}
+
+// layerReader reads the layers of all images. Those of one name are one.
+type layerReader struct {
+	*reader
+	known map[string]knownLayer
+}
+
+type knownLayer struct {
+	model.LayerSpec
+	where model.Position
+}
+
+func newLayerReader(r *reader, files []imageFile) *layerReader {
+	x := &layerReader{r, map[string]knownLayer{}}
+	for i := range files {
+		for j := range files[i].Layers {
+			x.add(&files[i].Layers[j])
+		}
+	}
+	return x
+}
+
+// add notes a layer where its size is given.
+func (x *layerReader) add(f *layerFile) {
+	if f.Size == nil {
+		return
+	}
+	where := f.Where.at("size")
+	l := model.LayerSpec{Name: f.Name, Size: int64(*f.Size), Unpacked: int64(*f.Size)}
+	if f.Unpacked != nil {
+		l.Unpacked = int64(*f.Unpacked)
+	}
+	if first, ok := x.known[f.Name]; ok && first.LayerSpec != l {
+		x.errorAt(where, "layer %s has another size than at %v: a layer of one name is one", quoted(f.Name), first.where)
+		return
+	}
+	x.known[f.Name] = knownLayer{l, where}
+}
+
+// of are the layers of an image.
+func (x *layerReader) of(f *imageFile) []model.LayerSpec {
+	if len(f.Layers) > 0 && f.Size != nil {
+		x.errorAt(f.Where.at("size"), "image %s has a size and layers: leave the size out, it is the sum of its layers", quoted(f.Name))
+		return nil
+	}
+	var list []model.LayerSpec
+	for i := range f.Layers {
+		l := &f.Layers[i]
+		known, ok := x.known[l.Name]
+		switch {
+		case !ok:
+			x.errorAt(l.Where.at("name"), "layer %s has no size%s", quoted(l.Name), didYouMean(l.Name, sortedKeys(x.known)))
+		case l.Size == nil && l.Unpacked != nil:
+			x.errorAt(l.Where.at("unpacked"), "layer %s has unpacked without a size: give both, or neither where another image has the layer", quoted(l.Name))
+		case slices.ContainsFunc(list, func(s model.LayerSpec) bool { return s.Name == l.Name }):
+			x.errorAt(l.Where.at("name"), "image %s has the layer %s twice", quoted(f.Name), quoted(l.Name))
+		}
+		list = append(list, known.LayerSpec)
 	}
 	return list
 }

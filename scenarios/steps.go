@@ -36,6 +36,7 @@ var verbs = []verb{
 	{"fail", model.StepFail, []string{"mode", "for"}, nil},
 	{"recover", model.StepRecover, nil, nil},
 	{"setCondition", model.StepSetCondition, []string{"namespace", "type", "status"}, []model.ObjectKind{model.KindPod}},
+	{"registry", model.StepRegistry, []string{"error", "bandwidth", "for"}, nil},
 }
 
 // kindAliases are the kinds as kubectl lets one write them.
@@ -104,7 +105,9 @@ func (s *stepReader) step(f *stepFile) []model.Step {
 	if step.At > s.duration && s.until == nil && s.duration > 0 {
 		s.errorAt(f.Where.at("at"), "the step is at %v, after the end of the run (%v)", step.At, s.duration)
 	}
-	if v.verb != model.StepApply {
+	if v.verb == model.StepRegistry {
+		s.registry(f, &step)
+	} else if v.verb != model.StepApply {
 		s.target(f, v, &step)
 	}
 	if len(s.errs) > before {
@@ -214,9 +217,30 @@ func (s *stepReader) fill(f *stepFile, step model.Step) []model.Step {
 	case model.StepSetCondition:
 		s.fillSetCondition(f, &step)
 	case model.StepFail:
-		return s.fillFail(f, step)
+		end := step
+		end.Verb = model.StepRecover
+		step.Failure = model.Failure(max(0, slices.Index(nodeModes, string(f.Mode))))
+		return s.fillFor(f, step, end)
+	case model.StepRegistry:
+		end := step
+		step.Error, step.Bandwidth = string(f.Error), s.bandwidth(f.Where, "bandwidth", f.Bandwidth)
+		return s.fillFor(f, step, end)
 	}
 	return []model.Step{step}
+}
+
+// registry reads the host of a step about a registry; where no image comes from it, checkUse says so.
+func (s *stepReader) registry(f *stepFile, step *model.Step) {
+	where := f.Where.at("registry")
+	if f.Registry == "" {
+		s.errorAt(where, "registry is empty, want a registry's host, such as docker.io")
+		return
+	}
+	s.checkPattern(where, f.Registry)
+	step.Name = f.Registry
+	if f.For != nil && f.Error == "" && f.Bandwidth == nil {
+		s.errorAt(f.Where.at("for"), "registry needs error or bandwidth with for; without them it says that all is well")
+	}
 }
 
 // fillDelete follows kubectl (staging/src/k8s.io/kubectl/pkg/cmd/delete/delete.go): force
@@ -291,20 +315,18 @@ var ownConditions = []v1.PodConditionType{v1.PodScheduled, v1.PodReady, v1.PodIn
 	v1.PodResizeInProgress, v1.PodResizePending, v1.PodReadyToStartContainers, v1.AllContainersRestarting,
 	v1.DisruptionTarget}
 
-// fillFail makes a failure and, when it has an end, the recovery.
-func (s *stepReader) fillFail(f *stepFile, step model.Step) []model.Step {
-	step.Failure = model.Failure(max(0, slices.Index(nodeModes, string(f.Mode))))
+// fillFor makes a step and, when it says how long that is for, the one that ends it.
+func (s *stepReader) fillFor(f *stepFile, step, end model.Step) []model.Step {
 	if f.For == nil {
 		return []model.Step{step}
 	}
-	end := step
-	end.Verb, end.Where = model.StepRecover, f.Where.at("for")
+	end.Where = f.Where.at("for")
 	length := model.Time(*f.For)
 	if length <= 0 || length > math.MaxInt64-step.At {
 		s.errorAt(f.Where.at("for"), "for is %v, must be more than 0s", length)
 		return nil
 	}
-	// A node that is down at the end of the run stays down.
+	// What is not over at the end of the run stays.
 	if end.At += length; end.At > s.duration {
 		return []model.Step{step}
 	}

@@ -271,6 +271,13 @@ func (r *reader) checkUse(spec *specFile, w *world) {
 			r.errorAt(f.Where.at("host"), "no image comes from the registry %s%s", quoted(f.Host), didYouMean(f.Host, hosts))
 		}
 	}
+	for i := range spec.Steps {
+		f := &spec.Steps[i]
+		matches := func(host string) bool { return model.Matches(f.Registry, host) }
+		if f.Where.source == r.root && f.Registry != "" && f.Registry != "*" && !slices.ContainsFunc(hosts, matches) {
+			r.errorAt(f.Where.at("registry"), "no image comes from the registry %s%s", quoted(f.Registry), didYouMean(f.Registry, hosts))
+		}
+	}
 }
 
 // hosts is the registries of all images, in order.

@@ -19,7 +19,9 @@ func (c *Cluster) Check() {
 	}
 	for id := 1; id < len(c.nodes); id++ {
 		c.checkNode(model.NodeID(id), coming)
+		c.checkLayers(model.NodeID(id))
 	}
+	c.checkPulls()
 	for id := 1; id < len(c.replicaSets); id++ {
 		c.checkReplicaSet(model.ReplicaSetID(id))
 	}
@@ -77,17 +79,17 @@ func (c *Cluster) coming() []coming {
 			if id := e.Obj; model.ObjectKind(e.Arg>>8) == model.KindPod && c.pods[id].gen == uint16(e.Gen) {
 				all[id].notice = true
 			}
-		case e.Kind == evPulled:
-			if n := &c.nodes[e.Obj]; int(e.Arg) < len(n.pulls) && n.pulls[e.Arg].active {
-				r := &n.pulls[e.Arg].request
-				all[r.Pod].kubelet = all[r.Pod].kubelet || c.pods[r.Pod].kubeletGen == r.Gen
-			}
 		case e.Kind <= lastKubeletEvent && c.pods[e.Obj].kubeletGen == uint16(e.Gen>>16):
 			c.comingTo(&all[e.Obj], e)
 		}
 	})
 	for i := range c.nodes {
 		c.comingHeld(all, &c.nodes[i].admission)
+		for _, p := range c.nodes[i].pulls {
+			if r := &p.request; p.active && c.pods[r.Pod].kubeletGen == r.Gen {
+				all[r.Pod].kubelet = true
+			}
+		}
 	}
 	return all
 }

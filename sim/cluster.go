@@ -57,6 +57,13 @@ type Cluster struct {
 	// kubelet has its own.
 	schedulerLimit, deploymentLimit, replicaSetLimit, lifecycleLimit, disruptionLimit limit
 
+	// transfers are the layers on their way; layers and parts are what images consist of, registries
+	// where they come from, outages what is wrong with those.
+	transfers  transfers
+	layers     []layer
+	parts      []imageParts
+	registries []registry
+	outages    []outage
 	// tooManyPulls is how a pull beyond a kubelet's rate limit ends (images/helpers.go PullImage).
 	tooManyPulls model.PullResult
 
@@ -169,6 +176,8 @@ const (
 	evFinalDelete
 	// evPulled: Obj is the node, Arg the index of its pull.
 	evPulled
+	// evTransfers: a transfer of a layer may be over.
+	evTransfers
 	// evSchedule: the scheduler takes the next pod. evSchedulerWake: a back-off has ended.
 	evSchedule
 	evSchedulerWake
@@ -256,6 +265,7 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 	c.initLimits()
 	c.initControllers()
 	c.initScheduler()
+	c.transfers = newTransfers()
 	c.addImages()
 	next := 0
 	c.queue.Stream(evStep, func() (model.Time, int32, bool) {
@@ -362,6 +372,8 @@ func (c *Cluster) dispatch(e *Event) {
 		c.finalDelete(model.NodeID(e.Obj))
 	case evPulled:
 		c.pulled(model.NodeID(e.Obj), int(e.Arg))
+	case evTransfers:
+		c.transfersDue()
 	case evObjectSeen:
 		c.objectSeen()
 	case evSyncClaim:

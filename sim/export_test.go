@@ -55,7 +55,7 @@ func (c *Cluster) StepTold(told *string) {
 
 var kindNames = [...]string{evAdmit: "admit", evWake: "wake", evSync: "sync", evDeadline: "deadline", evRelist: "relist",
 	evRuntime: "runtime", evExit: "exit", evKill: "kill", evTimer: "timer", evProbeDue: "probe due", evProbed: "probed", evVolume: "volume",
-	evStep: "step", evNotify: "notify", evPublish: "publish", evFinalDelete: "final delete", evPulled: "pulled",
+	evStep: "step", evNotify: "notify", evPublish: "publish", evFinalDelete: "final delete", evPulled: "pulled", evTransfers: "transfers",
 	evSchedule: "schedule", evBind: "bind", evEvict: "evict"}
 
 // Known says that a pod is in the API server or in its kubelet's hands, Admitted that the

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -18,11 +19,29 @@ type pull struct {
 	image   model.ImageID
 	// secret is the pull secret with which it is made, "" for none.
 	secret string
-	// started and ends are when it began and will end, result is how.
+	// started is when it began, ends when what it does now is over, Never while layers come. result is
+	// how it ends.
 	started, ends model.Time
 	result        model.PullResult
 	active        bool
+	phase         pullPhase
+	// next is the first layer that is not there, in the order of the image's layers; unpacked is when
+	// those before it are unpacked.
+	next     int
+	unpacked model.Time
 }
+
+// pullPhase is how far a pull is.
+type pullPhase uint8
+
+const (
+	// pullAsking: the registry is asked, or the pull has failed.
+	pullAsking pullPhase = iota
+	// pullFetching: layers come.
+	pullFetching
+	// pullUnpacking: all layers are there.
+	pullUnpacking
+)
 
 // How long a pull lasts that the registry does not answer: containerd's dialer waits 30 s
 // (core/remotes/docker/config/hosts.go), and a transfer without progress is cancelled 5 min after
@@ -46,6 +65,7 @@ func (c *Cluster) addImages() {
 			image.Size, image.Assumed = spec.Size, false
 		}
 		image.User = spec.User
+		c.addLayers(c.state.Image(name), spec)
 		if spec.Error != "" {
 			image.Pull = c.pullResult(name, spec.Error)
 		}
@@ -61,9 +81,9 @@ func (c *Cluster) pullResult(name, kind string) model.PullResult {
 	text := pullError(name, kind)
 	r := model.PullResult{Error: c.state.Texts.Intern(text), Reason: model.PullErrorReason(text)}
 	switch kind {
-	case "timeout":
+	case kindTimeout:
 		r.Takes = dialTimeout
-	case "stalled":
+	case kindStalled:
 		r.Takes = stallTimeout
 	}
 	return r
@@ -81,18 +101,56 @@ func pullError(name, kind string) string {
 		return "rpc error: code = NotFound desc = " + head + full + ": not found"
 	case "unauthorized":
 		return head + "pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials"
-	case "refused":
+	case kindRefused:
 		return request + "dial tcp " + dialAddress(full) + ": connect: connection refused"
-	case "timeout":
+	case kindTimeout:
 		return request + "dial tcp " + dialAddress(full) + ": i/o timeout"
 	case "serverError":
 		return head + "unexpected status from HEAD request to " + answeringURL(full) + ": 500 Internal Server Error"
 	case "rateLimited":
 		return head + "unexpected status from HEAD request to " + answeringURL(full) + ": 429 Too Many Requests"
-	case "stalled":
+	case kindStalled:
 		return "rpc error: code = Canceled desc = " + pulling + "context canceled"
 	}
 	return kind
+}
+
+// copyError is how a pull ends when the registry gives an error for one of its layers.
+func (c *Cluster) copyError(p *pull, kind string) model.PullResult {
+	parts, name := c.partsOf(p.image), c.state.Images[p.image].Name
+	blob := c.layers[parts.layers[min(p.next, len(parts.layers)-1)]].name
+	text := layerError(name, digestOf(blob), kind)
+	return model.PullResult{Error: c.state.Texts.Intern(text), Reason: model.PullErrorReason(text)}
+}
+
+// layerError is what containerd 2 answers for a pull that fails when it asks for a layer
+// (core/remotes/docker/fetcher.go, httpreadseeker.go).
+func layerError(name, digest, kind string) string {
+	full := fullName(name)
+	head := fmt.Sprintf("failed to pull and unpack image %q: failed to copy: httpReadSeeker: failed open: ", full)
+	blob := strings.Replace(manifestURL(full), "/manifests/", "/blobs/", 1)
+	blob = blob[:strings.LastIndex(blob, "/")+1] + digest
+	switch kind {
+	case "notFound":
+		return "rpc error: code = NotFound desc = " + head + "content at " + blob + " not found: not found"
+	case "unauthorized":
+		return head + "unexpected status from GET request to " + blob + ": 401 Unauthorized"
+	case kindRefused:
+		return head + fmt.Sprintf("failed to do request: Get %q: dial tcp %s: connect: connection refused", blob, dialAddress(full))
+	case "serverError":
+		return head + "unexpected status from GET request to " + blob + ": 500 Internal Server Error"
+	case "rateLimited":
+		return head + "unexpected status from GET request to " + blob + ": 429 Too Many Requests"
+	}
+	return kind
+}
+
+// digestOf is a layer's digest: its name if that is one, and one made from it otherwise.
+func digestOf(name string) string {
+	if strings.HasPrefix(name, "sha256:") {
+		return name
+	}
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(name)))
 }
 
 // fullName is an image's name with its registry, as containerd writes it.
@@ -200,8 +258,8 @@ func (c *Cluster) askPull(id model.PodID, container int8) {
 	}
 }
 
-// beginPull starts a pull: a look at the registry, and the transfer of what the node does
-// not have. The first form of this model gives each pull the registry's whole bandwidth.
+// beginPull starts a pull: a look at the registry, and then the transfer of the layers that the node
+// does not have. A pull of an image that is fetched already waits for the same layers.
 func (c *Cluster) beginPull(node model.NodeID, r kubelet.PullRequest) {
 	n := &c.nodes[node]
 	slot := -1
@@ -224,7 +282,7 @@ func (c *Cluster) beginPull(node model.NodeID, r kubelet.PullRequest) {
 	}
 	d := model.Time(0)
 	if n.pullLimit.try(c.now) {
-		d = c.pullTime(node, r, &p)
+		d = c.askRegistry(r.Pod, &p)
 	} else {
 		p.result = c.tooManyPulls
 	}
@@ -233,36 +291,59 @@ func (c *Cluster) beginPull(node model.NodeID, r kubelet.PullRequest) {
 	c.after(d, evPulled, int32(node), int32(slot))
 }
 
-func (c *Cluster) pullTime(node model.NodeID, r kubelet.PullRequest, p *pull) model.Time {
-	image, l := &c.state.Images[p.image], &c.scenario.Latencies
-	d := c.delay(r.Pod, streamPull, &l.PullLookup)
-	bandwidth := int64(model.DefaultRegistryBandwidth)
-	host := image.Registry()
-	for i := range c.scenario.Registries {
-		if g := &c.scenario.Registries[i]; model.Matches(g.Host, host) {
-			bandwidth = g.Bandwidth
-			d += c.delay(r.Pod, streamPull, &g.Latency)
-			break
-		}
+// askRegistry is how long it takes to resolve an image, or to see that this fails.
+func (c *Cluster) askRegistry(pod model.PodID, p *pull) model.Time {
+	d := c.delay(pod, streamPull, &c.scenario.Latencies.PullLookup)
+	g := &c.registries[c.partsOf(p.image).registry]
+	d += c.delay(pod, streamPull, &g.latency)
+	if kind := g.outage.kind; kind != "" && kind != kindStalled {
+		p.result = c.pullResult(c.state.Images[p.image].Name, kind)
 	}
 	if p.result.Error != model.NoText {
-		return d + p.result.Takes
+		d += p.result.Takes
 	}
-	if c.nodes[node].hasImage(p.image) {
-		return d
-	}
-	transfer := model.Time(float64(image.Size) / float64(bandwidth) * float64(model.Second))
-	return d + transfer + model.Time(float64(image.Size)*l.PullPerByte.Value)
+	return d
 }
 
-// pulled is the end of a pull.
+// pulled is the end of what a pull does: the registry has answered, all is unpacked, or nothing has
+// come for too long.
 func (c *Cluster) pulled(node model.NodeID, slot int) {
 	n := &c.nodes[node]
 	if slot >= len(n.pulls) || !n.pulls[slot].active || n.pulls[slot].ends != c.now {
-		return // the node lost its power meanwhile
+		return // the node lost its power meanwhile, or the end is another one
 	}
+	p := &n.pulls[slot]
+	switch {
+	case p.phase == pullFetching:
+		c.failPull(node, slot, c.pullResult(c.state.Images[p.image].Name, kindStalled))
+		c.download(node)
+		c.shareLinks()
+	case p.phase == pullAsking && p.result.Error == model.NoText && !n.hasImage(p.image):
+		c.fetch(node, slot)
+	default:
+		c.endPull(node, slot)
+	}
+}
+
+// endPullAt lets a pull end well.
+func (c *Cluster) endPullAt(node model.NodeID, slot int, at model.Time) {
+	p := &c.nodes[node].pulls[slot]
+	p.phase, p.ends = pullUnpacking, at
+	c.after(at-c.now, evPulled, int32(node), int32(slot))
+}
+
+// failPull lets a pull end with an error while layers come. download and shareLinks must follow.
+func (c *Cluster) failPull(node model.NodeID, slot int, result model.PullResult) {
+	c.letGo(node, slot)
+	p := &c.nodes[node].pulls[slot]
+	p.result, p.ends = result, c.now
+	c.after(0, evPulled, int32(node), int32(slot))
+}
+
+// endPull is the end of a pull as the kubelet sees it.
+func (c *Cluster) endPull(node model.NodeID, slot int) {
+	n := &c.nodes[node]
 	pl := n.pulls[slot]
-	n.pulls[slot].active = false
 	r := pl.request
 	if pl.result.Error != model.NoText {
 		n.pulled.Failed(pl.image)
@@ -270,6 +351,8 @@ func (c *Cluster) pulled(node model.NodeID, slot int) {
 		n.pulled.Pulled(pl.image, pl.secret)
 		c.haveImage(node, pl.image)
 	}
+	c.letGo(node, slot)
+	n.pulls[slot].active = false
 	if next, ok := n.puller.Done(); ok {
 		c.beginPull(node, next)
 	}
@@ -281,11 +364,24 @@ func (c *Cluster) pulled(node model.NodeID, slot int) {
 	c.runtimeEvent(r.Pod, &Event{Kind: evRuntime, Arg: answer(kubelet.ImagePulled, r.Container)}, 0)
 }
 
+// dropPulls ends the pulls of a node whose kubelet is gone: nobody waits for them any more.
+func (c *Cluster) dropPulls(node model.NodeID) {
+	n := &c.nodes[node]
+	for slot := range n.pulls {
+		if n.pulls[slot].active {
+			c.letGo(node, slot)
+		}
+	}
+	n.pulls = n.pulls[:0]
+	c.shareLinks()
+}
+
 // haveImage adds an image to those of a node's runtime.
 func (c *Cluster) haveImage(node model.NodeID, id model.ImageID) {
 	n := &c.nodes[node]
 	if !n.hasImage(id) {
 		n.images = append(n.images, model.NodeImage{Image: id, Since: c.now})
+		c.keepLayers(node, id)
 		c.imagesChanged(node)
 	}
 }

@@ -27,6 +27,8 @@ type node struct {
 	luck          uint64
 	writes        uint64
 	pulls         []pull
+	// layers are what its images consist of.
+	layers nodeLayers
 	// failed and failedAt say how and when the node failed, when down is set.
 	down     bool
 	failed   model.Failure
@@ -99,6 +101,10 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	report := &c.nodes[id].nodeStatus.report
 	c.makeNodeReport(id, report)
 	report.store(&c.state.Nodes[id], 0)
+	c.transfers.setNode(id, spec.Bandwidth)
+	for _, image := range n.Images {
+		c.keepLayers(id, image.Image)
+	}
 	c.scheduler.AddNode(&c.state.Nodes[id], c.now)
 	c.changed(model.KindNode, int32(id), model.Added)
 }

@@ -253,6 +253,7 @@ func (c *Cluster) fail(id model.NodeID, how model.Failure) {
 	// The passes drift by some ms, so that the one 50 s later finds the lease too old.
 	c.after(max(seen+monitorGrace, c.now)-c.now, evLease, int32(id), int32(n.failures))
 	if how == model.FailCrash {
+		c.dropPulls(id)
 		c.loseContainers(id)
 	}
 }
@@ -430,7 +431,7 @@ func (c *Cluster) reboot(id model.NodeID) {
 	n.puller.Reset()
 	n.pulled.Reset()
 	n.status = kubelet.StatusManager{}
-	n.pulls = n.pulls[:0]
+	c.dropPulls(id)
 	n.deferred = n.deferred[:0]
 	dead := c.state.Texts.Intern("Unknown")
 	for _, p := range append([]model.PodID(nil), n.pods...) {

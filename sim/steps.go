@@ -37,6 +37,8 @@ func (c *Cluster) scenarioStep(i int) {
 		c.stepSetImage(s)
 	case model.StepSetCondition:
 		c.stepSetCondition(s)
+	case model.StepRegistry:
+		c.stepRegistry(s)
 	case model.StepReseed:
 		c.seed = s.Seed
 	default:

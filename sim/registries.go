@@ -1,0 +1,165 @@
+package sim
+
+import (
+	"podsim/model"
+)
+
+// registry is a registry that images come from.
+type registry struct {
+	host string
+	// latency is added to each pull.
+	latency model.Dist
+	// bandwidth and connection are what it usually gives, in bytes per second.
+	bandwidth, connection int64
+	// outage is what is wrong with it now.
+	outage outage
+}
+
+// outage is what a step says of registries: the kind of error that requests end with, "" for none, and
+// the bandwidth, 0 for the usual one.
+type outage struct {
+	pattern   string
+	kind      string
+	bandwidth int64
+}
+
+// The kinds of errors of registries that are more than an answer.
+const (
+	kindRefused = "refused"
+	kindTimeout = "timeout"
+	kindStalled = "stalled"
+)
+
+// stalls says that nothing comes from the registry any more.
+func (g *registry) stalls() bool { return g.outage.kind == kindTimeout || g.outage.kind == kindStalled }
+
+// refuses is the kind of error that the request for a layer ends with, "" for none.
+func (g *registry) refuses() string {
+	if g.stalls() {
+		return ""
+	}
+	return g.outage.kind
+}
+
+// registryOf finds a registry by its host, and adds it when it is new.
+func (c *Cluster) registryOf(host string) int32 {
+	for i := range c.registries {
+		if c.registries[i].host == host {
+			return int32(i)
+		}
+	}
+	g := registry{host: host, connection: model.DefaultConnectionBandwidth}
+	for i := range c.scenario.Registries {
+		if s := &c.scenario.Registries[i]; model.Matches(s.Host, host) {
+			g.latency, g.bandwidth, g.connection = s.Latency, s.Bandwidth, s.Connection
+			break
+		}
+	}
+	g.outage = c.outageOf(host)
+	c.registries = append(c.registries, g)
+	id := c.transfers.addRegistry(g.bandwidth, g.connection)
+	c.setLink(id)
+	return id
+}
+
+// outageOf is what is wrong with a registry: the latest step about it counts.
+func (c *Cluster) outageOf(host string) outage {
+	found := outage{}
+	for _, o := range c.outages {
+		if model.Matches(o.pattern, host) {
+			found = o
+		}
+	}
+	return found
+}
+
+// setLink sets what a registry gives now.
+func (c *Cluster) setLink(id int32) {
+	g := &c.registries[id]
+	bandwidth := g.bandwidth
+	if g.outage.bandwidth > 0 {
+		bandwidth = g.outage.bandwidth
+	}
+	c.transfers.setRegistry(id, bandwidth, g.connection, g.stalls())
+}
+
+// stepRegistry changes what is wrong with registries: a step replaces what another one said of the same
+// host. One that says nothing ends it.
+func (c *Cluster) stepRegistry(s *model.Step) {
+	for i := range c.outages {
+		if c.outages[i].pattern == s.Name {
+			c.outages = append(c.outages[:i], c.outages[i+1:]...)
+			break
+		}
+	}
+	if s.Error != "" || s.Bandwidth > 0 {
+		c.outages = append(c.outages, outage{s.Name, s.Error, s.Bandwidth})
+	}
+	c.transfers.advance(c.now)
+	for i := range c.registries {
+		if model.Matches(s.Name, c.registries[i].host) {
+			c.setOutage(int32(i))
+		}
+	}
+	c.shareLinks()
+}
+
+// setOutage finds out what is wrong with a registry now. Transfers go on at the new rate, or stall;
+// only a registry that refuses connections has lost those that there were.
+func (c *Cluster) setOutage(id int32) {
+	g := &c.registries[id]
+	stalled := g.stalls()
+	g.outage = c.outageOf(g.host)
+	c.setLink(id)
+	if g.stalls() == stalled && g.outage.kind != kindRefused {
+		return
+	}
+	for node := 1; node < len(c.nodes); node++ {
+		c.registryChanged(model.NodeID(node), id)
+	}
+}
+
+// registryChanged tells the pulls of a node from a registry that it stalls, does so no longer, or has
+// broken their connections.
+func (c *Cluster) registryChanged(node model.NodeID, id int32) {
+	n, g := &c.nodes[node], &c.registries[id]
+	for slot := range n.pulls {
+		p := &n.pulls[slot]
+		if !p.active || p.phase != pullFetching || c.partsOf(p.image).registry != id {
+			continue
+		}
+		switch {
+		case g.stalls():
+			c.stall(node, slot)
+		case g.outage.kind == kindRefused:
+			c.failPull(node, slot, c.copyError(p, kindRefused))
+		default:
+			p.ends = model.Never
+		}
+	}
+	c.download(node)
+}
+
+// stall lets a pull fail that gets nothing until stallTimeout is over.
+func (c *Cluster) stall(node model.NodeID, slot int) {
+	p := &c.nodes[node].pulls[slot]
+	p.ends = c.now + stallTimeout
+	c.after(stallTimeout, evPulled, int32(node), int32(slot))
+}
+
+// failFetches fails the pulls of a node that wait for a layer.
+func (c *Cluster) failFetches(node model.NodeID, id layerID, kind string) {
+	n := &c.nodes[node]
+	for slot := range n.pulls {
+		p := &n.pulls[slot]
+		if !p.active || p.phase != pullFetching {
+			continue
+		}
+		for _, l := range c.partsOf(p.image).layers[p.next:] {
+			if l == id {
+				c.failPull(node, slot, c.copyError(p, kind))
+				break
+			}
+		}
+	}
+}
