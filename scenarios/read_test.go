@@ -127,8 +127,9 @@ func TestBadScenarios(t *testing.T) {
 		{"layer unpacked only", "size: 54Mi", "layers: [{name: a, size: 1Mi}, {name: a, unpacked: 1Mi}]",
 			`s.yaml:11: layer "a" has unpacked without a size: give both, or neither where another image has the layer`},
 		{"layer twice", "size: 54Mi", "layers: [{name: a, size: 1Mi}, {name: a}]", `s.yaml:11: image "nginx:1" has the layer "a" twice`},
-		{"layer of two sizes", "size: 54Mi", "layers: [{name: a, size: 1Mi}]}\n  - {name: alpine:1, layers: [{name: a, size: 2Mi}]",
-			`s.yaml:12: layer "a" has another size than at s.yaml:11: a layer of one name is one`},
+		{"layer of two sizes", "size: 54Mi", "layers: [{name: a, size: 1Mi}]}\n  - {name: nginx:2, layers: [{name: a, size: 2Mi}]",
+			`s.yaml:12: layer "a" has another size than at s.yaml:11: a layer of one name is one` + "\n" +
+				`s.yaml:12: no container has the image "nginx:2", did you mean nginx:1?`},
 
 		{"missing manifest", "- d.yaml", "- dd.yaml", "s.yaml:13: spec.manifests[0]: dd.yaml: there is no such file, did you mean d.yaml?"},
 		{"bad manifest inline", "- d.yaml", "- {apiVersion: v1, kind: Pod, metadata: {name: d-1}, spec: {container: []}}",
