@@ -13,6 +13,22 @@ type MemoryPoint struct {
 	Rate MemoryRate
 }
 
+// MemoryWalk is memory in use that goes up and down at random: from Base on it changes each Period by
+// at most Step, and stays between Min and Max. All are in bytes; Period is above 0.
+type MemoryWalk struct {
+	Base, Step, Min, Max int64
+	Period               Time
+}
+
+// Next is what is in use a period after use was; draw is a random number.
+func (w *MemoryWalk) Next(use int64, draw uint64) int64 {
+	change, _ := bits.Mul64(draw, uint64(2*w.Step+1))
+	return min(max(use+int64(change)-w.Step, w.Min), w.Max)
+}
+
+// UsesMemory says that something is known about the memory that a container uses.
+func (b *Behavior) UsesMemory() bool { return len(b.Memory) > 0 || b.MemoryWalk != nil }
+
 // MemoryRate is how fast the memory in use grows, or shrinks when below 0, in 2^-48 bytes a
 // nanosecond: a byte a minute is 4691 of them.
 type MemoryRate int64
@@ -20,7 +36,12 @@ type MemoryRate int64
 const rateBits = 48
 
 // MostMemory is the most bytes that anything is said to use.
-const MostMemory int64 = 1 << 60
+const MostMemory int64 = 1 << 50
+
+// DefaultSystemMemory is what a node's system and its kubelet use of the memory, in bytes, where the
+// scenario does not say it: a guess, for a small distribution with containerd. It is at most an eighth
+// of the node's memory.
+const DefaultSystemMemory = 256 << 20
 
 // RatePer is the rate of so many bytes in a span of time, rounded towards 0.
 func RatePer(bytes int64, span Time) MemoryRate {

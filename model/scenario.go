@@ -65,6 +65,8 @@ type NodeSpec struct {
 	Bandwidth int64
 	// Kubelet is the configuration of its kubelet, nil for the default one. Nodes of a pool share it.
 	Kubelet *kubeletconfig.Configuration
+	// SystemMemory is what the system and the kubelet use of the memory, in bytes.
+	SystemMemory int64
 }
 
 // Registry says how fast images come from a registry.
@@ -128,8 +130,12 @@ type Behavior struct {
 	// Probes gives the answers of the probes over time since the container's start. Nil
 	// answers well always.
 	Probes [NumProbes][]ProbePoint
-	// Memory is the memory in use over time since the container's start.
-	Memory []MemoryPoint
+	// Memory is the memory in use over time since the container's start, MemoryWalk is set where it
+	// goes up and down at random instead. MemoryChild says that it is that of a child of the main
+	// process.
+	Memory      []MemoryPoint
+	MemoryWalk  *MemoryWalk
+	MemoryChild bool
 	// Disk is what the container has written, over time since its start.
 	Disk []DiskPoint
 	// PostStart and PreStop are how long exec and http hooks take and whether they fail.

@@ -18,6 +18,7 @@ func (c *Cluster) Check() {
 		c.checkKubelet(model.PodID(id), coming[id])
 	}
 	for id := 1; id < len(c.nodes); id++ {
+		c.checkMemory(model.NodeID(id))
 		c.checkNode(model.NodeID(id), coming)
 		c.checkLayers(model.NodeID(id))
 	}

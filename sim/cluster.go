@@ -41,6 +41,9 @@ type Cluster struct {
 	configs map[model.ConfigName]int
 	// storage is around volumes.
 	storage storage
+	// memorySearch is the search under way for a lack of memory, peaks are those of behaviors with points.
+	memorySearch memorySearch
+	peaks        map[*model.Behavior][]int64
 	// budgets are the PodDisruptionBudgets.
 	budgets []budget
 	// preemptions are those under way; freePreemptions are the slots of those that have ended.
@@ -133,6 +136,8 @@ type pod struct {
 	containers []container
 	// measured is the latest measurement of the pod's cgroup.
 	measured measured
+	// memoryGen is the generation of the pending look at the pod's limit of memory.
+	memoryGen uint16
 	// log is the kubelet's record of the pod's Events.
 	log eventLog
 }
@@ -156,6 +161,8 @@ const (
 	evRuntime
 	evExit
 	evKill
+	// evOutOfMemory: a container is above its limit of memory, or with the Arg wholePod the pod.
+	evOutOfMemory
 	evTimer
 	// evVolume: the volume manager tries to set up a volume; Arg is its index, allVolumes or populate.
 	evVolume
@@ -238,6 +245,8 @@ const (
 	evMakeClaim
 	// evMakeResourceClaims: the ResourceClaims of a pod are made; Arg is the attempt.
 	evMakeResourceClaims
+	// evNodeMemory: a node's memory is out; Arg is a generation.
+	evNodeMemory
 	// evAvailable: a pod of ReplicaSet Obj may have been ready for minReadySeconds.
 	evAvailable
 )
@@ -259,6 +268,7 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 	c.accounts = map[accountName]*v1.ServiceAccount{}
 	c.namespaces = map[string]bool{}
 	c.configs = map[model.ConfigName]int{}
+	c.peaks = map[*model.Behavior][]int64{}
 	c.storage.numbers = map[string]int32{}
 	c.runtime = &simulatedRuntime{cluster: c}
 	c.record.init()
@@ -384,6 +394,8 @@ func (c *Cluster) dispatch(e *Event) {
 		c.provisioned(int(e.Obj))
 	case evResyncClaims:
 		c.claimsResynced()
+	case evNodeMemory:
+		c.outOfNodeMemory(model.NodeID(e.Obj), e.Arg)
 	case evAvailable:
 		c.enqueueReplicaSet(model.ReplicaSetID(e.Obj))
 	default:
@@ -436,7 +448,7 @@ func (c *Cluster) podEvent(e *Event) {
 		}
 	case evProbeDue:
 		c.step(id, kubelet.Event{Kind: kubelet.ProbeDue, Container: int8(e.Arg), Probe: model.ProbeType(e.Arg >> 8), Gen: op, Joins: c.isLate(id)})
-	case evRuntime, evExit, evKill, evProbed:
+	case evRuntime, evExit, evKill, evOutOfMemory, evProbed:
 		c.runtimeEvent(id, e, op)
 	case evBind:
 		c.bound(id, model.NodeID(e.Arg))

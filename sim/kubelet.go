@@ -40,6 +40,7 @@ type node struct {
 	nodeStatus nodeStatus
 	evictions  evictions
 	admission  admission
+	oom        nodeOOM
 	// failures counts the node's failures.
 	failures int
 	// log is the record of the node's own Events.
@@ -95,6 +96,7 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	x.loops.Origin = -c.delayOf(luck, streamKubelet, 0, &c.scenario.ControlPlane.KubeletAge)
 	x.images = n.Images
 	x.nodeStatus.listed = append(x.nodeStatus.listed, n.Images...)
+	x.oom.systemMemory = spec.SystemMemory
 	c.state.Nodes = append(c.state.Nodes, n)
 	c.nodes = append(c.nodes, x)
 	c.nodes[id].evictions = c.newEvictions(id, -c.delayOf(luck, streamKubelet, 1, &c.scenario.ControlPlane.KubeletAge))

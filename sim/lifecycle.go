@@ -272,6 +272,7 @@ func (c *Cluster) loseContainers(id model.NodeID) {
 			x.containers[i].exitGen++
 		}
 	}
+	c.watchNodeMemory(id)
 	c.pressureMayChange(id)
 }
 

@@ -41,6 +41,8 @@ const (
 	streamNodeReport
 	streamVictim
 	streamHousekeeping
+	streamMemory
+	streamPID
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

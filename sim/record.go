@@ -14,6 +14,7 @@ type record struct {
 	kubeEvents  int64
 	eventSerial int64
 	placements  int64
+	oomKills    int64
 
 	onTransition []func(model.Transition)
 	onEvent      []func(*model.Event)
@@ -46,6 +47,8 @@ type Counts struct {
 	Transitions, KubernetesEvents int64
 	// Placements is the number of pods that the scheduler bound.
 	Placements int64
+	// OOMKills is how often the kernel killed something for want of memory.
+	OOMKills int64
 	// Pending is the number of events that wait.
 	Pending int
 }
@@ -53,7 +56,7 @@ type Counts struct {
 // Counts gives the numbers of the run so far.
 func (c *Cluster) Counts() Counts {
 	r := &c.record
-	return Counts{Events: r.events, Transitions: r.transitions, KubernetesEvents: r.kubeEvents, Placements: r.placements, Pending: c.queue.Len()}
+	return Counts{Events: r.events, Transitions: r.transitions, KubernetesEvents: r.kubeEvents, Placements: r.placements, OOMKills: r.oomKills, Pending: c.queue.Len()}
 }
 
 // Hash is a number that two runs share when all that was observed of them is the same.

@@ -49,6 +49,8 @@ type container struct {
 	stopping bool
 	stopGen  uint16
 	grace    int64
+	// memory is nil while nothing is known of the container's use of memory.
+	memory *memoryRun
 	// pull is the result of the container's last pull.
 	pull pullEnd
 	// commands are the probes' last ones, hook is the last hook's.
@@ -172,6 +174,12 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 	switch e.Kind {
 	case evExit:
 		c.exit(id, int(i), op)
+	case evOutOfMemory:
+		if i == wholePod {
+			c.overPodLimit(id, op)
+		} else {
+			c.overMemoryLimit(id, int(i), op)
+		}
 	case evKill:
 		c.killed(id, int(i), op)
 	case evProbed:
@@ -221,13 +229,13 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 		ends = c.delay(id, streamRun, &b.Run.For)
 		k.exitCode, k.reason = exitOf(&b.Run, k.runs), model.NoText
 	}
-	if at := c.outOfMemory(id, i, b); at < ends || b.Run.OOM && !b.Run.Forever {
-		ends = min(ends, at)
+	if b.Run.OOM && !b.Run.Forever {
 		k.exitCode, k.reason = 137, model.ReasonOOMKilled
 	}
 	if ends != model.Never {
 		c.exitIn(id, i, ends)
 	}
+	c.beginMemory(id, i, b)
 	c.watchDisk(id)
 	c.memoryChanged(id, i)
 	if len(b.Disk) > 0 {
@@ -255,12 +263,23 @@ func (c *Cluster) exitIn(id model.PodID, i int, d model.Time) {
 // exit is the end of a container's main process.
 func (c *Cluster) exit(id model.PodID, i int, gen uint16) {
 	k := &c.pods[id].containers[i]
-	if k.exitGen != gen || !k.running {
-		return
+	if k.exitGen == gen && k.running {
+		c.runEnded(id, i)
 	}
+}
+
+// runEnded is the end of a container's main process, with the exit code and the reason that it has now.
+func (c *Cluster) runEnded(id model.PodID, i int) {
+	k := &c.pods[id].containers[i]
 	k.running, k.endedAt = false, c.now
 	c.memoryChanged(id, i)
 	reason := k.reason
+	if reason == model.ReasonOOMKilled {
+		c.record.oomKills++
+	}
+	if m := k.memory; m != nil && m.childKilled != model.Never {
+		reason = model.ReasonOOMKilled
+	}
 	if reason == model.NoText {
 		reason = model.ReasonCompleted
 		if k.exitCode != 0 {

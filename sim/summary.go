@@ -20,7 +20,7 @@ func (c *Cluster) Assumptions() []string {
 		out = append(out, fmt.Sprintf("%d init containers without a behavior run 1s and exit 0", n))
 	}
 	if n := c.assumed.unlimited; n > 0 {
-		out = append(out, fmt.Sprintf("%d containers with memory over time have no limit: nodes have enough memory", n))
+		out = append(out, fmt.Sprintf("%d containers with memory over time have no limit but that of their node", n))
 	}
 	if n := c.assumed.otherSchedulers; n > 0 {
 		out = append(out, fmt.Sprintf("%d pods wait for ever for a scheduler other than %s", n, strings.Join(c.scheduler.Names(), " and ")))
