@@ -59,9 +59,9 @@ func (r *reader) behavior(f *behaviorFile) model.Behavior {
 		StartError:  f.StartError,
 		Run:         r.run(f.Run),
 		OnTerm:      r.onTerm(f.OnTerm),
-		Memory:      r.memory(f.Memory),
 		Disk:        r.disk(f.Disk),
 	}
+	r.memory(&b, f.Memory)
 	for _, e := range []struct{ name, text string }{{"createError", f.CreateError}, {"startError", f.StartError}} {
 		if e.text != "" && f.Run != nil {
 			r.errorAt(f.Run.Where.at(""), "run and %s (%v) contradict each other: a container that does not start does not run",
@@ -172,18 +172,6 @@ func (r *reader) probe(files []probeFile) []model.ProbePoint {
 			}
 		}
 		points = append(points, point)
-	}
-	return points
-}
-
-func (r *reader) memory(files []useFile) []model.MemoryPoint {
-	var points []model.MemoryPoint
-	for i := range files {
-		f := &files[i]
-		if i > 0 && f.At <= files[i-1].At {
-			r.errorAt(f.Where.at("at"), "at is %v, must be later than the one before (%v)", model.Time(f.At), model.Time(files[i-1].At))
-		}
-		points = append(points, model.MemoryPoint{At: model.Time(f.At), Use: int64(f.Use)})
 	}
 	return points
 }

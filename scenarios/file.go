@@ -53,13 +53,14 @@ type configFile struct {
 }
 
 type nodeFile struct {
-	Where     place      `json:"-"`
-	Name      string     `json:"name" need:"true" doc:"The node's name; with a count, the pool's: nodes are NAME-0, NAME-1 and so on."`
-	Count     *int32     `json:"count" doc:"How many nodes there are. Left out, there is one with exactly the name."`
-	Template  objectTree `json:"template" need:"true" doc:"A v1.Node without a name: labels, taints and status.capacity (cpu and memory; pods is 110 when left out). Allocatable, when left out, is the capacity, less what the pool's KubeletConfiguration reserves (systemReserved, kubeReserved, evictionHard)."`
-	Images    []string   `json:"images" doc:"The images that are on the node at the start."`
-	Bandwidth *amount    `json:"bandwidth" doc:"What each node can download, in bytes per second, such as 50Mi; no limit when left out."`
-	Kubelet   *document  `json:"kubelet" doc:"The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of the pool's nodes: a file, whose path is relative to this one, or the object. When left out, spec.config.kubelet."`
+	Where        place      `json:"-"`
+	Name         string     `json:"name" need:"true" doc:"The node's name; with a count, the pool's: nodes are NAME-0, NAME-1 and so on."`
+	Count        *int32     `json:"count" doc:"How many nodes there are. Left out, there is one with exactly the name."`
+	Template     objectTree `json:"template" need:"true" doc:"A v1.Node without a name: labels, taints and status.capacity (cpu and memory; pods is 110 when left out). Allocatable, when left out, is the capacity, less what the pool's KubeletConfiguration reserves (systemReserved, kubeReserved, evictionHard)."`
+	Images       []string   `json:"images" doc:"The images that are on the node at the start."`
+	Bandwidth    *amount    `json:"bandwidth" doc:"What each node can download, in bytes per second, such as 50Mi; no limit when left out."`
+	Kubelet      *document  `json:"kubelet" doc:"The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of the pool's nodes: a file, whose path is relative to this one, or the object. When left out, spec.config.kubelet."`
+	SystemMemory *amount    `json:"systemMemory" doc:"What the system, the container runtime and the kubelet use of the memory, such as 600Mi; 256Mi, but at most an eighth of the memory, when left out."`
 }
 
 type registryFile struct {
@@ -106,7 +107,7 @@ type behaviorFile struct {
 	Readiness   []probeFile `json:"readiness" doc:"The answers of the readiness probe. It always succeeds when left out."`
 	Liveness    []probeFile `json:"liveness" doc:"The answers of the liveness probe. It always succeeds when left out."`
 	Startup     []probeFile `json:"startup" doc:"The answers of the startup probe. It always succeeds when left out."`
-	Memory      []useFile   `json:"memory" doc:"The memory in use over time."`
+	Memory      memoryUse   `json:"memory" doc:"The memory in use over time: a list of points, each a step, or a mapping. Above the limit of the container, of its pod, of all pods or of the node the kernel kills."`
 	Disk        []diskFile  `json:"disk" doc:"What it has written over time."`
 	PostStart   *hookFile   `json:"postStart" doc:"How the postStart hook goes, if it is exec or http."`
 	PreStop     *hookFile   `json:"preStop" doc:"How the preStop hook goes, if it is exec or http."`

@@ -67,7 +67,7 @@ const kubeletFields = `
 	serializeImagePulls maxParallelImagePulls registryPullQPS registryBurst
 	kubeAPIQPS kubeAPIBurst nodeStatusUpdateFrequency
 	syncFrequency crashLoopBackOff.maxContainerRestartPeriod
-	systemReserved kubeReserved registerWithTaints featureGates
+	systemReserved kubeReserved registerWithTaints featureGates enforceNodeAllocatable singleProcessOOMKill
 `
 
 // harmlessKubeletFields are those whose effect no run could show: who may ask the kubelet, its own ports,

@@ -22,6 +22,7 @@ func (r *reader) nodes(spec *specFile) []model.NodeSpec {
 	for i := range spec.Nodes {
 		f := &spec.Nodes[i]
 		object := r.nodeObject(f, kubelets[i])
+		system := r.systemMemory(f, object.Status.Capacity[v1.ResourceMemory])
 		where := f.Where.at("name")
 		bandwidth := r.bandwidth(f.Where, "bandwidth", f.Bandwidth)
 		names := r.poolNames(f, maxNodes-len(nodes))
@@ -35,7 +36,7 @@ func (r *reader) nodes(spec *specFile) []model.NodeSpec {
 				break
 			}
 			seen[name] = where
-			nodes = append(nodes, model.NodeSpec{Name: name, Object: object, Images: f.Images, Bandwidth: bandwidth, Kubelet: kubelets[i]})
+			nodes = append(nodes, model.NodeSpec{Name: name, Object: object, Images: f.Images, Bandwidth: bandwidth, Kubelet: kubelets[i], SystemMemory: system})
 		}
 		for j, image := range f.Images {
 			if _, err := model.WithDefaultTag(image); err != nil {

@@ -39,6 +39,7 @@ var named = map[reflect.Type]string{
 	reflect.TypeFor[amount]():       "bytes",
 	reflect.TypeFor[distribution](): "distribution",
 	reflect.TypeFor[numbers]():      "exitCodes",
+	reflect.TypeFor[memoryUse]():    "memory",
 	reflect.TypeFor[document]():     "manifest",
 	reflect.TypeFor[objectTree]():   "object",
 	reflect.TypeFor[clock]():        "time",
@@ -147,6 +148,11 @@ func (g *schemaMaker) definition(t reflect.Type) map[string]any {
 		return map[string]any{"enum": tieRules, "description": "Which of several best nodes a pod gets."}
 	case reflect.TypeFor[truth]():
 		return map[string]any{"enum": truths, "description": "The status of a condition."}
+	case reflect.TypeFor[memoryUse]():
+		return map[string]any{
+			"oneOf":       []any{g.typeSchema(reflect.TypeFor[[]useFile]()), g.structSchema(reflect.TypeFor[memoryFile]())},
+			"description": "The memory in use over time: a list of points, or a mapping.",
+		}
 	case reflect.TypeFor[distribution]():
 		kinds := g.structSchema(reflect.TypeFor[distributionFile]())
 		kinds["minProperties"], kinds["maxProperties"] = 1, 1
