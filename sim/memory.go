@@ -7,7 +7,6 @@ import (
 
 	"podsim/model"
 	"podsim/model/kubelet"
-	"podsim/model/kubeletconfig"
 )
 
 // nodeOOM is what a node's kernel does when its memory runs out.
@@ -255,21 +254,15 @@ func (c *Cluster) outOfNodeMemory(id model.NodeID, gen int32) {
 	}
 }
 
-// podsMemoryLimit is the limit in bytes of the cgroup that all pods of a node are in: what is not reserved
-// (cm/node_container_manager_linux.go getNodeAllocatableAbsolute), if the kubelet enforces it. The
-// node's allocatable is less by the hard threshold of the eviction manager.
+// podsMemoryLimit is the limit in bytes of the cgroup that all pods of a node are in: the node's memory, if
+// the kubelet does not enforce what is reserved (cm/node_container_manager_linux.go
+// createNodeAllocatableCgroups).
 func (c *Cluster) podsMemoryLimit(id model.NodeID) int64 {
-	o, config := &c.state.Nodes[id], c.nodes[id].config
-	if o.Allocatable.Memory >= o.Capacity.Memory || !*config.CgroupsPerQOS || !slices.Contains(config.EnforceNodeAllocatable, "pods") {
-		return o.Capacity.Memory
+	config := c.nodes[id].config
+	if !*config.CgroupsPerQOS || !slices.Contains(config.EnforceNodeAllocatable, "pods") {
+		return c.state.Nodes[id].Capacity.Memory
 	}
-	limit := o.Allocatable.Memory
-	for i := range config.Thresholds {
-		if t := &config.Thresholds[i]; t.Signal == kubeletconfig.MemoryAvailable && t.Hard() {
-			limit += t.Amount.Of(o.Capacity.Memory)
-		}
-	}
-	return min(limit, o.Capacity.Memory)
+	return c.podsMemory(id)
 }
 
 // killWorst kills the container with the highest badness of those in some pods that share total bytes, the
