@@ -119,6 +119,12 @@ const (
 	MessagePullSecrets
 	// "Failed to create pod sandbox: <text>".
 	MessageFailedSandbox
+	// "Pod resize started: {...}": see ResizeMessage.
+	MessageResizeStarted
+	MessageResizeCompleted
+	MessageResizeError
+	// "Container c resize requires restart".
+	MessageResizeRestart
 )
 
 // Text makes a Message of an interned string.
@@ -239,6 +245,10 @@ func (s *State) eventMessage(p *Pod, i int, m Message) string {
 		return fmt.Sprintf("Unable to retrieve some image pull secrets (%s); attempting to pull the image may not succeed.", text)
 	case MessageFailedSandbox:
 		return "Failed to create pod sandbox: " + text
+	case MessageResizeStarted, MessageResizeCompleted, MessageResizeError:
+		return s.resizeWords(m)
+	case MessageResizeRestart:
+		return fmt.Sprintf("Container %s resize requires restart", p.container(i))
 	}
 	panic(fmt.Sprintf("model: message kind %d has no words", m.Kind))
 }

@@ -72,6 +72,12 @@ type PodStatus struct {
 	// Resources are the requests and limits that status.resources shows; their values are the
 	// template's.
 	Resources ResourceSet
+	// Allocated is the template whose resources the kubelet has allocated to the pod, Cgroup that whose
+	// resources the pod's cgroup has; 0 before a kubelet has written a status. They are the pod's own
+	// unless it is being resized.
+	Allocated, Cgroup TemplateID
+	// Resize are the conditions of a resize that is not done, nil when there is none.
+	Resize *ResizeConditions
 	// Started is status.startTime, when the kubelet first saw the pod; Never before.
 	StartTime Time
 
@@ -203,6 +209,9 @@ type ContainerStatus struct {
 	ContainerID int32
 	Ready       bool
 	Started     bool
+	// Allocated and Resources are the templates whose resources the container was allocated and has in
+	// force; 0 before there was a container.
+	Allocated, Resources TemplateID
 }
 
 // Ready says whether the pod's Ready condition is True.

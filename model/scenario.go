@@ -243,12 +243,15 @@ const (
 	// StepRegistry says what is wrong with the registries whose hosts match the pattern Name: the Error
 	// that requests end with, and the Bandwidth. Without both all is well again.
 	StepRegistry
+	// StepResize patches the resize subresource of a pod: Requests and Limits of Container, of the pod as
+	// a whole when that is empty.
+	StepResize
 	// StepReseed takes another seed for all draws from now on: the run goes on as another run
 	// might have from here.
 	StepReseed
 )
 
-var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "setCondition", "registry", "reseed"}
+var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "setCondition", "registry", "resize", "reseed"}
 
 // String is the verb as a scenario file writes it.
 func (v StepVerb) String() string { return stepVerbNames[v] }
@@ -285,6 +288,8 @@ type Step struct {
 	Replicas  int32
 	Container string
 	Image     string
+	// Requests and Limits are those that StepResize sets.
+	Requests, Limits v1.ResourceList
 	// GraceSeconds is -1 for the object's own.
 	GraceSeconds int64
 	Force        bool
@@ -360,6 +365,8 @@ type Latencies struct {
 	MountVolumes, UnmountVolumes Dist
 	// LayerStats is from a write to a container's writable layer until the runtime shows it.
 	LayerStats Dist
+	// UpdateResources is the change of the CPU or the memory of a pod's running containers.
+	UpdateResources Dist
 }
 
 // DefaultConnectionBandwidth is what each download has, in bytes per second, from a registry of which
@@ -405,6 +412,8 @@ func DefaultLatencies() Latencies {
 		MountVolumes:   around(100 * Millisecond),
 		UnmountVolumes: around(50 * Millisecond),
 		LayerStats:     Dist{Kind: DistUniform, Max: float64(10 * Second)},
+
+		UpdateResources: around(8 * Millisecond),
 	}
 }
 

@@ -364,6 +364,12 @@ const (
 	EventNodeHasInsufficientPID
 	EventStarting
 	EventRebooted
+	// The Events of a resize in place.
+	EventResizeStarted
+	EventResizeCompleted
+	EventResizeDeferred
+	EventResizeInfeasible
+	EventResizeError
 	// EventRejected is the kubelet's refusal of a pod. Its words are the Text in M.
 	EventRejected
 	EventPreempting
@@ -377,7 +383,8 @@ var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "
 	"NodeNotReady", "NodeReady", "TaintManagerEviction", "NodeSchedulable", "NodeNotSchedulable", "Evicted", "Preempted",
 	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", "ExceededGracePeriod",
 	"NodeHasSufficientMemory", "NodeHasInsufficientMemory", "NodeHasNoDiskPressure", "NodeHasDiskPressure", "NodeHasSufficientPID",
-	"NodeHasInsufficientPID", "Starting", "Rebooted", "", "Preempting", "EvictionThresholdMet", "SystemOOM"}
+	"NodeHasInsufficientPID", "Starting", "Rebooted",
+	"ResizeStarted", "ResizeCompleted", "ResizeDeferred", "ResizeInfeasible", "ResizeError", "", "Preempting", "EvictionThresholdMet", "SystemOOM"}
 
 // String is the reason as the API writes it, empty for EventRejected (see State.EventReason).
 func (r EventReason) String() string { return eventReasonNames[r] }

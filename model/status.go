@@ -312,6 +312,7 @@ func (s *PodStatus) containersReady(t *PodTemplate) (ConditionStatus, Text, Mess
 func (s *PodStatus) Equal(o *PodStatus) bool {
 	if s.Phase != o.Phase || s.ObservedGeneration != o.ObservedGeneration || s.Reason != o.Reason || s.Message != o.Message ||
 		s.HasIP != o.HasIP || s.Resources != o.Resources ||
+		s.Allocated != o.Allocated || s.Cgroup != o.Cgroup || !sameConditions(s.Resize, o.Resize) ||
 		s.StartTime != o.StartTime || s.Conditions != o.Conditions || len(s.Containers) != len(o.Containers) {
 		return false
 	}

@@ -60,6 +60,9 @@ type PodTemplate struct {
 	// AllocatedResources are the requests and limits that the pod has as a whole, and
 	// CgroupResources those that can be read from its cgroup.
 	AllocatedResources, CgroupResources ResourceSet
+
+	// variants are the templates of its pods that were resized, nil while none was.
+	variants *variants
 }
 
 // ResourceSet says which of a pod's requests and limits status.resources shows.

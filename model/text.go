@@ -61,6 +61,8 @@ const (
 	ReasonDeletionByTaintManager
 	ReasonDeletionByPodGC
 	ReasonEvictionByEvictionAPI
+	ReasonDeferred
+	ReasonInfeasible
 	// Nodes: pkg/kubelet/nodestatus, pkg/controller/nodelifecycle.
 	ReasonKubeletReady
 	ReasonKubeletNotReady
@@ -136,6 +138,8 @@ var wellKnown = [firstFree]string{
 	ReasonPreemptionByScheduler:        "PreemptionByScheduler",
 	ReasonDeletionByTaintManager:       "DeletionByTaintManager",
 	ReasonDeletionByPodGC:              "DeletionByPodGC",
+	ReasonDeferred:                     "Deferred",
+	ReasonInfeasible:                   "Infeasible",
 	ReasonEvictionByEvictionAPI:        "EvictionByEvictionAPI",
 	ReasonKubeletReady:                 "KubeletReady",
 	ReasonKubeletNotReady:              "KubeletNotReady",

@@ -144,6 +144,7 @@ func (s *Snapshot) pod(o *object) *v1.Pod {
 	if ip := s.nodeIPs[o.Node]; ip != "" && len(o.States) > 0 {
 		st.HostIP, st.HostIPs = ip, []v1.HostIP{{IP: ip}}
 	}
+	st.Resources, st.AllocatedResources = requirements(o, o.Resources), amounts(o, o.Allocated)
 	for i := range o.Conditions {
 		k := &o.Conditions[i]
 		st.Conditions = append(st.Conditions, v1.PodCondition{Type: v1.PodConditionType(k.Type), Status: v1.ConditionStatus(k.Status),
@@ -168,6 +169,9 @@ func (s *Snapshot) pod(o *object) *v1.Pod {
 func observedGeneration(o *object, k *conditionRow) int64 {
 	if strings.Contains(k.Type, "/") {
 		return 0
+	}
+	if k.Generation != 0 {
+		return k.Generation
 	}
 	return max(1, o.ObservedGeneration)
 }
@@ -195,7 +199,25 @@ func (s *Snapshot) containerStatus(o *object, k *containerRow, image string) v1.
 			instance}),
 		LastTerminationState: s.state(o, &containerState{k.LastState, k.LastReason, k.LastMessage, k.LastExitCode, k.LastSignal, k.LastStarted,
 			k.LastFinished, k.LastInstance}),
+		Resources: requirements(o, k.Resources), AllocatedResources: amounts(o, k.Allocated),
 	}
+}
+
+// requirements and amounts are what a column has as JSON, nil for nothing.
+func requirements(o *object, text string) *v1.ResourceRequirements {
+	return decoded[*v1.ResourceRequirements](o, text)
+}
+
+func amounts(o *object, text string) v1.ResourceList { return decoded[v1.ResourceList](o, text) }
+
+func decoded[T any](o *object, text string) (x T) {
+	if text == "" {
+		return x
+	}
+	if err := json.Unmarshal([]byte(text), &x); err != nil {
+		panic(fmt.Sprintf("reports: the record's resources of %s %s: %v", o.Kind, o.Name, err))
+	}
+	return x
 }
 
 // containerID names a container instance of a pod as a runtime does.

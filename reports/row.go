@@ -42,6 +42,8 @@ type transitionRow struct {
 	Nominated       string         `parquet:"nominated_node,dict" doc:"pods: status.nominatedNodeName"`
 	StartTime       int64          `parquet:"start_ns,delta" doc:"pods: status.startTime, when the kubelet first saw the pod; -1 before"`
 	QOS             string         `parquet:"qos,dict" doc:"pods: status.qosClass"`
+	Resources       string         `parquet:"resources,dict" doc:"pods: status.resources as JSON, empty before a kubelet has written a status"`
+	Allocated       string         `parquet:"allocated_resources,dict" doc:"pods: status.allocatedResources as JSON, empty for none"`
 	Conditions      []conditionRow `parquet:"conditions,list" doc:"the conditions of the object's status"`
 	States          []containerRow `parquet:"container_statuses,list" doc:"pods: the containers, init containers first; empty before a kubelet has written a status"`
 
@@ -69,6 +71,7 @@ type conditionRow struct {
 	Reason     string `parquet:"reason,dict" doc:"why, in a word"`
 	Message    string `parquet:"message,dict" doc:"why, in a sentence"`
 	Transition int64  `parquet:"transition_ns" doc:"lastTransitionTime"`
+	Generation int64  `parquet:"generation" doc:"observedGeneration of a pod's PodResizePending or PodResizeInProgress; 0 of others"`
 }
 
 // containerRow is a container's status in a pod's row.
@@ -96,6 +99,9 @@ type containerRow struct {
 	LastStarted  int64  `parquet:"last_started_ns" doc:"of lastState; -1 when it is not known"`
 	LastFinished int64  `parquet:"last_finished_ns" doc:"of lastState; -1 when it is not known"`
 	LastInstance int32  `parquet:"last_instance" doc:"of lastState; 0 when it is not known"`
+
+	Resources string `parquet:"resources,dict" doc:"the requests and limits in force as JSON, empty before there was a container"`
+	Allocated string `parquet:"allocated_resources,dict" doc:"allocatedResources as JSON, empty for none"`
 }
 
 // eventRow is a row of events.parquet: a Kubernetes Event as it was written. An Event that

@@ -3,6 +3,8 @@ package reports
 import (
 	"fmt"
 
+	v1 "k8s.io/api/core/v1"
+
 	"podsim/model"
 )
 
@@ -14,6 +16,7 @@ type words struct {
 	conditions map[conditionKey]string
 	paths      map[pathKey]string
 	ips        []podIP
+	resources  map[resourcesKey]resourceWords
 	// deployments are the conditions as they were last put into words.
 	deployments [][model.NumDeploymentConditions]deploymentWords
 }
@@ -34,6 +37,16 @@ type eventKey struct {
 	message   model.Message
 }
 
+// resourcesKey is what a status shows of the resources of a container, or with -1 of a pod.
+type resourcesKey struct {
+	allocated, actual model.TemplateID
+	container         int16
+	shown             model.ResourceSet
+}
+
+// resourceWords are allocatedResources and resources as JSON.
+type resourceWords struct{ allocated, actual string }
+
 // conditionKey is all that the words of a condition about containers follow from.
 type conditionKey struct {
 	template model.TemplateID
@@ -53,7 +66,8 @@ type podIP struct {
 }
 
 func (w *words) init(s *model.State) {
-	*w = words{state: s, events: map[eventKey]string{}, conditions: map[conditionKey]string{}, paths: map[pathKey]string{}}
+	*w = words{state: s, events: map[eventKey]string{}, conditions: map[conditionKey]string{}, paths: map[pathKey]string{},
+		resources: map[resourcesKey]resourceWords{}}
 }
 
 // event is State.EventMessage.
@@ -111,6 +125,38 @@ func (w *words) deployment(d *model.Deployment, t model.DeploymentConditionType)
 		*known = deploymentWords{*c, d.Status.ProgressUpdated, deploymentMessage(d, c)}
 	}
 	return known.text
+}
+
+// podResources is what the status of a pod shows of its resources.
+func (w *words) podResources(s *model.PodStatus) resourceWords {
+	key := resourcesKey{s.Allocated, s.Cgroup, -1, s.Resources}
+	x, ok := w.resources[key]
+	if !ok {
+		t := w.state.Templates[s.Allocated]
+		x = resourcesInWords(t.Allocation(), t.ReportedResources(w.state.Templates[s.Cgroup], s.Resources))
+		w.resources[key] = x
+	}
+	return x
+}
+
+// containerResources is what the status of container i shows of its resources.
+func (w *words) containerResources(k *model.ContainerStatus, i int) resourceWords {
+	key := resourcesKey{k.Allocated, k.Resources, int16(i), 0}
+	x, ok := w.resources[key]
+	if !ok {
+		allocated := &w.state.Templates[k.Allocated].ContainerSpec(i).Resources
+		x = resourcesInWords(allocated.Requests, model.ReportedResources(allocated, &w.state.Templates[k.Resources].ContainerSpec(i).Resources))
+		w.resources[key] = x
+	}
+	return x
+}
+
+func resourcesInWords(allocated v1.ResourceList, actual v1.ResourceRequirements) resourceWords {
+	x := resourceWords{actual: encode(&actual)}
+	if len(allocated) > 0 {
+		x.allocated = encode(allocated)
+	}
+	return x
 }
 
 // fieldPath names a container as Events do (pkg/kubelet/container/ref.go fieldPath).

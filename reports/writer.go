@@ -156,7 +156,7 @@ func (w *Writer) pod(r *transitionRow, p *model.Pod, change model.ChangeType) {
 	if p.Owner != 0 {
 		r.OwnerKind, r.Owner, r.OwnerSerial = "ReplicaSet", s.ReplicaSets[p.Owner].Name, int64(p.Owner)
 	}
-	if change == model.Added {
+	if newer(&w.specs.pods, int32(p.ID), p.Template.ID) || change == model.Added {
 		r.Spec = w.specs.template(p.Template)
 	}
 	if p.Node != 0 {
@@ -172,6 +172,10 @@ func (w *Writer) pod(r *transitionRow, p *model.Pod, change model.ChangeType) {
 	r.Reason, r.Message = s.Texts.String(st.Reason), s.Message(p, -1, st.Message)
 	r.IP, r.ObservedGeneration = w.words.ip(p), st.ObservedGeneration
 	r.StartTime = timeOr(st.StartTime, st.StartTime != model.Never)
+	if st.Allocated != 0 {
+		x := w.words.podResources(st)
+		r.Resources, r.Allocated = x.actual, x.allocated
+	}
 	w.podConditions(r, p)
 	for i := range st.Containers {
 		w.container(r, p, i)
@@ -179,6 +183,10 @@ func (w *Writer) pod(r *transitionRow, p *model.Pod, change model.ChangeType) {
 }
 
 func (w *Writer) podConditions(r *transitionRow, p *model.Pod) {
+	if x := p.Status.Resize; x != nil {
+		w.resizeCondition(r, p, v1.PodResizePending, &x.Pending, x.PendingGeneration)
+		w.resizeCondition(r, p, v1.PodResizeInProgress, &x.InProgress, x.InProgressGeneration)
+	}
 	for t := range model.NumConditions {
 		if c := &p.Status.Conditions[t]; c.Status != model.ConditionAbsent {
 			w.condition(r, t.String(), c, w.words.condition(p, t))
@@ -192,7 +200,14 @@ func (w *Writer) podConditions(r *transitionRow, p *model.Pod) {
 }
 
 func (w *Writer) condition(r *transitionRow, name string, c *model.Condition, message string) {
-	r.Conditions = append(r.Conditions, conditionRow{name, c.Status.String(), w.state.Texts.String(c.Reason), message, int64(c.Transition)})
+	r.Conditions = append(r.Conditions, conditionRow{name, c.Status.String(), w.state.Texts.String(c.Reason), message, int64(c.Transition), 0})
+}
+
+func (w *Writer) resizeCondition(r *transitionRow, p *model.Pod, name v1.PodConditionType, c *model.Condition, generation int64) {
+	if c.Status != model.ConditionAbsent {
+		w.condition(r, string(name), c, w.state.Message(p, -1, c.Message))
+		r.Conditions[len(r.Conditions)-1].Generation = generation
+	}
 }
 
 // containerKinds are the words for the kinds of containers.
@@ -209,6 +224,10 @@ func (w *Writer) container(r *transitionRow, p *model.Pod, i int) {
 	}
 	c.StartedAt, c.FinishedAt = w.stateTimes(&k.State)
 	c.LastStarted, c.LastFinished = w.stateTimes(&k.Last)
+	if k.Allocated != 0 {
+		x := w.words.containerResources(k, i)
+		c.Resources, c.Allocated = x.actual, x.allocated
+	}
 	r.States = append(r.States, c)
 }
 
@@ -309,6 +328,8 @@ type specs struct {
 	templates                []string
 	deployments, replicaSets []version
 	nodes                    []bool
+	// pods are the templates of pods as they were last written.
+	pods []model.TemplateID
 	// asApplied are the templates of Deployments before admission, by the template's id.
 	asApplied []*v1.PodTemplateSpec
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"podsim/model"
 )
@@ -187,13 +189,17 @@ type stepFile struct {
 	Fail     string    `json:"fail" doc:"The node fails: its name, with mode and for."`
 	Recover  string    `json:"recover" doc:"A node that failed comes back: its name."`
 
+	Resize string `json:"resize" doc:"kubectl patch --subresource resize: pod/NAME, or a pattern with * for all such pods there are, with requests, limits and the container; without one the pod as a whole is resized. What the API server refuses is told at the end of the run."`
+
 	SetCondition string `json:"setCondition" doc:"What the controller of a readiness gate does: pod/NAME, or a pattern with * for all such pods there are, with type and status."`
 
 	Registry string `json:"registry" doc:"Something is wrong with a registry: its host, or a pattern with *, with error, bandwidth or both, and for. A later step about the same host replaces this one; one with neither ends it."`
 
 	Namespace   string    `json:"namespace" doc:"The target's namespace; default when left out."`
 	Replicas    *int32    `json:"replicas" doc:"With scale: how many replicas."`
-	Container   string    `json:"container" doc:"With setImage: the container's name, or * for all, which is the default."`
+	Container   string    `json:"container" doc:"With setImage: the container's name, or * for all, which is the default. With resize: the container's name."`
+	Requests    *amounts  `json:"requests" doc:"With resize: the new requests, such as {cpu: 300m, memory: 200Mi}; what is left out stays."`
+	Limits      *amounts  `json:"limits" doc:"With resize: the new limits."`
 	Image       string    `json:"image" doc:"With setImage: the new image."`
 	GracePeriod *span     `json:"gracePeriod" doc:"With delete and drain: the grace period, in whole seconds; the pod's own when left out."`
 	Force       *bool     `json:"force" doc:"With delete: remove the object at once, as kubectl delete --force does."`
@@ -243,6 +249,29 @@ type latenciesFile struct {
 	MountVolumes   *distribution `json:"mountVolumes" doc:"Mounting a pod's volumes."`
 	UnmountVolumes *distribution `json:"unmountVolumes" doc:"Unmounting them."`
 	LayerStats     *distribution `json:"layerStats" doc:"From a write to a container's writable layer until the runtime shows it."`
+
+	UpdateResources *distribution `json:"updateResources" doc:"Changing the CPU or the memory of a pod's running containers."`
+}
+
+// amounts are the CPU and the memory that a container gets.
+type amounts struct {
+	CPU    *quantity `json:"cpu" doc:"CPU, such as 300m or 1.5."`
+	Memory *quantity `json:"memory" doc:"Memory, such as 200Mi."`
+}
+
+// list is what is given of them.
+func (a *amounts) list() v1.ResourceList {
+	if a == nil {
+		return nil
+	}
+	list := v1.ResourceList{}
+	if a.CPU != nil {
+		list[v1.ResourceCPU] = resource.Quantity(*a.CPU)
+	}
+	if a.Memory != nil {
+		list[v1.ResourceMemory] = resource.Quantity(*a.Memory)
+	}
+	return list
 }
 
 // clock is a moment of the wall clock on a whole second.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,6 +78,10 @@ func runTable(t *testing.T, path string) (table string, hash uint64) {
 			ready := &p.Status.Conditions[model.PodReady]
 			row.condition = strings.TrimSpace(ready.Status.String() + " " + c.State().Texts.String(ready.Reason))
 		}
+		if resizes(sc) {
+			rows[0][6] = "REQUESTS IN FORCE"
+			row.condition = inForce(c.State(), p)
+		}
 		if tr.Type == model.Deleted {
 			row.status = "(gone)"
 		}
@@ -89,6 +94,28 @@ func runTable(t *testing.T, path string) (table string, hash uint64) {
 	c.Run(sc.Duration, nil)
 	assert.Empty(t, c.Warnings())
 	return comment(rows), c.Hash()
+}
+
+func resizes(sc *model.Scenario) bool {
+	return slices.ContainsFunc(sc.Steps, func(s model.Step) bool { return s.Verb == model.StepResize })
+}
+
+// inForce is what the containers of a pod have, and what is to be said of a resize.
+func inForce(s *model.State, p *model.Pod) string {
+	var words []string
+	for i := range p.Status.Containers {
+		if k := &p.Status.Containers[i]; k.Resources != 0 {
+			r := s.Templates[k.Resources].ContainerResources(i)
+			words = append(words, fmt.Sprintf("%dm %dMi", r.RequestCPU, r.RequestMemory>>20))
+		}
+	}
+	if x := p.Status.Resize; x != nil && x.Pending.Status == model.ConditionTrue {
+		words = append(words, s.Texts.String(x.Pending.Reason))
+	}
+	if x := p.Status.Resize; x != nil && x.InProgress.Status == model.ConditionTrue {
+		words = append(words, strings.TrimSpace("InProgress "+s.Texts.String(x.InProgress.Reason)))
+	}
+	return strings.Join(words, ", ")
 }
 
 // comment lays a table out in comment lines.

@@ -478,6 +478,7 @@ func latencies(f *latenciesFile) model.Latencies {
 	override(&l.MountVolumes, f.MountVolumes)
 	override(&l.UnmountVolumes, f.UnmountVolumes)
 	override(&l.LayerStats, f.LayerStats)
+	override(&l.UpdateResources, f.UpdateResources)
 	if f.PullPerMiB != nil {
 		l.PullPerByte = scaled(f.PullPerMiB.Dist, 1<<20)
 	}

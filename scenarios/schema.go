@@ -40,6 +40,7 @@ var named = map[reflect.Type]string{
 	reflect.TypeFor[distribution](): "distribution",
 	reflect.TypeFor[numbers]():      "exitCodes",
 	reflect.TypeFor[memoryUse]():    "memory",
+	reflect.TypeFor[quantity]():     "quantity",
 	reflect.TypeFor[document]():     "manifest",
 	reflect.TypeFor[objectTree]():   "object",
 	reflect.TypeFor[clock]():        "time",
@@ -125,6 +126,8 @@ func (g *schemaMaker) definition(t reflect.Type) map[string]any {
 		}
 	case reflect.TypeFor[amount]():
 		return map[string]any{"type": []string{"string", "number"}, "description": "A number of bytes as a Kubernetes quantity, such as 100Mi."}
+	case reflect.TypeFor[quantity]():
+		return map[string]any{"type": []string{"string", "number"}, "description": "A Kubernetes quantity, such as 300m or 200Mi."}
 	case reflect.TypeFor[numbers]():
 		code := map[string]any{"type": "integer", "minimum": 0, "maximum": 255}
 		return map[string]any{

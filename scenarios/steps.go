@@ -35,6 +35,7 @@ var verbs = []verb{
 	{"untaint", model.StepUntaint, []string{"value"}, nil},
 	{"fail", model.StepFail, []string{"mode", "for"}, nil},
 	{"recover", model.StepRecover, nil, nil},
+	{"resize", model.StepResize, []string{"namespace", "container", "requests", "limits"}, []model.ObjectKind{model.KindPod}},
 	{"setCondition", model.StepSetCondition, []string{"namespace", "type", "status"}, []model.ObjectKind{model.KindPod}},
 	{"registry", model.StepRegistry, []string{"error", "bandwidth", "for"}, nil},
 }
@@ -181,7 +182,7 @@ func (s *stepReader) target(f *stepFile, v verb, step *model.Step) {
 		step.Namespace = "default"
 	}
 	missing := s.world.missing
-	if step.Verb == model.StepSetCondition && strings.Contains(name, "*") {
+	if (step.Verb == model.StepSetCondition || step.Verb == model.StepResize) && strings.Contains(name, "*") {
 		missing = s.world.missingPods
 	}
 	if why := missing(step); why != "" {
@@ -216,6 +217,8 @@ func (s *stepReader) fill(f *stepFile, step model.Step) []model.Step {
 		s.fillTaint(f, &step)
 	case model.StepSetCondition:
 		s.fillSetCondition(f, &step)
+	case model.StepResize:
+		s.fillResize(f, &step)
 	case model.StepFail:
 		end := step
 		end.Verb = model.StepRecover
@@ -290,6 +293,18 @@ func (s *stepReader) fillTaint(f *stepFile, step *model.Step) {
 	step.Taint = taint
 	if removed {
 		step.Verb = model.StepUntaint
+	}
+}
+
+func (s *stepReader) fillResize(f *stepFile, step *model.Step) {
+	step.Container = f.Container
+	step.Requests, step.Limits = f.Requests.list(), f.Limits.list()
+	if len(step.Requests) == 0 && len(step.Limits) == 0 {
+		s.errorAt(f.Where.at(""), "resize needs requests or limits, such as requests: {cpu: 300m}")
+		return
+	}
+	if why := s.world.resize(step); why != "" {
+		s.errorAt(f.Where.at("container"), "%s", why)
 	}
 }
 

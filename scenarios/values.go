@@ -61,6 +61,19 @@ func parseSpan(s string) (model.Time, error) {
 
 var errSpan = errors.New("want a duration such as 90s, 1h30m or 1d, at most 36500d")
 
+// quantity is a Kubernetes quantity that is not negative.
+type quantity resource.Quantity
+
+func (a *quantity) decodeNode(d *decoder, n *yaml.Node, path string) {
+	var q resource.Quantity
+	before := len(d.errs)
+	d.decodeQuantity(n, &q, path)
+	if len(d.errs) == before && q.Sign() < 0 {
+		d.errorf(n, "%s is %s, must be 0 or more", path, quoted(n.Value))
+	}
+	*a = quantity(q)
+}
+
 // amount is a number of bytes of a scenario file: a Kubernetes quantity such as 100Mi.
 type amount int64
 

@@ -192,6 +192,24 @@ func (w *world) delete(step *model.Step) {
 	w.gone[id] = step.At
 }
 
+// resize says why no pod of a step has its container.
+func (w *world) resize(step *model.Step) string {
+	if step.Container == "" {
+		return ""
+	}
+	names := map[string]bool{}
+	for _, c := range w.containers {
+		if c.namespace == step.Namespace && overlap(step.Name, c.pods) {
+			names[c.name] = true
+		}
+	}
+	if names[step.Container] || len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Pod %s has no container %s, it has %s%s", objectName(step.Namespace, step.Name), quoted(step.Container),
+		strings.Join(sortedKeys(names), ", "), didYouMean(step.Container, sortedKeys(names)))
+}
+
 // setImage says why a step's container cannot be there, and adds the image otherwise.
 func (w *world) setImage(step *model.Step) string {
 	m := w.objects[object{step.Kind, step.Namespace, step.Name}]

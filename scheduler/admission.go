@@ -27,13 +27,14 @@ const errTaint = "node(s) had taints that the pod didn't tolerate"
 // AdmissionCheck says why a node with these other pods cannot take a pod of the template, in
 // upstream's order, nil when it can (eventhandlers.go AdmissionCheck with all failures, and the
 // taints of pkg/kubelet/lifecycle/predicate.go generalFilter). A kubelet asks it of the pods
-// that it knows; the scheduler's own cache is not looked at. The result is valid until the next
-// call.
-func (s *Scheduler) AdmissionCheck(t *model.PodTemplate, node *model.Node, others []model.PodID) []AdmissionResult {
+// that it knows, with what held says they hold; the scheduler's own cache is not looked at. The result is
+// valid until the next call.
+func (s *Scheduler) AdmissionCheck(t *model.PodTemplate, node *model.Node, others []model.PodID,
+	held func(model.PodID) *model.PodTemplate) []AdmissionResult {
 	c, n := &s.class(t).PodClass, &s.admission
 	n.ClearPods()
 	for _, id := range others {
-		n.AddPod(id, &s.class(s.state.Pods[id].Template).PodClass)
+		n.AddPod(id, &s.class(held(id)).PodClass)
 	}
 	n.Object.ObjectMeta = metav1.ObjectMeta{Name: node.Name, Labels: node.Labels}
 	s.admissionResults = s.admissionResults[:0]

@@ -58,7 +58,8 @@ func TestAdmissionCheck(t *testing.T) {
 				others = append(others, model.PodID(len(state.Pods)))
 				state.Pods = append(state.Pods, model.Pod{Template: state.Compile("default", nil, nil, &x.others[i])})
 			}
-			got := s.AdmissionCheck(state.Compile("default", nil, nil, &x.spec), &node, others)
+			got := s.AdmissionCheck(state.Compile("default", nil, nil, &x.spec), &node, others,
+				func(id model.PodID) *model.PodTemplate { return state.Pods[id].Template })
 			assert.Equal(t, x.want, append([]scheduler.AdmissionResult(nil), got...))
 		})
 	}

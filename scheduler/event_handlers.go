@@ -63,23 +63,50 @@ func (s *Scheduler) SetController(id model.PodID, controller framework.Controlle
 }
 
 // AssignedPodUpdated takes over a change of a pod that has a node: that it is being deleted, or has
-// started. No plugin waits for these (eventhandlers.go updateAssignedPodInCache, framework/events.go
-// PodSchedulingPropertiesChange).
-func (s *Scheduler) AssignedPodUpdated(id model.PodID) {
+// started, which no plugin waits for, or that it was resized; the template is what it holds
+// (eventhandlers.go updateAssignedPodInCache, framework/events.go PodSchedulingPropertiesChange). It says
+// whether that may have woken others.
+func (s *Scheduler) AssignedPodUpdated(id model.PodID, t *model.PodTemplate, now model.Time) bool {
+	if s.pods[id].class.Template.ID != t.ID {
+		s.resizeAssigned(id, t, now)
+		return true
+	}
 	p, n := &s.cluster.Pods[id], s.cluster.NodesByID[s.pods[id].node]
 	after := s.seen(id)
 	if *p == after {
-		return
+		return false
 	}
 	s.moved(id, n, -1)
 	*p = after
 	n.Generation++
 	s.changes++
 	s.moved(id, n, 1)
+	return false
+}
+
+// resizeAssigned counts a pod with other requests, and wakes those that its smaller ones may help.
+func (s *Scheduler) resizeAssigned(id model.PodID, t *model.PodTemplate, now model.Time) {
+	p := &s.pods[id]
+	before, after, n := p.class, s.class(t), s.cluster.NodesByID[p.node]
+	s.touch(n)
+	s.moved(id, n, -1)
+	n.RemovePod(id, &before.PodClass)
+	p.class = after
+	s.cluster.Pods[id] = s.seen(id)
+	n.AddPod(id, &after.PodClass)
+	s.moved(id, n, 1)
+	if scaledDown(before, after) {
+		s.wake(framework.ClusterEvent{Action: framework.UpdatePodScaleDown, Pod: &after.PodClass, OldPod: &before.PodClass, PodNode: n}, 0, now)
+	}
+}
+
+// scaledDown follows framework/events.go extractPodScaleDown.
+func scaledDown(before, after *class) bool {
+	return after.MilliCPU < before.MilliCPU || after.Memory < before.Memory
 }
 
 // UpdatePending takes over a change of a pod that has no node: gates that were removed,
-// tolerations that were added, another nomination (backend/queue/scheduling_queue.go Update,
+// tolerations that were added, smaller requests, another nomination (backend/queue/scheduling_queue.go Update,
 // eventhandlers.go updatePodInSchedulingQueue). The priority cannot change. It panics when the pod is
 // not pending.
 func (s *Scheduler) UpdatePending(id model.PodID, t *model.PodTemplate, now model.Time) {
@@ -99,6 +126,8 @@ func (s *Scheduler) UpdatePending(id model.PodID, t *model.PodTemplate, now mode
 		s.wake(framework.ClusterEvent{Action: framework.UpdatePodGeneratedResourceClaim}, id, now)
 	case p.place == podUnschedulable && len(t.Spec.Tolerations) != len(before.Template.Spec.Tolerations):
 		s.wake(framework.ClusterEvent{Action: framework.UpdatePodToleration}, id, now)
+	case p.place == podUnschedulable && scaledDown(before, p.class):
+		s.wake(framework.ClusterEvent{Action: framework.UpdatePodScaleDown}, id, now)
 	}
 	if was != 0 && was != is {
 		s.nominationGone(id, was, now)
@@ -152,6 +181,9 @@ func (s *Scheduler) AssignedPodAdded(id model.PodID, t *model.PodTemplate, node 
 	case podAssumed:
 		if s.pods[id].node == node {
 			s.pods[id].place = podAssigned
+			if s.pods[id].class.Template.ID != t.ID {
+				s.resizeAssigned(id, t, now)
+			}
 			break
 		}
 		s.unassign(id)

@@ -162,7 +162,7 @@ func TestNotEligibleToPreempt(t *testing.T) {
 	o := &c.state.Pods[victim]
 	o.Deleting = true
 	o.Status.SetCondition(model.DisruptionTarget, model.ConditionTrue, model.ReasonPreemptionByScheduler, model.Message{}, 0)
-	c.AssignedPodUpdated(victim)
+	c.AssignedPodUpdated(victim, c.pods[victim].class.Template, 0)
 	x = c.Explain(framework.Pod{Nominated: 1}, high)
 	require.Equal(t, "not eligible due to a terminating pod on the nominated node.", x.PreemptionMessage)
 	require.NotNil(t, c.Explain(framework.Pod{}, high).Preemption)
@@ -191,7 +191,7 @@ func (c *cluster) deleting(id model.PodID) {
 	o := &c.state.Pods[id]
 	o.Deleting = true
 	o.Status.SetCondition(model.DisruptionTarget, model.ConditionTrue, model.ReasonPreemptionByScheduler, model.Message{}, 0)
-	c.AssignedPodUpdated(id)
+	c.AssignedPodUpdated(id, c.pods[id].class.Template, 0)
 }
 
 // The life of a preemption: the pod is nominated, held back until the victims' deletion has begun,

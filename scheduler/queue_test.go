@@ -343,7 +343,7 @@ func (c *cluster) stepPod(random *rand.Rand, id model.PodID, t *model.PodTemplat
 		} else if random.Intn(5) == 0 {
 			c.AssignedPodDeleted(id, now)
 		} else {
-			c.AssignedPodAdded(id, nil, c.pods[id].node, now)
+			c.AssignedPodAdded(id, c.pods[id].class.Template, c.pods[id].node, now)
 		}
 	case podAssigned:
 		if random.Intn(3) == 0 {

@@ -208,7 +208,7 @@ func (w *twins) preempt(r Result) {
 			o := &w.state.Pods[id]
 			o.Deleting = true
 			o.Status.SetCondition(model.DisruptionTarget, model.ConditionTrue, model.ReasonPreemptionByScheduler, model.Message{}, 0)
-			w.both(func(s *Scheduler) { s.AssignedPodUpdated(id) })
+			w.both(func(s *Scheduler) { s.AssignedPodUpdated(id, s.pods[id].class.Template, w.now) })
 			continue
 		}
 		w.placed = slices.DeleteFunc(w.placed, func(p model.PodID) bool { return p == id })

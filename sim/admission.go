@@ -60,7 +60,7 @@ func (c *Cluster) canAdmit(id model.PodID) verdict {
 		return rejected
 	}
 	active := c.activePods(o.Node)
-	results := c.scheduler.AdmissionCheck(o.Template, &c.state.Nodes[o.Node], active)
+	results := c.scheduler.AdmissionCheck(o.Template, &c.state.Nodes[o.Node], active, c.allocation)
 	switch {
 	case len(results) == 0:
 		return admitted
@@ -135,7 +135,7 @@ func (c *Cluster) preemptFor(id model.PodID, results []scheduler.AdmissionResult
 	pods := make([]kubelet.Preemptee, len(active))
 	for i, x := range active {
 		t := c.state.Pods[x].Template
-		pods[i] = kubelet.Preemptee{Template: t, Requests: &t.Requests}
+		pods[i] = kubelet.Preemptee{Template: t, Requests: &c.allocation(x).Requests}
 	}
 	chosen, err := kubelet.PodsToPreempt(o.Template, pods, need)
 	if err != nil {
@@ -243,6 +243,7 @@ func (c *Cluster) takeHeld(node model.NodeID) {
 			c.step(h.id, h.event)
 		}
 	}
+	c.retryResizes(node)
 }
 
 // abandonAdmission forgets a preemption, with the kubelet that carried it out. What has waited is seen

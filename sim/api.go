@@ -65,6 +65,9 @@ func (c *Cluster) podSeen(id model.PodID, change model.ChangeType) {
 	}
 	if change == model.Deleted {
 		p.gone = true
+		if o.Node != 0 && !c.nodes[o.Node].cutOff() {
+			c.retryResizes(o.Node)
+		}
 		c.freePod(id)
 	}
 }

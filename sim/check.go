@@ -150,7 +150,7 @@ func (c *Cluster) comingTo(x *coming, e *Event) {
 // the volume manager.
 func answersSync(k kubelet.EventKind) bool {
 	switch k {
-	case kubelet.SandboxStarted, kubelet.SandboxStopped, kubelet.ContainerCreated, kubelet.ContainerStarted,
+	case kubelet.Resized, kubelet.SandboxStarted, kubelet.SandboxStopped, kubelet.ContainerCreated, kubelet.ContainerStarted,
 		kubelet.ContainerRemoved:
 		return true
 	}
@@ -208,7 +208,7 @@ func (c *Cluster) checkNode(id model.NodeID, coming []coming) {
 			return
 		}
 		if p.exists && o.Node == id && !o.Status.Phase.Terminal() {
-			want.Add(&o.Template.Requests)
+			want.Add(&c.state.HeldBy(o).Requests)
 		}
 	}
 	got := c.scheduler.Node(id)

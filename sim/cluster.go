@@ -112,6 +112,9 @@ type pod struct {
 	// sawDeleting and sawGrace are the deletion as the kubelet last saw it.
 	admitted    uint8
 	sawDeleting bool
+	// template is the one that the kubelet last saw, held what a pod that was resized then held by its
+	// status.
+	template, held *model.PodTemplate
 	// admittedAt is when the worker got it.
 	admittedAt model.Time
 	sawGrace   int64
@@ -247,6 +250,8 @@ const (
 	evMakeResourceClaims
 	// evNodeMemory: a node's memory is out; Arg is a generation.
 	evNodeMemory
+	// evRetryResizes: the kubelet of node Obj looks again at the resizes that wait.
+	evRetryResizes
 	// evAvailable: a pod of ReplicaSet Obj may have been ready for minReadySeconds.
 	evAvailable
 )
@@ -396,6 +401,8 @@ func (c *Cluster) dispatch(e *Event) {
 		c.claimsResynced()
 	case evNodeMemory:
 		c.outOfNodeMemory(model.NodeID(e.Obj), e.Arg)
+	case evRetryResizes:
+		c.resizesDue(model.NodeID(e.Obj), e.Gen)
 	case evAvailable:
 		c.enqueueReplicaSet(model.ReplicaSetID(e.Obj))
 	default:

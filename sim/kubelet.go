@@ -48,6 +48,8 @@ type node struct {
 	// lost says that the node lifecycle controller has given the node up.
 	lost bool
 	pods []model.PodID
+	// resizes are those that wait.
+	resizes resizes
 	// missed are pods with changes that the kubelet could not see or publish, deferred what
 	// happened while the kubelet was stopped.
 	missed   []model.PodID
@@ -167,11 +169,18 @@ func (c *Cluster) kubeletSees(id model.PodID, change model.ChangeType) {
 			p.admitted = 1
 			c.at(c.now+c.delay(id, streamAdmit, &c.scenario.ControlPlane.KubeletAdmit), evAdmit, id, 0, 0)
 		}
-	case o.Deleting != p.sawDeleting || o.GraceSeconds != p.sawGrace:
+	case o.Deleting != p.sawDeleting || o.GraceSeconds != p.sawGrace || o.Template != p.template:
 		p.sawDeleting, p.sawGrace = o.Deleting, o.GraceSeconds
+		if o.Template != p.template {
+			c.resizeSeen(id)
+		}
 		c.step(id, c.configured(id))
 	default:
+		retry := c.freesForResizes(id)
 		c.step(id, kubelet.Event{Kind: kubelet.Reconciled, Phase: o.Status.Phase, Gates: o.Status.GateStatuses(), OK: o.Status.ReconcilesReady(o.Template)})
+		if retry {
+			c.retryResizes(o.Node)
+		}
 	}
 }
 
@@ -214,7 +223,7 @@ func (c *Cluster) admit(id model.PodID) {
 // newMachine makes the machine of a pod that the kubelet takes up.
 func (c *Cluster) newMachine(id model.PodID) {
 	o, p := &c.state.Pods[id], &c.pods[id]
-	p.admitted, p.admittedAt = 2, c.now
+	p.admitted, p.admittedAt, p.template = 2, c.now, o.Template
 	p.measured.at = c.now
 	if p.machine == nil {
 		p.machine = kubelet.NewPod(o.Template)

@@ -43,6 +43,7 @@ const (
 	streamHousekeeping
 	streamMemory
 	streamPID
+	streamResize
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

@@ -28,22 +28,17 @@ func (c *Cluster) memoryUse(id model.PodID, i int, at model.Time) int64 {
 	return line.Bytes
 }
 
-// memoryLimit is the limit of a container's cgroup in bytes, 0 for none. Where the container has none it
-// is the pod's (kuberuntime_container_linux.go getMemoryLimit).
+// memoryLimit is the limit of a container's cgroup in bytes, 0 for none: that in force, which may not be
+// what the pod asks for. Where the container has none it is the pod's
+// (kuberuntime_container_linux.go getMemoryLimit).
 func (c *Cluster) memoryLimit(id model.PodID, i int) int64 {
-	if limit := c.state.Pods[id].Template.Containers[i].Limits.Memory; limit > 0 {
-		return limit
-	}
-	return c.podMemoryLimit(id)
+	return c.pods[id].machine.Actuated(i).ContainerResources(i).LimitMemory
 }
 
 // podMemoryLimit is the limit in bytes that a pod has as a whole, 0 for none (feature PodLevelResources).
 // The sum of its containers' limits, which its cgroup has as well, cannot be passed before one of them.
 func (c *Cluster) podMemoryLimit(id model.PodID) int64 {
-	if r := c.state.Pods[id].Template.Spec.Resources; r != nil {
-		return r.Limits.Memory().Value()
-	}
-	return 0
+	return c.pods[id].machine.PodCgroup().PodResources().LimitMemory
 }
 
 // nodeMemory is all that is in use of a node's memory at a moment, in bytes.

@@ -113,6 +113,8 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 			loops.Collect(took)
 			c.at(at+took, evRuntime, id, uint16(f.Instance), answer(kubelet.ContainerDiscarded, f.Container))
 		}
+	case kubelet.Resize:
+		r.resizeResources(id)
 	case kubelet.Stop:
 		r.stop(id, f)
 	case kubelet.RunHook:
@@ -201,10 +203,17 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 			ev.N, ev.M, ev.S = int64(pr.took), int64(pr.waited), pr.size
 		case kubelet.HookDone:
 			c.hookDone(id, int(i), op, &ev)
+		case kubelet.Resized:
+			if op == cannotResize {
+				ev.Text = c.state.Texts.Intern(c.cannotResize(id))
+			}
 		case kubelet.ContainerDiscarded:
 			ev.Instance = int32(op)
 		}
 		c.step(id, ev)
+		if k == kubelet.Resized && ev.Text == model.NoText {
+			c.limitsChanged(id)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func (c *Cluster) schedulerSees(id model.PodID, change model.ChangeType) {
 	case ended:
 		return
 	case o.Node != 0 && p.view != assignedPod:
-		c.scheduler.AssignedPodAdded(id, o.Template, o.Node, c.now)
+		c.scheduler.AssignedPodAdded(id, c.state.HeldBy(o), o.Node, c.now)
 		p.view = assignedPod
 	case o.Node == 0 && p.view == notScheduled && !o.Deleting && o.Template.Spec.NodeName == "":
 		if !c.scheduler.Handles(o.Template.Spec.SchedulerName) {
@@ -72,8 +72,9 @@ func (c *Cluster) schedulerSees(id model.PodID, change model.ChangeType) {
 	case p.view == pendingPod:
 		c.scheduler.UpdatePending(id, o.Template, c.now)
 	case p.view == assignedPod:
-		c.scheduler.AssignedPodUpdated(id)
-		return
+		if !c.scheduler.AssignedPodUpdated(id, c.state.HeldBy(o), c.now) {
+			return
+		}
 	default:
 		return
 	}

@@ -39,6 +39,8 @@ func (c *Cluster) scenarioStep(i int) {
 		c.stepSetCondition(s)
 	case model.StepRegistry:
 		c.stepRegistry(s)
+	case model.StepResize:
+		c.stepResize(s)
 	case model.StepReseed:
 		c.seed = s.Seed
 	default:

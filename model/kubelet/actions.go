@@ -9,6 +9,10 @@ type actions struct {
 	// startupFailed are those of kill that failed the startup probe.
 	startupFailed uint64
 	reset         reset
+	// resizes are the containers whose resources change, resizeRestarts those of kill that have to
+	// restart for it; resizePod says that the pod's cgroup changes with them.
+	resizes, resizeRestarts uint64
+	resizePod               bool
 }
 
 func bit(i int) uint64 { return 1 << i }
@@ -40,7 +44,9 @@ func (p *Pod) computeActions() actions {
 			continue
 		}
 		if !p.failedProbe(i, &a) {
-			keep++
+			if !p.resizeContainer(i, &a) {
+				keep++
+			}
 			continue
 		}
 		if p.restartsOnProbe(i) {
@@ -51,6 +57,7 @@ func (p *Pod) computeActions() actions {
 		a.killPod = true
 		a.start = 0
 	}
+	p.computeResize(&a)
 	return a
 }
 
@@ -193,7 +200,9 @@ func (p *Pod) initActions(a *actions) bool {
 		case created:
 			a.start |= bit(i)
 		case running:
-			if sidecar && p.runningSidecar(i, previously, a) && i == n-1 {
+			if !sidecar {
+				p.resizeContainer(i, a)
+			} else if p.runningSidecar(i, previously, a) && i == n-1 {
 				initialized = true
 			}
 		case exited:
@@ -241,6 +250,8 @@ func (p *Pod) runningSidecar(i int, previously bool, a *actions) bool {
 	if p.template.Containers[i].Probes[model.Liveness] != nil && c.probes[model.Liveness].resultOf(c.viewCur.id) == failure {
 		a.kill |= bit(i)
 		a.start |= bit(i)
+		return true
 	}
+	p.resizeContainer(i, a)
 	return true
 }

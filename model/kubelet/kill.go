@@ -84,6 +84,10 @@ func (p *Pod) killNext() {
 	if p.sync.toStart&bit(i) != 0 {
 		restart = 1
 	}
+	if p.resize != nil && p.resize.toRestart&bit(i) != 0 {
+		p.beginKill(i, -1, model.Message{Kind: model.MessageResizeRestart}, noProbe)
+		return
+	}
 	if p.sync.startupFailed&bit(i) != 0 {
 		p.beginKill(i, -1, model.Message{Kind: model.MessageFailedStartup, N: restart}, model.Startup)
 		return

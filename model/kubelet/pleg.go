@@ -20,6 +20,9 @@ func (p *Pod) look() {
 		c := &p.containers[i]
 		c.viewCur, c.viewPrev, c.viewOld = c.seenCur, c.seenPrev, c.seenOld
 	}
+	if p.resize != nil {
+		p.resize.look()
+	}
 }
 
 // relisted finds out whether the pod has changed since the last list, and whether the worker is to
@@ -43,6 +46,9 @@ func (p *Pod) relisted(e Event) {
 		c.ended = cur && c.cur.state == exited || prev && c.prev.state == exited
 		p.seen.died = p.seen.died || c.ended
 		c.list()
+	}
+	if p.resize != nil && p.resize.reinspect {
+		p.seen.worthy, p.resize.reinspect = true, false
 	}
 }
 
@@ -75,6 +81,9 @@ func (p *Pod) cacheStatus() {
 	for i := range p.containers {
 		c := &p.containers[i]
 		c.seenCur, c.seenPrev, c.seenOld = c.cur, c.prev, c.old
+	}
+	if p.resize != nil {
+		p.resize.cache()
 	}
 }
 

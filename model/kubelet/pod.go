@@ -24,6 +24,8 @@ type Pod struct {
 	volumes    volumes
 	sandbox    sandbox
 	containers []container
+	// resize is nil unless the pod was resized in place.
+	resize *resize
 	// instances counts the container instances made so far.
 	instances int32
 
@@ -305,6 +307,14 @@ const (
 	// Preempt is the same for the sake of a critical pod (preemption/preemption.go
 	// evictPodsToFreeRequests).
 	Preempt
+	// ResizeAllocated: the kubelet gives the pod the resources of Template, which it asked for with
+	// generation N. OK gives the worker work, here and in the next two.
+	ResizeAllocated
+	// ResizePended: it cannot: Reason is Deferred or Infeasible, Message says why, Text is the message of
+	// the Event.
+	ResizePended
+	// ResizeReverted: the pod asks again for what it has.
+	ResizeReverted
 
 	// SyncBegun answers BeginSync.
 	SyncBegun
@@ -337,6 +347,8 @@ const (
 	ContainerRemoved
 	// ContainerDiscarded answers Discard: Instance is not in the runtime any more.
 	ContainerDiscarded
+	// Resized answers Resize.
+	Resized
 	// ContainerExited says that the main process ended: N is the exit code, Reason the reason.
 	ContainerExited
 	// HookDone answers RunHook; OK says that the hook succeeded. If not, N is the exit code of a
@@ -352,9 +364,9 @@ const (
 	Probed
 )
 
-var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "Preempt", "SyncBegun", "SandboxStarted",
+var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "Preempt", "ResizeAllocated", "ResizePended", "ResizeReverted", "SyncBegun", "SandboxStarted",
 	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
-	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
+	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "Resized", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
 
 // String is the event's name.
 func (k EventKind) String() string { return eventNames[k] }
@@ -391,6 +403,8 @@ type Event struct {
 	Disruption   model.Message
 	// Held says that the kubelet's sync loop is busy: what comes through it waits (HoldWake).
 	Held bool
+	// Template: see ResizeAllocated.
+	Template *model.PodTemplate
 }
 
 // EffectKind is what a pod asks of the world.
@@ -448,6 +462,8 @@ const (
 	// PLEG's next list: then the deletor takes care of it. With OK, if it comes before the container
 	// is started. ContainerDiscarded answers it too.
 	Collect
+	// Resize changes the resources of running containers and of the pod's cgroup.
+	Resize
 	// RunHook runs the container's hook: PostStart or PreStop by OK (true is postStart).
 	RunHook
 	// Timer asks for TimerFired after Delay.
@@ -461,7 +477,7 @@ const (
 )
 
 var effectNames = [...]string{"Wake", "HoldWake", "DeadlineAt", "Housekeep", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "PublishHeld", "Emit", "MountVolumes", "SetUpVolume", "UnmountVolumes",
-	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "Discard", "Collect", "RunHook", "Timer", "ProbeAt",
+	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "Discard", "Collect", "Resize", "RunHook", "Timer", "ProbeAt",
 	"RunProbe", "Done"}
 
 // String is the effect's name.

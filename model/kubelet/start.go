@@ -55,7 +55,7 @@ func (p *Pod) pruned() {
 // runSandbox makes the pod's sandbox, or goes on when there is one (SyncPod step 4).
 func (p *Pod) runSandbox() {
 	if !p.sync.createSandbox {
-		p.startNext()
+		p.resizePod()
 		return
 	}
 	p.sync.acted = true
@@ -73,7 +73,7 @@ func (p *Pod) sandboxStarted(e Event) {
 	p.sandbox = sandbox{exists: true, ready: true, attempt: p.sandbox.attempt + 1}
 	p.changed()
 	p.onSandboxReady()
-	p.startNext()
+	p.resizePod()
 }
 
 // onSandboxReady publishes PodReadyToStartContainers at once (kubelet.go OnPodSandboxReady).
@@ -260,6 +260,9 @@ func (p *Pod) containerCreated(e Event) {
 	}
 	c.logs = max(c.logs, restarts+1)
 	p.instances++
+	if p.resize != nil {
+		p.resize.containers[i].actuated = p.template
+	}
 	if c.cur.state != absent {
 		c.old, c.prev = c.prev.id, c.cur
 	}

@@ -69,6 +69,10 @@ func (p *Pod) generateStatus(from source, terminal bool) {
 		s.Phase = p.sync.phase
 	}
 	s.Resources = p.podResources()
+	s.Allocated, s.Cgroup = p.template.ID, p.template.ID
+	if p.sync.phase == model.PodRunning {
+		s.Cgroup = p.PodCgroup().ID
+	}
 	p.probeStatus(s)
 	sandboxMessage := model.Message{Kind: model.MessageNoSandbox}
 	if p.sandboxOf(from).exists {
@@ -76,6 +80,7 @@ func (p *Pod) generateStatus(from source, terminal bool) {
 	}
 	s.SetConditions(t, p.sandboxOf(from).ready, sandboxMessage, p.now)
 	p.setRestarting(s, from)
+	p.resizeStatus(s, terminal)
 }
 
 // podResources follows kubelet_pods.go convertToAPIPodLevelResourcesStatus: what the pod was
@@ -88,7 +93,7 @@ func (p *Pod) podResources() model.ResourceSet {
 	}
 	var read model.ResourceSet
 	if !p.NoCgroupsPerQOS {
-		read = p.template.CgroupResources
+		read = p.PodCgroup().CgroupResources
 	}
 	if p.Status.Phase == model.PodRunning {
 		read |= p.Status.Resources
@@ -116,6 +121,7 @@ func (p *Pod) containerStatus(s *model.ContainerStatus, i int, from source, rest
 		p.missingStatus(s, old, restarting)
 	} else {
 		convertStatus(s, cur, old)
+		s.Allocated, s.Resources = p.statusResources(i, from)
 		if prev.state != absent {
 			s.Last = prev.containerState()
 		}

@@ -29,6 +29,7 @@ const (
 	removing
 	pruning
 	startingSandbox
+	resizing
 	pulling
 	configuring
 	creating
@@ -149,6 +150,12 @@ func (p *Pod) handle(e Event) {
 	case Preempt:
 		p.emit(-1, true, model.EventPreempting, e.Message)
 		p.evict(e)
+	case ResizeAllocated:
+		p.resizeAllocated(e)
+	case ResizePended:
+		p.resizePended(e)
+	case ResizeReverted:
+		p.resizeReverted(e)
 	case ContainerExited:
 		p.exited(e)
 	case SandboxLost:
@@ -194,6 +201,8 @@ func (p *Pod) answer(e Event) {
 		p.sandboxStopped()
 	case e.Kind == SandboxStarted && p.sync.stage == startingSandbox:
 		p.sandboxStarted(e)
+	case e.Kind == Resized && p.sync.stage == resizing:
+		p.resized(e)
 	case e.Kind == ImageStatus && p.sync.stage == pulling:
 		p.imageStatus(e)
 	case e.Kind == ImagePulled && p.sync.stage == pulling:
@@ -376,6 +385,7 @@ func (p *Pod) runWorker() {
 		p.sync = syncState{kind: p.work.kind, deleting: seen.deleting, deletionGrace: seen.graceSeconds,
 			override: p.work.override(), phase: p.work.phase, initialized: p.work.initialized, gates: p.work.gates,
 			generation: seen.generation, current: -1, stage: awaitingRelist, taken: p.now}
+		p.template = p.Allocated()
 	}
 	switch {
 	case p.sync.stage != awaitingRelist:
@@ -405,6 +415,7 @@ func (p *Pod) beginSync() {
 
 // syncPod follows Kubelet.SyncPod up to the first thing that takes time.
 func (p *Pod) syncPod() {
+	p.noteResize()
 	p.generateStatus(fromCache, false)
 	terminal := p.next.Phase.Terminal()
 	p.setStatus(p.sync.deleting)
@@ -436,6 +447,7 @@ func (p *Pod) volumesMounted() {
 	a := p.computeActions()
 	p.sync.toStart, p.sync.toKill, p.sync.startupFailed = a.start, a.kill, a.startupFailed
 	p.sync.createSandbox, p.sync.reset = a.createSandbox, a.reset
+	p.planResize(&a)
 	if a.createSandbox && p.view.sandbox.exists {
 		p.emit(-1, false, model.EventSandboxChanged, model.Message{Kind: model.MessageSandboxChanged})
 	}
@@ -452,6 +464,7 @@ func (p *Pod) volumesMounted() {
 
 // endSync follows the end of SyncPod and completeWork.
 func (p *Pod) endSync() {
+	p.resizeFailed()
 	if p.sync.missingSecrets != model.NoText {
 		p.emit(-1, true, model.EventFailedToRetrieveImagePullSecret,
 			model.Message{Kind: model.MessagePullSecrets, Text: p.sync.missingSecrets})

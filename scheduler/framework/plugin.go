@@ -284,6 +284,9 @@ const (
 	UpdatePodGeneratedResourceClaim
 	// UpdatePodToleration is about the rejected pod itself.
 	UpdatePodToleration
+	// UpdatePodScaleDown is a pod that requests less than before: another one with a node, or with no
+	// PodNode the rejected pod itself.
+	UpdatePodScaleDown
 	// ObjectChange is a change of an object besides nodes and pods; ClusterEvent.Object says
 	// which.
 	ObjectChange
@@ -297,6 +300,8 @@ type ClusterEvent struct {
 	// Pod is the class of the assigned pod that came, went or changed; PodNode is its node.
 	Pod     *PodClass
 	PodNode *NodeInfo
+	// OldPod is its class before UpdatePodScaleDown.
+	OldPod *PodClass
 	// Object is the object that was added or updated, OldObject what it was before or, with a nil
 	// Object, what was deleted.
 	Object, OldObject any

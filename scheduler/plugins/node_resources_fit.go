@@ -23,7 +23,7 @@ func NodeResourcesFit(args *configv1.NodeResourcesFitArgs) framework.Plugin {
 		ID:     framework.NodeResourcesFit,
 		Filter: f.filter,
 		Weight: 1,
-		Events: framework.NodeAdd | framework.UpdateNodeAllocatable | framework.AssignedPodDelete,
+		Events: framework.NodeAdd | framework.UpdateNodeAllocatable | framework.AssignedPodDelete | framework.UpdatePodScaleDown,
 		Hint:   hintNodeResourcesFit,
 	}
 	switch args.ScoringStrategy.Type {
@@ -141,10 +141,14 @@ func (f *fit) scoreRatio(_ *framework.Cycle, c *framework.PodClass, nodes []*fra
 
 // hintNodeResourcesFit follows isSchedulableAfterNodeChange: the node must fit the pod when
 // it is empty, and an update must have brought more of something that the pod asks for. A
-// deleted pod always may help.
+// deleted pod always may help, one that was scaled down if it requests less of what the pod asks for
+// (haveEnoughRelevantResourcesDecreased).
 func hintNodeResourcesFit(c *framework.PodClass, e *framework.ClusterEvent) bool {
-	if e.Action == framework.AssignedPodDelete {
+	switch e.Action {
+	case framework.AssignedPodDelete:
 		return true
+	case framework.UpdatePodScaleDown:
+		return e.PodNode == nil || c.MilliCPU > 0 && e.Pod.MilliCPU < e.OldPod.MilliCPU || c.Memory > 0 && e.Pod.Memory < e.OldPod.Memory
 	}
 	if e.New.AllowedPods < 1 || !fitsEmpty(c, &e.New.Allocatable) {
 		return false

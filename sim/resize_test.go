@@ -1,0 +1,179 @@
+package sim_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"podsim/model"
+	"podsim/sim"
+)
+
+// list makes a resource list of "cpu 100m memory 20Mi".
+func list(words string) v1.ResourceList {
+	l := v1.ResourceList{}
+	f := strings.Fields(words)
+	for i := 0; i+1 < len(f); i += 2 {
+		l[v1.ResourceName(f[i])] = resource.MustParse(f[i+1])
+	}
+	return l
+}
+
+func resizable(name, requests, limits string) *v1.Pod {
+	p := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"}}
+	p.Spec.Containers = []v1.Container{{Name: "c", Image: "tester:1", Resources: v1.ResourceRequirements{Requests: list(requests), Limits: list(limits)}}}
+	none := false
+	p.Spec.AutomountServiceAccountToken = &none
+	model.DefaultPod(p)
+	return p
+}
+
+func resizeStep(at model.Time, pod, requests, limits string) model.Step {
+	return model.Step{At: at, Verb: model.StepResize, Kind: model.KindPod, Namespace: "default", Name: pod, Container: "c",
+		Requests: list(requests), Limits: list(limits), Where: model.Position{File: "s.yaml", Line: 1}}
+}
+
+// resizeRun is a run of pods on one node with two cores, that are resized.
+type resizeRun struct {
+	cluster  *sim.Cluster
+	warnings []string
+	events   map[string][]string
+	states   map[string][]string
+}
+
+func runResizes(t *testing.T, until model.Time, pods []*v1.Pod, behaviors []model.Behavior, steps ...model.Step) *resizeRun {
+	sc := podsScenario(1, 1, pods...)
+	sc.Nodes[0].Object.Status.Allocatable[v1.ResourceCPU] = resource.MustParse("2")
+	sc.Behaviors = behaviors
+	sc.Steps = append(sc.Steps, steps...)
+	c, err := sim.NewCluster(sc)
+	require.NoError(t, err)
+	r := &resizeRun{cluster: c, events: map[string][]string{}, states: map[string][]string{}}
+	c.Observe(func(tr model.Transition) {
+		if tr.Kind == model.KindPod {
+			r.pod(&c.State().Pods[tr.ID])
+		}
+	}, func(e *model.Event) {
+		if e.Kind == model.KindPod {
+			name := c.State().Pods[e.ID].Name
+			r.events[name] = append(r.events[name], c.State().EventReason(e)+" "+c.State().EventMessage(e))
+		}
+	})
+	c.Begin()
+	c.Run(until, c.Sound)
+	r.warnings = c.Warnings()
+	return r
+}
+
+// pod notes what a status says of resources, when it has changed.
+func (r *resizeRun) pod(o *model.Pod) {
+	s := r.cluster.State()
+	if o.Status.Containers == nil || o.Status.Containers[0].Allocated == 0 {
+		return
+	}
+	k := &o.Status.Containers[0]
+	line := fmt.Sprintf("%s, has %s", amounts(s.Templates[k.Allocated]), amounts(s.Templates[k.Resources]))
+	if x := o.Status.Resize; x != nil {
+		if x.Pending.Status != model.ConditionAbsent {
+			line += ", pending " + s.Texts.String(x.Pending.Reason)
+		}
+		if x.InProgress.Status != model.ConditionAbsent {
+			line += strings.TrimSuffix(", in progress "+s.Texts.String(x.InProgress.Reason), " ")
+		}
+	}
+	line = fmt.Sprintf("%s, restarts %d", line, k.Restarts)
+	if known := r.states[o.Name]; len(known) == 0 || known[len(known)-1] != line {
+		r.states[o.Name] = append(known, line)
+	}
+}
+
+func amounts(t *model.PodTemplate) string {
+	c := t.ContainerResources(0)
+	return fmt.Sprintf("%dm %dMi", c.RequestCPU, c.RequestMemory>>20)
+}
+
+func (r *resizeRun) resizeEvents(pod string) (found []string) {
+	for _, e := range r.events[pod] {
+		if strings.HasPrefix(e, "Resize") || strings.HasPrefix(e, "Killing") {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// TestResize is the recording resize-inplace of a real node in the simulator: up and down, a memory
+// limit below what is in use, more than the node has, what others hold, a restart, another QoS class.
+func TestResize(t *testing.T) {
+	rst := resizable("rst", "cpu 50m memory 50Mi", "cpu 100m memory 100Mi")
+	rst.Spec.Containers[0].ResizePolicy = []v1.ContainerResizePolicy{
+		{ResourceName: v1.ResourceMemory, RestartPolicy: v1.RestartContainer}, {ResourceName: v1.ResourceCPU, RestartPolicy: v1.NotRequired}}
+	hog := resizable("hog", "cpu 1200m", "")
+	two := int64(2)
+	hog.Spec.TerminationGracePeriodSeconds = &two
+	pods := []*v1.Pod{resizable("a", "cpu 100m memory 100Mi", "cpu 200m memory 200Mi"), hog, rst, resizable("be", "", "")}
+	const s = model.Second
+	r := runResizes(t, 100*s, pods, []model.Behavior{{Pod: "a", Run: model.Run{Forever: true}, Memory: []model.MemoryPoint{{Use: 66768896}}}},
+		resizeStep(10*s, "a", "cpu 300m", "cpu 400m"),
+		resizeStep(18*s, "a", "memory 150Mi", "memory 300Mi"),
+		resizeStep(26*s, "a", "cpu 100m memory 100Mi", "cpu 200m memory 200Mi"),
+		resizeStep(34*s, "a", "memory 20Mi", "memory 30Mi"),
+		resizeStep(48*s, "a", "memory 100Mi", "memory 200Mi"),
+		resizeStep(54*s, "a", "cpu 5", "cpu 5"),
+		resizeStep(62*s, "a", "cpu 900m", "cpu 900m"),
+		model.Step{At: 74 * s, Verb: model.StepDelete, Kind: model.KindPod, Namespace: "default", Name: "hog", GraceSeconds: -1},
+		resizeStep(80*s, "rst", "cpu 80m", "cpu 120m"),
+		resizeStep(87*s, "rst", "memory 60Mi", "memory 120Mi"),
+		resizeStep(96*s, "be", "cpu 100m", ""),
+		resizeStep(99*s, "a", "cpu 900m memory 200Mi", "cpu 900m memory 200Mi"))
+	assert.Equal(t, []string{
+		`s.yaml:1: resize at 54s: pods "a" is forbidden: node didn't have enough allocatable resources: cpu, requested: 5000, allocatable: 2000`,
+		`s.yaml:1: resize at 96s: Pod "be" is invalid: spec: Invalid value: "BestEffort": Pod QOS Class may not change as a result of resizing`,
+		`s.yaml:1: resize at 99s: Pod "a" is invalid: spec: Invalid value: "Burstable": Pod QOS Class may not change as a result of resizing`,
+	}, r.warnings)
+	assert.Equal(t, []string{
+		"100m 100Mi, has 100m 100Mi, restarts 0",
+		"300m 100Mi, has 100m 100Mi, in progress, restarts 0",
+		"300m 100Mi, has 300m 100Mi, restarts 0",
+		"300m 150Mi, has 300m 100Mi, in progress, restarts 0",
+		"300m 150Mi, has 300m 150Mi, restarts 0",
+		"100m 100Mi, has 300m 150Mi, in progress, restarts 0",
+		"100m 100Mi, has 100m 100Mi, restarts 0",
+		"100m 20Mi, has 100m 100Mi, in progress, restarts 0",
+		"100m 20Mi, has 100m 100Mi, in progress Error, restarts 0",
+		"100m 100Mi, has 100m 100Mi, restarts 0",
+		"100m 100Mi, has 100m 100Mi, pending Deferred, restarts 0",
+		"900m 100Mi, has 100m 100Mi, in progress, restarts 0",
+		"900m 100Mi, has 900m 100Mi, restarts 0",
+	}, r.states["a"])
+	assert.Equal(t, []string{
+		"50m 50Mi, has 50m 50Mi, restarts 0",
+		"80m 50Mi, has 50m 50Mi, in progress, restarts 0",
+		"80m 50Mi, has 80m 50Mi, restarts 0",
+		"80m 60Mi, has 80m 50Mi, in progress, restarts 0",
+		"80m 60Mi, has 80m 60Mi, restarts 1",
+	}, r.states["rst"])
+	const old, low = `"limits":{"cpu":"200m","memory":"200Mi"},"requests":{"cpu":"100m","memory":"100Mi"}`, `"limits":{"cpu":"200m","memory":"30Mi"},"requests":{"cpu":"100m","memory":"20Mi"}`
+	say := func(reason, word, resources, more string) string {
+		return reason + " Pod resize " + word + `: {"containers":[{"name":"c","resources":{` + resources + `}}],"generation":` + more + "}"
+	}
+	const first, second = `"limits":{"cpu":"400m","memory":"200Mi"},"requests":{"cpu":"300m","memory":"100Mi"}`, `"limits":{"cpu":"400m","memory":"300Mi"},"requests":{"cpu":"300m","memory":"150Mi"}`
+	const last = `"limits":{"cpu":"900m","memory":"200Mi"},"requests":{"cpu":"900m","memory":"100Mi"}`
+	assert.Equal(t, []string{
+		say("ResizeStarted", "started", first, "2"), say("ResizeCompleted", "completed", first, "2"),
+		say("ResizeStarted", "started", second, "3"), say("ResizeCompleted", "completed", second, "3"),
+		say("ResizeStarted", "started", old, "4"), say("ResizeCompleted", "completed", old, "4"),
+		say("ResizeStarted", "started", low, "5"),
+		say("ResizeError", "error", low, `5,"error":"cannot decrease memory limits: [attempting to set pod memory limit (31457280) below current usage (66768896), `+
+			`attempting to set container \"c\" memory limit (31457280) below current usage (66768896)]"`),
+		say("ResizeStarted", "started", old, "6"), say("ResizeCompleted", "completed", old, "6"),
+		say("ResizeDeferred", "OutOfcpu", last, `7,"error":"Node didn't have enough resource: cpu, requested: 900, used: 1250, capacity: 2000"`),
+		say("ResizeStarted", "started", last, "7"), say("ResizeCompleted", "completed", last, "7"),
+	}, r.resizeEvents("a"))
+	assert.Contains(t, r.resizeEvents("rst"), "Killing Container c resize requires restart")
+}
