@@ -63,11 +63,30 @@ type NodeSpec struct {
 	Images []string
 	// Bandwidth is what the node can download, in bytes per second; 0 is no limit.
 	Bandwidth int64
+	// NodeFilesystem is the kubelet's file system, whose capacity is that of ephemeral-storage; nil when
+	// nothing else is known of it. ImageFilesystem is that of images and writable layers, nil when it is
+	// the same one.
+	NodeFilesystem, ImageFilesystem *Filesystem
+	// Processes are those that the node may have and has without its pods.
+	Processes ProcessLimit
 	// Kubelet is the configuration of its kubelet, nil for the default one. Nodes of a pool share it.
 	Kubelet *kubeletconfig.Configuration
 	// SystemMemory is what the system and the kubelet use of the memory, in bytes.
 	SystemMemory int64
 }
+
+// Filesystem is a file system of a node.
+type Filesystem struct {
+	// Capacity is in bytes, Used what is taken by something else than pods and images.
+	Capacity, Used int64
+	// Inodes is how many there are, 0 when it is not known, InodesUsed how many of them are taken by
+	// something else.
+	Inodes, InodesUsed int64
+}
+
+// ProcessLimit is how many processes a node may have, 0 when it is not known, and how many it has
+// without its pods.
+type ProcessLimit struct{ Max, Used int64 }
 
 // Registry says how fast images come from a registry.
 type Registry struct {
@@ -138,6 +157,8 @@ type Behavior struct {
 	MemoryChild bool
 	// Disk is what the container has written, over time since its start.
 	Disk []DiskPoint
+	// Processes is the number of its processes, over time since its start; one when nothing is said.
+	Processes []ProcessPoint
 	// PostStart and PreStop are how long exec and http hooks take and whether they fail.
 	PostStart, PreStop HookRun
 	// Port is what the process's server listens on, 0 when only the container's own probes reach it.
@@ -200,6 +221,12 @@ type DiskPoint struct {
 	Use    int64
 	// Inodes is the number of files and folders.
 	Inodes int64
+}
+
+// ProcessPoint is the number of a container's processes from At on.
+type ProcessPoint struct {
+	At    Time
+	Count int64
 }
 
 // HookRun is how an exec or http hook goes.

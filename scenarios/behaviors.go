@@ -60,6 +60,7 @@ func (r *reader) behavior(f *behaviorFile) model.Behavior {
 		Run:         r.run(f.Run),
 		OnTerm:      r.onTerm(f.OnTerm),
 		Disk:        r.disk(f.Disk),
+		Processes:   r.processes(f.Processes),
 	}
 	r.memory(&b, f.Memory)
 	for _, e := range []struct{ name, text string }{{"createError", f.CreateError}, {"startError", f.StartError}} {
@@ -185,7 +186,27 @@ func (r *reader) disk(files []diskFile) []model.DiskPoint {
 			r.errorAt(f.Where.at("at"), "at is %v, must be later than the one before (%v)", model.Time(f.At), model.Time(before))
 		}
 		last[f.Volume] = f.At
-		points = append(points, model.DiskPoint{At: model.Time(f.At), Volume: f.Volume, Use: int64(f.Use)})
+		points = append(points, model.DiskPoint{At: model.Time(f.At), Volume: f.Volume, Use: int64(f.Use), Inodes: amountOf(f.Inodes)})
 	}
 	return points
+}
+
+func (r *reader) processes(files []countFile) []model.ProcessPoint {
+	var points []model.ProcessPoint
+	for i := range files {
+		f := &files[i]
+		if i > 0 && f.At <= files[i-1].At {
+			r.errorAt(f.Where.at("at"), "at is %v, must be later than the one before (%v)", model.Time(f.At), model.Time(files[i-1].At))
+		}
+		points = append(points, model.ProcessPoint{At: model.Time(f.At), Count: int64(f.Count)})
+	}
+	return points
+}
+
+// amountOf is an amount that may be left out.
+func amountOf(a *amount) int64 {
+	if a == nil {
+		return 0
+	}
+	return int64(*a)
 }

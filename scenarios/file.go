@@ -60,9 +60,28 @@ type nodeFile struct {
 	Count        *int32     `json:"count" doc:"How many nodes there are. Left out, there is one with exactly the name."`
 	Template     objectTree `json:"template" need:"true" doc:"A v1.Node without a name: labels, taints and status.capacity (cpu and memory; pods is 110 when left out). Allocatable, when left out, is the capacity, less what the pool's KubeletConfiguration reserves (systemReserved, kubeReserved, evictionHard)."`
 	Images       []string   `json:"images" doc:"The images that are on the node at the start."`
-	Bandwidth    *amount    `json:"bandwidth" doc:"What each node can download, in bytes per second, such as 50Mi; no limit when left out."`
-	Kubelet      *document  `json:"kubelet" doc:"The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of the pool's nodes: a file, whose path is relative to this one, or the object. When left out, spec.config.kubelet."`
 	SystemMemory *amount    `json:"systemMemory" doc:"What the system, the container runtime and the kubelet use of the memory, such as 600Mi; 256Mi, but at most an eighth of the memory, when left out."`
+	Bandwidth    *amount    `json:"bandwidth" doc:"What each node can download, in bytes per second, such as 50Mi; no limit when left out."`
+
+	NodeFilesystem  *filesystemFile `json:"nodeFilesystem" doc:"The file system of the kubelet, with logs and emptyDirs. Its capacity is status.capacity ephemeral-storage."`
+	ImageFilesystem *filesystemFile `json:"imageFilesystem" doc:"The file system of images and writable layers. When left out, they are on the node's."`
+	Processes       *processesFile  `json:"processes" doc:"How many processes the node may have, which pid.available counts from."`
+
+	Kubelet *document `json:"kubelet" doc:"The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of the pool's nodes: a file, whose path is relative to this one, or the object. When left out, spec.config.kubelet."`
+}
+
+type filesystemFile struct {
+	Where      place   `json:"-"`
+	Capacity   *amount `json:"capacity" doc:"Its size, such as 100Gi: of the file system of images."`
+	Used       *amount `json:"used" doc:"What is taken by something else than pods and images, such as 8Gi; nothing when left out."`
+	Inodes     *amount `json:"inodes" doc:"How many files and folders it can have; when left out, inodesFree is not known."`
+	InodesUsed *amount `json:"inodesUsed" doc:"How many there are beside those of pods."`
+}
+
+type processesFile struct {
+	Where place  `json:"-"`
+	Max   amount `json:"max" need:"true" doc:"How many there can be, such as 32768."`
+	Used  amount `json:"used" doc:"How many there are beside those of pods."`
 }
 
 type registryFile struct {
@@ -111,6 +130,7 @@ type behaviorFile struct {
 	Startup     []probeFile `json:"startup" doc:"The answers of the startup probe. It always succeeds when left out."`
 	Memory      memoryUse   `json:"memory" doc:"The memory in use over time: a list of points, each a step, or a mapping. Above the limit of the container, of its pod, of all pods or of the node the kernel kills."`
 	Disk        []diskFile  `json:"disk" doc:"What it has written over time."`
+	Processes   []countFile `json:"processes" doc:"The number of its processes over time; one when left out."`
 	PostStart   *hookFile   `json:"postStart" doc:"How the postStart hook goes, if it is exec or http."`
 	PreStop     *hookFile   `json:"preStop" doc:"How the preStop hook goes, if it is exec or http."`
 	Port        *int32      `json:"port" doc:"The port that the process listens on. Of a pod's containers with one port, the first that runs answers the HTTP, TCP and gRPC probes of all. When left out, a container answers its own."`
@@ -159,10 +179,17 @@ type useFile struct {
 }
 
 type diskFile struct {
-	Where  place  `json:"-"`
-	At     span   `json:"at" need:"true" doc:"From when on, counted from the container's start."`
-	Use    amount `json:"use" need:"true" doc:"How much it has written in all, such as 300Mi."`
-	Volume string `json:"volume" doc:"The emptyDir that holds it, which keeps it when the container starts anew; the container's own writable layer when left out."`
+	Where  place   `json:"-"`
+	At     span    `json:"at" need:"true" doc:"From when on, counted from the container's start."`
+	Use    amount  `json:"use" need:"true" doc:"How much it has written in all, such as 300Mi."`
+	Volume string  `json:"volume" doc:"The emptyDir that holds it, which keeps it when the container starts anew; the container's own writable layer when left out."`
+	Inodes *amount `json:"inodes" doc:"How many files and folders it has made in all."`
+}
+
+type countFile struct {
+	Where place  `json:"-"`
+	At    span   `json:"at" need:"true" doc:"From when on, counted from the container's start."`
+	Count amount `json:"count" need:"true" doc:"How many processes there are."`
 }
 
 type hookFile struct {

@@ -22,9 +22,10 @@ func (r *reader) nodes(spec *specFile) []model.NodeSpec {
 	for i := range spec.Nodes {
 		f := &spec.Nodes[i]
 		object := r.nodeObject(f, kubelets[i])
-		system := r.systemMemory(f, object.Status.Capacity[v1.ResourceMemory])
 		where := f.Where.at("name")
-		bandwidth := r.bandwidth(f.Where, "bandwidth", f.Bandwidth)
+		node := model.NodeSpec{Object: object, Images: f.Images, Bandwidth: r.bandwidth(f.Where, "bandwidth", f.Bandwidth),
+			Kubelet: kubelets[i], SystemMemory: r.systemMemory(f, object.Status.Capacity[v1.ResourceMemory])}
+		r.filesystems(f, &node)
 		names := r.poolNames(f, maxNodes-len(nodes))
 		for _, name := range names {
 			if why := validation.IsDNS1123Subdomain(name); len(why) > 0 {
@@ -36,7 +37,8 @@ func (r *reader) nodes(spec *specFile) []model.NodeSpec {
 				break
 			}
 			seen[name] = where
-			nodes = append(nodes, model.NodeSpec{Name: name, Object: object, Images: f.Images, Bandwidth: bandwidth, Kubelet: kubelets[i], SystemMemory: system})
+			node.Name = name
+			nodes = append(nodes, node)
 		}
 		for j, image := range f.Images {
 			if _, err := model.WithDefaultTag(image); err != nil {
@@ -46,6 +48,43 @@ func (r *reader) nodes(spec *specFile) []model.NodeSpec {
 		}
 	}
 	return nodes
+}
+
+// filesystems reads what is known of the disks and processes of a pool's nodes.
+func (r *reader) filesystems(f *nodeFile, node *model.NodeSpec) {
+	room := node.Object.Status.Capacity.StorageEphemeral().Value()
+	if x := f.NodeFilesystem; x != nil {
+		if x.Capacity != nil {
+			r.errorAt(x.Where.at("capacity"), "nodeFilesystem.capacity must be left out: status.capacity ephemeral-storage counts")
+		}
+		if room == 0 {
+			r.errorAt(x.Where.at(""), "nodeFilesystem needs a capacity, want status.capacity ephemeral-storage in the template")
+		}
+		node.NodeFilesystem = r.filesystem(x, "nodeFilesystem", room)
+	}
+	if x := f.ImageFilesystem; x != nil {
+		if x.Capacity == nil {
+			r.errorAt(x.Where.at(""), "imageFilesystem.capacity is missing, want something like 100Gi")
+		}
+		node.ImageFilesystem = r.filesystem(x, "imageFilesystem", amountOf(x.Capacity))
+	}
+	if x := f.Processes; x != nil {
+		node.Processes = model.ProcessLimit{Max: int64(x.Max), Used: int64(x.Used)}
+		if x.Used > x.Max {
+			r.errorAt(x.Where.at("used"), "processes.used is %d, must not be above max (%d)", x.Used, x.Max)
+		}
+	}
+}
+
+func (r *reader) filesystem(f *filesystemFile, name string, capacity int64) *model.Filesystem {
+	x := &model.Filesystem{Capacity: capacity, Used: amountOf(f.Used), Inodes: amountOf(f.Inodes), InodesUsed: amountOf(f.InodesUsed)}
+	if x.Used > capacity && capacity > 0 {
+		r.errorAt(f.Where.at("used"), "%s.used is %d bytes, must not be above the capacity (%d)", name, x.Used, capacity)
+	}
+	if x.InodesUsed > x.Inodes {
+		r.errorAt(f.Where.at("inodesUsed"), "%s.inodesUsed is %d, must not be above inodes (%d)", name, x.InodesUsed, x.Inodes)
+	}
+	return x
 }
 
 // poolNames is the names of a pool's nodes.

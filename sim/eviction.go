@@ -262,7 +262,7 @@ func (c *Cluster) observe(node model.NodeID, o *kubelet.Observations) {
 	}
 	left(kubelet.MemoryAvailable, c.state.Nodes[node].Capacity.Memory, c.nodeMemory(node, c.now))
 	left(kubelet.AllocatableMemoryAvailable, c.podsMemory(node), c.memoryOfPods(node, c.now))
-	c.observeFilesystems(node, o)
+	c.observeFilesystems(node, c.now, o)
 }
 
 // reclaim frees what a threshold is about: by what nobody uses, else by the end of the first pod

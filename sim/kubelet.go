@@ -8,6 +8,7 @@ import (
 
 // node is what the cluster keeps of a node beside the API server's object.
 type node struct {
+	spec *model.NodeSpec
 	// config is the kubelet's configuration.
 	config *kubeletconfig.Configuration
 	// settings are what it says of pod workers.
@@ -91,7 +92,7 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	}
 	luck := luckOf("node", spec.Name)
 	config := c.kubeletConfig(spec)
-	x := node{luck: luck, config: config, settings: kubelet.NewSettings(config), limit: newLimit(c.kubeletLimit(config)), puller: kubelet.Puller{Parallel: config.ParallelPulls()}}
+	x := node{spec: spec, luck: luck, config: config, settings: kubelet.NewSettings(config), limit: newLimit(c.kubeletLimit(config)), puller: kubelet.Puller{Parallel: config.ParallelPulls()}}
 	if qps := *config.RegistryPullQPS; qps > 0 {
 		x.pullLimit = newLimit(model.ClientLimit{QPS: float64(qps), Burst: config.RegistryBurst})
 	}

@@ -35,6 +35,13 @@ func (c *Cluster) latest(m *measured, luck uint64) model.Time {
 	}
 }
 
+// containerMeasured is when a container's cgroup was measured last. The runtime itself answers for one that
+// was not yet.
+func (c *Cluster) containerMeasured(id model.PodID, i int) model.Time {
+	p := &c.pods[id]
+	return min(c.latest(&p.containers[i].measured, p.luck+uint64(i+1)<<32), c.now)
+}
+
 // podStats are what the kubelet knows of a pod (stats/cri_stats_provider.go
 // listPodStatsPartiallyFromCRI): memory as old as the measurement of the pod's cgroup, disks as
 // old as theirs. There are none of a pod without a running container.
@@ -49,6 +56,9 @@ func (c *Cluster) podStats(id model.PodID) kubelet.PodStats {
 		return s
 	}
 	s.Memory = c.podMemory(id, c.latest(&p.measured, p.luck))
+	for i := range p.containers {
+		s.Processes += c.containerProcesses(id, i, c.containerMeasured(id, i))
+	}
 	for i := range t.Spec.Volumes {
 		if v := &t.Spec.Volumes[i]; v.EmptyDir != nil {
 			s.Volumes.Add(c.volumeUse(id, v))
@@ -69,8 +79,7 @@ func (c *Cluster) containerUses(id model.PodID, s kubelet.Signal) []kubelet.Cont
 		}
 		use := kubelet.ContainerUse{Name: t.Containers[i].Name, Request: t.ContainerSpec(i).Resources.Requests[s.Resource()]}
 		if s.Resource() == v1.ResourceMemory {
-			at := min(c.latest(&k.measured, p.luck+uint64(i+1)<<32), c.now)
-			use.Usage = c.memoryUse(id, i, at)
+			use.Usage = c.memoryUse(id, i, c.containerMeasured(id, i))
 		} else {
 			use.Usage = c.layerUse(id, i).Bytes
 		}

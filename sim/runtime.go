@@ -247,7 +247,7 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	c.beginMemory(id, i, b)
 	c.watchDisk(id)
 	c.memoryChanged(id, i)
-	if len(b.Disk) > 0 {
+	if len(b.Disk) > 0 || len(b.Processes) > 0 {
 		c.watchFilesystems(c.state.Pods[id].Node)
 	}
 	return model.NoText
