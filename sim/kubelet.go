@@ -112,6 +112,7 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	}
 	c.scheduler.AddNode(&c.state.Nodes[id], c.now)
 	c.changed(model.KindNode, int32(id), model.Added)
+	c.pressureMayChange(id)
 }
 
 // kubeletConfig is the configuration of a node's kubelet. All nodes without one share the default.
