@@ -46,6 +46,7 @@ type RunInfo struct {
 	Transitions      int64 `json:"transitions" doc:"the number of rows of transitions.parquet"`
 	KubernetesEvents int64 `json:"kubernetes_events" doc:"the number of rows of events.parquet"`
 	Placements       int64 `json:"placements" doc:"the number of pods that the scheduler bound"`
+	OOMKills         int64 `json:"oom_kills" doc:"how often the kernel of a node killed something for want of memory"`
 }
 
 // writeRun writes run.json at once, never half of it.

@@ -41,6 +41,7 @@ type memoryFile struct {
 }
 
 type leakFile struct {
+	Where     place  `json:"-"`
 	Base      amount `json:"base" doc:"The memory in use at the start; 0 when left out."`
 	PerMinute amount `json:"perMinute" need:"true" doc:"By how much it grows each minute, such as 5Mi."`
 }
@@ -83,6 +84,8 @@ func (r *reader) memory(b *model.Behavior, f memoryUse) {
 	}
 	switch {
 	case f.Leak != nil:
+		r.checkMemory(f.Leak.Where.at("base"), "base", f.Leak.Base)
+		r.checkMemory(f.Leak.Where.at("perMinute"), "perMinute", f.Leak.PerMinute)
 		b.Memory = []model.MemoryPoint{{Use: int64(f.Leak.Base), Rate: model.RatePer(int64(f.Leak.PerMinute), model.Minute)}}
 	case f.Walk != nil:
 		b.MemoryWalk = r.memoryWalk(f.Walk)

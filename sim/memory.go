@@ -100,7 +100,7 @@ func (c *Cluster) beginMemory(id model.PodID, i int, b *model.Behavior) {
 	if b.MemoryWalk != nil {
 		k.memory.walk.begin(b.MemoryWalk, c.seed, c.pods[id].luck, uint64(i)<<56|uint64(k.runs&0xffff)<<40)
 	}
-	if c.memoryLimit(id, i) == 0 {
+	if k.runs == 1 && c.memoryLimit(id, i) == 0 {
 		c.assumed.unlimited++
 	}
 	c.watchLimit(id, i)

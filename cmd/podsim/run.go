@@ -133,6 +133,7 @@ func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
 	info.Ended = cluster.Now()
 	info.Hash = fmt.Sprintf("%016x", cluster.Hash())
 	info.Events, info.Transitions, info.KubernetesEvents, info.Placements = counts.Events, counts.Transitions, counts.KubernetesEvents, counts.Placements
+	info.OOMKills = counts.OOMKills
 	info.Wall = time.Since(start)
 	info.Complete = !stopped
 	info.PeakMemory = peakMemory()
@@ -187,6 +188,9 @@ func summarize(w io.Writer, c *sim.Cluster, sc *model.Scenario, info *reports.Ru
 	fmt.Fprintf(w, "pods: %s\n", podSummary(c.State(), c))
 	if d := deploymentSummary(c.State()); d != "" {
 		fmt.Fprintf(w, "deployments: %s\n", d)
+	}
+	if info.OOMKills > 0 {
+		fmt.Fprintf(w, "killed for want of memory: %d\n", info.OOMKills)
 	}
 	for _, line := range c.Assumptions() {
 		fmt.Fprintf(w, "assumed: %s\n", line)
