@@ -117,3 +117,65 @@ func (c *Cluster) SetPressure(id model.NodeID, t model.NodeConditionType, on boo
 	c.nodes[id].pressure[t] = on
 	c.nodeStatusChanged(id)
 }
+
+// StreamMemory is the stream of the random walks.
+const StreamMemory = streamMemory
+
+// MemoryUse and NodeMemory are the seams of the same names; MemoryExceeds is memoryExceeds.
+func (c *Cluster) MemoryUse(id model.PodID, i int) int64 { return c.memoryUse(id, i, c.now) }
+func (c *Cluster) NodeMemory(id model.NodeID) int64      { return c.nodeMemory(id, c.now) }
+func (c *Cluster) MemoryExceeds(id model.NodeID, limit int64) model.Time {
+	return c.memoryExceeds(id, limit, c.now)
+}
+
+// RunChange is the begin or the end of a container's run.
+type RunChange struct {
+	At        model.Time
+	Pod       model.PodID
+	Node      model.NodeID
+	Container int
+	// Run is its number, from 1, Luck that of the pod.
+	Run        int32
+	Luck       uint64
+	Began, OOM bool
+}
+
+// RunWatch tells of the runs of containers as they begin and end.
+type RunWatch struct {
+	c    *Cluster
+	seen map[[2]int32]RunChange
+	told func(RunChange)
+}
+
+// WatchRuns makes a RunWatch for a cluster whose pods' slots are not used again.
+func (c *Cluster) WatchRuns(told func(RunChange)) *RunWatch {
+	return &RunWatch{c, map[[2]int32]RunChange{}, told}
+}
+
+// Step carries out the next event.
+func (w *RunWatch) Step() {
+	e, _ := w.c.queue.Pop()
+	w.c.happen(&e)
+	switch {
+	case e.Kind <= lastKubeletEvent:
+		w.look(model.PodID(e.Obj))
+	case e.Kind == evNodeMemory:
+		for _, id := range w.c.nodes[e.Obj].pods {
+			w.look(id)
+		}
+	}
+}
+
+func (w *RunWatch) look(id model.PodID) {
+	for i := range w.c.pods[id].containers {
+		k := &w.c.pods[id].containers[i]
+		key := [2]int32{int32(id), int32(i)}
+		seen := w.seen[key]
+		if seen.Run == k.runs && seen.Began == k.running {
+			continue
+		}
+		now := RunChange{w.c.now, id, w.c.state.Pods[id].Node, i, k.runs, w.c.pods[id].luck, k.running, !k.running && k.reason == model.ReasonOOMKilled}
+		w.seen[key] = now
+		w.told(now)
+	}
+}

@@ -56,7 +56,7 @@ func (w *walk) most(from, to int64) int64 {
 	first, last := int(from/walkBlock), int(to/walkBlock)
 	most := int64(0)
 	for b := first; b <= last; b++ {
-		if b == len(w.blocks)-1 {
+		if b >= len(w.blocks)-1 {
 			w.decode(b)
 		}
 		if b > first && b < last || w.blocks[b].most <= most {
