@@ -60,7 +60,7 @@ func (c *Cluster) canAdmit(id model.PodID) verdict {
 		return rejected
 	}
 	active := c.activePods(o.Node)
-	results := c.scheduler.AdmissionCheck(o.Template, &c.state.Nodes[o.Node], active, c.allocation)
+	results := c.scheduler.AdmissionCheck(c.pods[id].machine.Allocated(), &c.state.Nodes[o.Node], active, c.allocation)
 	switch {
 	case len(results) == 0:
 		return admitted

@@ -420,6 +420,7 @@ func (c *Cluster) recover(id model.NodeID) {
 	for _, p := range missed {
 		c.catchUp(p, id)
 	}
+	c.resumeResizes(id)
 	c.nodeStatusChanged(id)
 }
 

@@ -86,7 +86,8 @@ func runRandomPods(t *testing.T, seed int64, seen *seenWords) {
 func inWords(pods []*v1.Pod, sc *model.Scenario) string {
 	out := ""
 	for _, s := range sc.Steps[1:] {
-		out += fmt.Sprintf("step %s: %s %s/%s grace=%d force=%t %s\n", s.At, s.Verb, s.Kind, s.Name, s.GraceSeconds, s.Force, s.Failure)
+		out += fmt.Sprintf("step %s: %s %s/%s grace=%d force=%t %s %s %v %v\n", s.At, s.Verb, s.Kind, s.Name, s.GraceSeconds, s.Force, s.Failure,
+			s.Container, s.Requests, s.Limits)
 	}
 	for i := range sc.Behaviors {
 		out += fmt.Sprintf("behavior %+v\n", sc.Behaviors[i])
@@ -146,7 +147,8 @@ func (s *seenWords) checkAll(t *testing.T) {
 	for _, r := range []model.EventReason{model.EventScheduled, model.EventFailedScheduling, model.EventPulling, model.EventPulled,
 		model.EventCreated, model.EventStarted, model.EventFailed, model.EventBackOff, model.EventKilling, model.EventUnhealthy,
 		model.EventInspectFailed, model.EventErrImageNeverPull, model.EventFailedPostStartHook, model.EventFailedPreStopHook,
-		model.EventDeadlineExceeded, model.EventRejected, model.EventFailedMount, model.EventEvicted, model.EventNodeNotReady, model.EventTaintManagerEviction} {
+		model.EventDeadlineExceeded, model.EventRejected, model.EventFailedMount, model.EventEvicted, model.EventNodeNotReady, model.EventTaintManagerEviction,
+		model.EventResizeStarted, model.EventResizeCompleted, model.EventResizeDeferred, model.EventResizeError} {
 		assert.True(t, s.events[r], "no random pod has an Event %s", r)
 	}
 	for _, p := range []model.Phase{model.PodPending, model.PodRunning, model.PodSucceeded, model.PodFailed} {
@@ -635,8 +637,42 @@ func randomPodsScenario(seed int64) ([]*v1.Pod, *model.Scenario) {
 		sc.Steps = append(sc.Steps, randomFailure(r, sc.Duration)...)
 		sc.Duration += 2 * model.Minute
 	}
+	// Their own draws: the others stay as they were.
+	again := rand.New(rand.NewSource(seed ^ 1<<40))
+	for _, p := range pods {
+		if again.Intn(3) == 0 {
+			randomResizePolicies(again, p)
+			sc.Steps = append(sc.Steps, randomResizes(again, p, sc.Duration)...)
+		}
+	}
 	slices.SortStableFunc(sc.Steps, func(a, b model.Step) int { return cmp.Compare(a.At, b.At) })
 	return pods, sc
+}
+
+func randomResizePolicies(r *rand.Rand, p *v1.Pod) {
+	for _, k := range containersOf(p) {
+		if r.Intn(3) == 0 {
+			k.ResizePolicy = []v1.ContainerResizePolicy{{ResourceName: one(r, v1.ResourceCPU, v1.ResourceMemory), RestartPolicy: v1.RestartContainer}}
+		}
+	}
+}
+
+// randomResizes resizes a pod some times, up and down; some of it is refused.
+func randomResizes(r *rand.Rand, p *v1.Pod, before model.Time) []model.Step {
+	var steps []model.Step
+	at := model.Time(r.Int63n(int64(one(r, 3*model.Second, before))))
+	for range 1 + r.Intn(4) {
+		s := model.Step{At: at, Verb: model.StepResize, Kind: model.KindPod, Namespace: "default", Name: p.Name, Container: one(r, containersOf(p)...).Name}
+		if r.Intn(3) > 0 {
+			s.Requests = v1.ResourceList{"cpu": *resource.NewMilliQuantity(int64(r.Intn(one(r, 600, 4000))), resource.DecimalSI)}
+		}
+		if r.Intn(3) == 0 {
+			s.Limits = v1.ResourceList{"memory": *resource.NewQuantity(int64(16+r.Intn(200))<<20, resource.BinarySI)}
+		}
+		steps = append(steps, s)
+		at += model.Time(r.Int63n(int64(one(r, 50*model.Millisecond, 20*model.Second))))
+	}
+	return steps
 }
 
 var randomImages = []model.ImageSpec{{Name: "a:1", Size: 1 << 20}, {Name: "big:1", Size: 300 << 20}, {Name: "gone:1", Error: "notFound"},

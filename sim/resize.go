@@ -111,6 +111,20 @@ func (c *Cluster) retryResizesFor(id model.NodeID, changed model.PodID) {
 	}
 }
 
+// resumeResizes makes the list of the resizes that wait anew when a kubelet begins again (kubelet.go
+// HandlePodAdditions). What it has allocated and what is in force is on its disk.
+func (c *Cluster) resumeResizes(id model.NodeID) {
+	n := &c.nodes[id]
+	n.resizes.pending = n.resizes.pending[:0]
+	for _, p := range n.pods {
+		if x := &c.pods[p]; x.exists && !x.done && x.machine.Admitted() && x.machine.Allocated() != x.template {
+			n.resizes.pending = append(n.resizes.pending, kubelet.PendingResize{Pod: p, Gen: x.gen})
+		}
+	}
+	c.sortResizes(n)
+	c.retryResizes(id)
+}
+
 // resizesDue is the kubelet's periodic look at resizes that wait.
 func (c *Cluster) resizesDue(id model.NodeID, gen uint32) {
 	if c.nodes[id].resizes.gen == gen {

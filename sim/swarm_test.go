@@ -156,7 +156,20 @@ func swarm(seed int64) *model.Scenario {
 	for range 3 {
 		sc.Behaviors = append(sc.Behaviors, swarmBehavior(r))
 	}
+	again := rand.New(rand.NewSource(seed ^ 1<<40))
+	for range again.Intn(6) * again.Intn(2) {
+		sc.Steps = append(sc.Steps, swarmResize(again, sc.Duration))
+	}
+	slices.SortStableFunc(sc.Steps, func(a, b model.Step) int { return cmp.Compare(a.At, b.At) })
 	return sc
+}
+
+// swarmResize resizes all pods of a name or of a Deployment.
+func swarmResize(r *rand.Rand, before model.Time) model.Step {
+	s := model.Step{At: model.Time(r.Int63n(int64(before))), Verb: model.StepResize, Kind: model.KindPod, Namespace: "default",
+		Name: fmt.Sprintf("%s%d*", one(r, "p", "d"), r.Intn(4)), Container: one(r, "c0", "c1", "c", "app")}
+	s.Requests = v1.ResourceList{"cpu": *resource.NewMilliQuantity(int64(100+r.Intn(1200)), resource.DecimalSI)}
+	return s
 }
 
 func swarmDeployment(r *rand.Rand, i int) *appsv1.Deployment {

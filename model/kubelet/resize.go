@@ -60,6 +60,9 @@ func (p *Pod) ResizePending() bool {
 	return p.resize != nil && p.resize.conditions.Pending.Status != model.ConditionAbsent
 }
 
+// ResizeInfeasible says that the node can never give the pod what it asks for.
+func (p *Pod) ResizeInfeasible() bool { return p.resize != nil && p.resize.conditions.Infeasible() }
+
 // ResizePendingSince is the transition of the condition that says so, model.Never when there is none.
 func (p *Pod) ResizePendingSince() model.Time {
 	if !p.ResizePending() {
