@@ -50,6 +50,45 @@ func TestRecordIsTheState(t *testing.T) {
 	}
 }
 
+// TestResizedPod runs a scenario of the library and looks at a pod that is being resized.
+func TestResizedPod(t *testing.T) {
+	sc, err := scenarios.Read("../scenarios/library/resize-deferred.yaml")
+	require.NoError(t, err)
+	c, err := sim.NewCluster(sc)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	info := reports.RunInfo{Seed: sc.Seed, Start: sc.Start, Duration: sc.Duration}
+	w, err := reports.NewWriter(dir, c.State(), info)
+	require.NoError(t, err)
+	c.Observe(w.Transition, w.Event)
+	c.Begin()
+	c.Run(sc.Duration, nil)
+	info.Complete, info.Ended = true, c.Now()
+	require.NoError(t, w.Close(info))
+	r, err := reports.Open(dir)
+	require.NoError(t, err)
+	snapshot, err := r.At(30*model.Second, false)
+	require.NoError(t, err)
+	for _, p := range snapshot.Pods() {
+		if p.Name != "web" {
+			continue
+		}
+		k := &p.Status.ContainerStatuses[0]
+		assert.EqualValues(t, 3, p.Generation)
+		assert.Equal(t, "1500m", p.Spec.Containers[0].Resources.Requests.Cpu().String())
+		assert.Equal(t, "500m", k.AllocatedResources.Cpu().String())
+		assert.Equal(t, "500m 256Mi", k.Resources.Requests.Cpu().String()+" "+k.Resources.Requests.Memory().String())
+		assert.Equal(t, "800m 512Mi", k.Resources.Limits.Cpu().String()+" "+k.Resources.Limits.Memory().String())
+		assert.Equal(t, "500m 256Mi", p.Status.AllocatedResources.Cpu().String()+" "+p.Status.AllocatedResources.Memory().String())
+		assert.Equal(t, "800m 512Mi", p.Status.Resources.Limits.Cpu().String()+" "+p.Status.Resources.Limits.Memory().String())
+		pending := p.Status.Conditions[0]
+		assert.Equal(t, "PodResizePending True Deferred 3", fmt.Sprint(pending.Type, " ", pending.Status, " ", pending.Reason, " ", pending.ObservedGeneration))
+		assert.Equal(t, "Node didn't have enough resource: cpu, requested: 1500, used: 1200, capacity: 2000", pending.Message)
+		return
+	}
+	t.Fatal("the pod is not there")
+}
+
 // live is each pod's row of `get pods -o wide` as the cluster has it.
 func live(c *sim.Cluster, at model.Time) map[string]string {
 	rows := map[string]string{}

@@ -177,3 +177,64 @@ func TestResize(t *testing.T) {
 	}, r.resizeEvents("a"))
 	assert.Contains(t, r.resizeEvents("rst"), "Killing Container c resize requires restart")
 }
+
+// TestResizePodLevel resizes what a pod has as a whole: its containers' own stay.
+func TestResizePodLevel(t *testing.T) {
+	whole := resizable("whole", "cpu 100m", "")
+	whole.Spec.Resources = &v1.ResourceRequirements{Requests: list("cpu 500m memory 200Mi"), Limits: list("cpu 1 memory 400Mi")}
+	other := resizable("other", "cpu 900m", "")
+	waiting := resizable("waiting", "cpu 900m", "")
+	const s = model.Second
+	up, down := resizeStep(10*s, "whole", "cpu 900m", ""), resizeStep(30*s, "whole", "cpu 200m", "cpu 400m")
+	up.Container, down.Container = "", ""
+	above := resizeStep(40*s, "whole", "cpu 600m", "")
+	much := resizeStep(45*s, "whole", "", "memory 100Mi")
+	much.Container = ""
+	r := runResizes(t, 60*s, []*v1.Pod{whole, other}, nil, up,
+		model.Step{At: 20 * s, Objects: []model.Object{{Object: waiting}}}, down, above, much)
+	assert.Equal(t, []string{
+		`s.yaml:1: resize at 40s: Pod "whole" is invalid: spec.resources.requests[cpu]: Invalid value: "200m": must be greater than or equal to aggregate container requests of 600m`,
+		`s.yaml:1: resize at 45s: Pod "whole" is invalid: spec.resources.requests: Invalid value: "200Mi": must be less than or equal to memory limit of 100Mi`,
+	}, r.warnings)
+	const container = `{"containers":[{"name":"c","resources":{"requests":{"cpu":"100m"}}}],"generation":`
+	assert.Equal(t, []string{"ResizeStarted Pod resize started: " + container + "2}", "ResizeCompleted Pod resize completed: " + container + "2}",
+		"ResizeStarted Pod resize started: " + container + "3}", "ResizeCompleted Pod resize completed: " + container + "3}"}, r.resizeEvents("whole"))
+	state := r.cluster.State()
+	for i := range state.Pods {
+		switch p := &state.Pods[i]; p.Name {
+		case "whole":
+			assert.EqualValues(t, 3, p.Generation)
+			assert.EqualValues(t, 200, state.HeldBy(p).Requests.MilliCPU)
+			shown := state.Templates[p.Status.Allocated].ReportedResources(state.Templates[p.Status.Cgroup], p.Status.Resources)
+			assert.Equal(t, "200m 200Mi 400m 400Mi", fmt.Sprint(shown.Requests.Cpu(), " ", shown.Requests.Memory(), " ", shown.Limits.Cpu(), " ", shown.Limits.Memory()))
+		case "waiting":
+			// It got its place when the other was scaled down, not before.
+			assert.NotZero(t, p.Node)
+			assert.GreaterOrEqual(t, p.Status.StartTime, 30*s)
+		}
+	}
+}
+
+// TestResizeWaits takes resizes that wait in their order, when something has become free: those of a
+// higher priority first, then by how long they wait; one that is taken back waits no more.
+func TestResizeWaits(t *testing.T) {
+	const s = model.Second
+	pod := func(name string, priority int32) *v1.Pod {
+		p := resizable(name, "cpu 200m", "")
+		p.Spec.Priority = &priority
+		return p
+	}
+	pods := []*v1.Pod{pod("first", 0), pod("second", 0), pod("important", 10), pod("back", 0), resizable("hog", "cpu 1", "")}
+	r := runResizes(t, 60*s, pods, nil,
+		resizeStep(10*s, "first", "cpu 700m", ""), resizeStep(12*s, "second", "cpu 700m", ""), resizeStep(14*s, "important", "cpu 700m", ""),
+		resizeStep(16*s, "back", "cpu 500m", ""), resizeStep(18*s, "back", "cpu 200m", ""),
+		resizeStep(20*s, "hog", "cpu 300m", ""), resizeStep(30*s, "important", "cpu 300m", ""))
+	waited := []string{"200m 0Mi, has 200m 0Mi, restarts 0", "200m 0Mi, has 200m 0Mi, pending Deferred, restarts 0"}
+	given := func(amount string) []string {
+		return append(append([]string{}, waited...), amount+" 0Mi, has 200m 0Mi, in progress, restarts 0", amount+" 0Mi, has "+amount+" 0Mi, restarts 0")
+	}
+	assert.Equal(t, append(given("700m"), "300m 0Mi, has 700m 0Mi, in progress, restarts 0", "300m 0Mi, has 300m 0Mi, restarts 0"), r.states["important"])
+	assert.Equal(t, waited, r.states["second"], "the first waits longer and has the place")
+	assert.Equal(t, given("700m"), r.states["first"])
+	assert.Equal(t, append(waited[:2:2], waited[0]), r.states["back"])
+}
