@@ -270,6 +270,15 @@ func (i *Image) Registry() string {
 	return reference.Domain(named)
 }
 
+// Repository is the image's name without tag and digest, its registry's host first.
+func (i *Image) Repository() string {
+	named, err := reference.ParseNormalizedNamed(i.Name)
+	if err != nil {
+		return ""
+	}
+	return named.Name()
+}
+
 // PodQOS is a pod's quality of service class (pkg/apis/core/v1/helper/qos ComputePodQOS).
 func PodQOS(spec *v1.PodSpec) QOS {
 	if spec.Resources != nil && (len(spec.Resources.Requests) > 0 || len(spec.Resources.Limits) > 0) {

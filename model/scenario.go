@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -90,7 +91,8 @@ type ProcessLimit struct{ Max, Used int64 }
 
 // Registry says how fast images come from a registry.
 type Registry struct {
-	// Host is the registry's host, or a pattern with "*"; the first that matches counts.
+	// Host is the registry's host, or a pattern with "*"; the first that matches counts. With a "/" it is
+	// a pattern for an image's repository, such as quay.io/slow/*, as if that came from elsewhere.
 	Host string
 	// Bandwidth is in bytes per second for all nodes together, Connection for each layer that a node
 	// downloads; 0 is no limit.
@@ -98,6 +100,14 @@ type Registry struct {
 	// Latency is added to each pull.
 	Latency Dist
 	Where   Position
+}
+
+// Gives says that the image comes from there.
+func (r *Registry) Gives(i *Image) bool {
+	if strings.Contains(r.Host, "/") {
+		return Matches(r.Host, i.Repository())
+	}
+	return Matches(r.Host, i.Registry())
 }
 
 // ImageSpec says what is known of an image.

@@ -86,7 +86,7 @@ type processesFile struct {
 
 type registryFile struct {
 	Where      place        `json:"-"`
-	Host       string       `json:"host" need:"true" doc:"The registry's host, such as docker.io, or a pattern with *."`
+	Host       string       `json:"host" need:"true" doc:"The registry's host, such as docker.io, or a pattern with *; with a / a pattern for repositories, such as quay.io/slow/*, as if they came from elsewhere."`
 	Bandwidth  *amount      `json:"bandwidth" doc:"Bytes per second to all nodes together, such as 100Mi, which they share fairly; no limit when left out."`
 	Connection *amount      `json:"connection" doc:"Bytes per second of each connection, which is a layer that a node downloads; no limit when left out, and 100Mi when bandwidth is left out too."`
 	Latency    distribution `json:"latency" doc:"What each pull takes on top."`

@@ -117,6 +117,7 @@ func TestBadScenarios(t *testing.T) {
 			"s.yaml:16: exit 0 and fail (s.yaml:16) contradict each other: leave one out"},
 		{"image of nothing", "name: nginx:1,", "name: nginx:2,", `s.yaml:11: no container has the image "nginx:2", did you mean nginx:1?`},
 		{"registry of nothing", "  images:", "  registries: [{host: docker.oi}]\n  images:", `s.yaml:10: no image comes from the registry "docker.oi", did you mean docker.io?`},
+		{"repository of nothing", "  images:", "  registries: [{host: docker.io/nothing/*}]\n  images:", `s.yaml:10: no image comes from the registry "docker.io/nothing/*"`},
 
 		{"registry bandwidth", "  images:", "  registries: [{host: docker.io, bandwidth: 0}]\n  images:", "s.yaml:10: bandwidth is 0, must be more; leave it out for no limit"},
 		{"node bandwidth", "count: 2", "bandwidth: 0", "s.yaml:8: bandwidth is 0, must be more; leave it out for no limit"},

@@ -284,8 +284,10 @@ func (r *reader) checkUse(spec *specFile, w *world) {
 	hosts := w.hosts()
 	for i := range spec.Registries {
 		f := &spec.Registries[i]
-		matches := func(host string) bool { return model.Matches(f.Host, host) }
-		if f.Where.source == r.root && f.Host != "*" && !slices.ContainsFunc(hosts, matches) {
+		given := func(image string) bool {
+			return (&model.Registry{Host: f.Host}).Gives(&model.Image{Name: image})
+		}
+		if f.Where.source == r.root && f.Host != "*" && !slices.ContainsFunc(sortedKeys(w.images), given) {
 			r.errorAt(f.Where.at("host"), "no image comes from the registry %s%s", quoted(f.Host), didYouMean(f.Host, hosts))
 		}
 	}

@@ -93,7 +93,7 @@ func (c *Cluster) partsOf(id model.ImageID) *imageParts {
 		return p
 	}
 	p.known = true
-	p.registry = c.registryOf(c.state.Images[id].Registry())
+	p.registry = c.registryOf(&c.state.Images[id])
 	if len(p.layers) == 0 {
 		size := c.state.Images[id].Size
 		p.layers = []layerID{layerID(len(c.layers))}

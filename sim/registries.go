@@ -1,12 +1,17 @@
 package sim
 
 import (
+	"slices"
+
 	"podsim/model"
 )
 
 // registry is a registry that images come from.
 type registry struct {
 	host string
+	// spec is the index of what the scenario says of it, -1 for nothing: images of one host may come
+	// from several.
+	spec int
 	// latency is added to each pull.
 	latency model.Dist
 	// bandwidth and connection are what it usually gives, in bytes per second.
@@ -41,21 +46,21 @@ func (g *registry) refuses() string {
 	return g.outage.kind
 }
 
-// registryOf finds a registry by its host, and adds it when it is new.
-func (c *Cluster) registryOf(host string) int32 {
+// registryOf finds the registry of an image, and adds it when it is new.
+func (c *Cluster) registryOf(image *model.Image) int32 {
+	specs := c.scenario.Registries
+	g := registry{host: image.Registry(), connection: model.DefaultConnectionBandwidth}
+	g.spec = slices.IndexFunc(specs, func(s model.Registry) bool { return s.Gives(image) })
 	for i := range c.registries {
-		if c.registries[i].host == host {
+		if c.registries[i].host == g.host && c.registries[i].spec == g.spec {
 			return int32(i)
 		}
 	}
-	g := registry{host: host, connection: model.DefaultConnectionBandwidth}
-	for i := range c.scenario.Registries {
-		if s := &c.scenario.Registries[i]; model.Matches(s.Host, host) {
-			g.latency, g.bandwidth, g.connection = s.Latency, s.Bandwidth, s.Connection
-			break
-		}
+	if g.spec >= 0 {
+		s := &specs[g.spec]
+		g.latency, g.bandwidth, g.connection = s.Latency, s.Bandwidth, s.Connection
 	}
-	g.outage = c.outageOf(host)
+	g.outage = c.outageOf(g.host)
 	c.registries = append(c.registries, g)
 	id := c.transfers.addRegistry(g.bandwidth, g.connection)
 	c.setLink(id)
