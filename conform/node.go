@@ -76,6 +76,9 @@ type NodeLine struct {
 	ImagefsAvailableMi int64  `json:"imagefsAvailableMi,omitempty"`
 	MemoryTime         Moment `json:"memTime,omitzero"`
 	FilesystemTime     Moment `json:"fsTime,omitzero"`
+
+	// What a line of type output is about.
+	What string `json:"what,omitempty"`
 }
 
 // Moment is a moment in milliseconds since the start.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"podsim/model"
 )
@@ -32,11 +33,7 @@ func Node(r *NodeRecording) (Result, error) {
 			break
 		}
 	}
-	one := c.result()
-	if s := replay.lacking; s != nil && one.Agrees {
-		one.Agrees, one.Difference = false, &Difference{"step at " + seconds(s.Ms), s.Verb + " " + s.What, "podsim has nothing for it"}
-	}
-	return one, nil
+	return c.result(), nil
 }
 
 // NodeBranches is the most runs beyond the Draws that are tried for a node: as Branches, for a pod.
@@ -73,6 +70,7 @@ type nodeHistory struct {
 // history is that of lines: the recorded or simulated ones.
 func (r *NodeRecording) history(lines []NodeLine) *nodeHistory {
 	h := &nodeHistory{objects: map[string]*objectHistory{}}
+	lines = r.withoutRepeatedStart(lines)
 	for i := range lines {
 		l := &lines[i]
 		switch {
@@ -114,6 +112,35 @@ func (h *nodeHistory) when(c choice) int64 {
 	}
 	return -1
 }
+
+// withoutRepeatedStart leaves out what a kubelet said of its node again while it was set up: a
+// registration that fails is made anew 10 s later, and writes its Events once more.
+func (r *NodeRecording) withoutRepeatedStart(lines []NodeLine) []NodeLine {
+	ready := map[int]int64{}
+	for i := range r.Lines {
+		if l := &r.Lines[i]; l.Type == "output" && l.What == verbKubelet && strings.HasPrefix(l.Message, readyAgain) {
+			ready[r.kubelets(l.Ms)] = l.Ms
+		}
+	}
+	var out []NodeLine
+	repeated := map[event]int32{}
+	for _, l := range lines {
+		if l.Type == "event" && l.object() == "Node/"+realEnv {
+			life := r.kubelets(l.Ms)
+			e := nodeEvent(&l, life)
+			if l.Count > 1 && l.Ms <= ready[life] {
+				repeated[e]++
+				continue
+			}
+			l.Count -= repeated[e]
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// readyAgain is what the recorder says when the kubelet that was started is Ready.
+const readyAgain = "Ready again"
 
 // kubelets is how many kubelets the node has had until a moment.
 func (r *NodeRecording) kubelets(ms int64) int {
@@ -234,7 +261,6 @@ func (c *nodeComparison) compare(run *nodeRun, name string, got *objectHistory) 
 		got.states = one.sinceRecorded(got.states)
 	}
 	pairs, ok := one.addRun(got.states, got.events)
-	run.pairs[name] = pairs
 	n := len(pairs)
 	if !ok {
 		n--
@@ -242,6 +268,9 @@ func (c *nodeComparison) compare(run *nodeRun, name string, got *objectHistory) 
 		run.differs(min(from(one.want, at.Want), from(got.states, at.Got)), func() *Difference {
 			return about(name, Differ(one.want, got.states, at))
 		})
+	}
+	if ok {
+		run.pairs[name] = pairs
 	}
 	for _, p := range pairs[:n] {
 		w, g := one.want[p.Want], got.states[p.Got]

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	v1 "k8s.io/api/core/v1"
-
 	"podsim/model"
 )
 
@@ -22,26 +20,29 @@ func (p *replay) podLine(s *model.State, t *model.Transition) NodeLine {
 	if is := l.Conditions[model.PodScheduled.String()]; condition(is) != model.ConditionTrue.String() {
 		l.PodScheduled = is
 	}
+	if x := pod.Status.Resize; x != nil {
+		l.ResizePending, l.ResizeInProgress = conditionWords(s, &x.Pending), conditionWords(s, &x.InProgress)
+	}
 	for i := range l.Line.Containers {
 		c := NodeContainer{Container: l.Line.Containers[i]}
 		c.Started = nil
 		if c.Last != nil {
 			c.Last.State = ""
 		}
-		if pod.Status.Containers[i].ContainerID != 0 {
-			c.addResources(pod.Template.Containers[i].Requests.List(), pod.Template.Containers[i].Limits.List())
+		if k := &pod.Status.Containers[i]; k.Allocated != 0 {
+			allocated := &s.Templates[k.Allocated].ContainerSpec(i).Resources
+			c.AllocatedResources = allocated.Requests
+			actual := model.ReportedResources(allocated, &s.Templates[k.Resources].ContainerSpec(i).Resources)
+			c.Resources = &actual
 		}
 		l.Containers = append(l.Containers, c)
 	}
 	return l
 }
 
-// addResources adds what the container's cgroup has and what was allocated to it.
-func (c *NodeContainer) addResources(requests, limits v1.ResourceList) {
-	if len(requests)+len(limits) > 0 {
-		c.Resources = &v1.ResourceRequirements{Requests: requests, Limits: limits}
-	}
-	c.AllocatedResources = requests
+// conditionWords is a condition's status and reason, empty when it is absent.
+func conditionWords(s *model.State, c *model.Condition) string {
+	return strings.TrimSpace(c.Status.String() + " " + s.Texts.String(c.Reason))
 }
 
 // alias is the name that the recording uses for an object.
@@ -59,7 +60,7 @@ func nodeLine(s *model.State, t *model.Transition) NodeLine {
 		Kind: t.Kind.String(), Name: n.Name, Unschedulable: n.Unschedulable, Allocatable: n.Allocatable.List()}
 	for k := range n.Conditions {
 		c := &n.Conditions[k]
-		l.Conditions[model.NodeConditionType(k).String()] = strings.TrimSpace(c.Status.String() + " " + s.Texts.String(c.Reason))
+		l.Conditions[model.NodeConditionType(k).String()] = conditionWords(s, c)
 	}
 	for i := range n.Taints {
 		x := &n.Taints[i]

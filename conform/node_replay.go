@@ -61,12 +61,11 @@ type replay struct {
 	// origin is the recording's start in a run.
 	origin model.Time
 	// base is the scenario of every run, but for its draws.
-	base model.Scenario
-	// lacking is the first step that podsim has nothing for yet.
-	lacking *NodeStep
+	base    model.Scenario
 	aliases map[string]string
-	// containers are those of the pods that are created.
-	containers []*v1.Container
+	// pods are those that are created, static is the one of the manifest that is there.
+	pods   []*v1.Pod
+	static *v1.Pod
 }
 
 // newReplay reads the steps of a recording. A step that is not known is an error.
@@ -91,8 +90,8 @@ func newReplay(r *NodeRecording) (*replay, error) {
 	if p.base.Nodes[0].Kubelet == nil {
 		return nil, fmt.Errorf("%s: there is no step %q %q with the configuration at the start", r.Name, verbKubelet, kubeletConfigured)
 	}
-	p.base.Nodes[0].Object = recordedNode(p.base.Nodes[0].Kubelet)
-	p.addImages(p.containers)
+	p.addMachine()
+	p.addImages()
 	return p, nil
 }
 
@@ -113,7 +112,7 @@ func (r *NodeRecording) initialImages() []string {
 	var images []string
 	pulled := map[string]bool{}
 	add := func(name string) {
-		if name != pinned && !pulled[name] && !slices.Contains(images, name) {
+		if !pulled[name] && !slices.Contains(images, name) {
 			images = append(images, name)
 		}
 	}
@@ -145,27 +144,30 @@ func quoted(message string) string {
 // The sizes of the recordings' images in bytes: each is one layer that has the tester, too. Those of
 // image collection are numbered.
 const (
+	sandboxSize  = 300 << 10
 	testerSize   = 5809867
 	slowSize     = 20489936
 	firstGCSize  = 132687563
 	gcSizeGrowth = 1 << 20
 )
 
-// The bandwidths of the recordings' registry in bytes a second: its slow images, and the others as far
-// as the node can unpack them.
+// The bandwidths of each connection to the recordings' registry in bytes a second: for its slow images,
+// and for the others as fast as the node can unpack them.
 const (
 	slowBandwidth = 4e6
 	fastBandwidth = 215e6
 )
 
+// sandboxImage is that of the sandboxes, which the runtime keeps.
+const sandboxImage = registry + "pause:1"
+
 // addImages adds the images of the recording's pods and those that were on the node. Others fail as in
 // the recordings of pods.
-func (p *replay) addImages(containers []*v1.Container) {
+func (p *replay) addImages() {
 	names := p.initialImages()
-	bandwidth := int64(fastBandwidth)
-	for _, c := range containers {
-		if names = append(names, c.Image); strings.HasPrefix(c.Image, registry+"slow") {
-			bandwidth = slowBandwidth
+	for _, pod := range p.pods {
+		for _, c := range containersOf(pod) {
+			names = append(names, c.Image)
 		}
 	}
 	for _, name := range names {
@@ -174,6 +176,8 @@ func (p *replay) addImages(containers []*v1.Container) {
 		switch {
 		case name == testerImage:
 			spec.Size = testerSize
+		case name == sandboxImage:
+			spec.Size, spec.Pinned = sandboxSize, true
 		case strings.HasPrefix(repository, "slow"):
 			spec.Size = slowSize
 		case strings.HasPrefix(repository, "gc"):
@@ -183,7 +187,7 @@ func (p *replay) addImages(containers []*v1.Container) {
 		}
 		p.base.Images = append(p.base.Images, spec)
 	}
-	p.base.Registries = []model.Registry{{Host: "*", Bandwidth: bandwidth}}
+	p.base.Registries = []model.Registry{{Host: registry + "slow*", Connection: slowBandwidth}, {Host: "*", Connection: fastBandwidth}}
 }
 
 // at is the moment of a run at which the recording was at ms.
@@ -202,35 +206,33 @@ func (p *replay) addStep(s *NodeStep) error {
 		return p.addCreate(s)
 	case verbDelete:
 		return p.addDelete(s)
-	case verbResize, verbFile:
-		p.lacks(s)
-		return nil
+	case verbResize:
+		return p.addResize(s)
+	case verbFile:
+		return p.addFile(s)
 	}
 	return errors.New("this verb is not known")
 }
 
-// lacks notes a step that podsim has nothing for.
-func (p *replay) lacks(s *NodeStep) {
-	if p.lacking == nil {
-		p.lacking = s
-	}
-}
-
+// addKubeletStep stops and starts the kubelet. A request to stop it takes effect at once.
 func (p *replay) addKubeletStep(s *NodeStep) error {
-	node := &p.base.Nodes[0]
+	stop := model.Step{At: p.at(s.Ms), Verb: model.StepFail, Kind: model.KindNode, Name: realEnv, Failure: model.FailKubelet}
+	start := model.Step{At: p.at(s.Ms), Verb: model.StepRecover, Kind: model.KindNode, Name: realEnv}
 	switch s.What {
 	case kubeletConfigured:
 		config, err := kubeletConfigOf(s.Object)
 		if err != nil {
 			return err
 		}
-		if node.Kubelet == nil {
-			node.Kubelet = config
-			return nil
+		if p.base.Nodes[0].Kubelet == nil {
+			p.base.Nodes[0].Kubelet = config
 		}
-		p.lacks(s)
-	case kubeletStopped, kubeletStarted:
-		p.lacks(s)
+		p.add(stop)
+		p.add(start)
+	case kubeletStopped:
+		p.add(stop)
+	case kubeletStarted:
+		p.add(start)
 	default:
 		return errors.New("it is not known what is done to the kubelet")
 	}
@@ -260,7 +262,7 @@ func (p *replay) addCreate(s *NodeStep) error {
 	if err != nil {
 		return err
 	}
-	if err := p.addBehaviors(pod); err != nil {
+	if err := p.addBehaviors(pod, pod.Name); err != nil {
 		return err
 	}
 	p.add(model.Step{At: p.at(s.Ms), Objects: []model.Object{{Object: pod}}})
@@ -299,16 +301,16 @@ func decodeStrictly(data []byte, into any) error {
 	return d.Decode(into)
 }
 
-// addBehaviors says what the pod's containers do.
-func (p *replay) addBehaviors(pod *v1.Pod) error {
+// addBehaviors says what the containers of a pod do, which is called name.
+func (p *replay) addBehaviors(pod *v1.Pod, name string) error {
+	p.pods = append(p.pods, pod)
 	ports := listening(pod)
 	for _, c := range containersOf(pod) {
-		p.containers = append(p.containers, c)
 		if err := knownArguments(c); err != nil {
 			return err
 		}
 		b := p.settings.behavior(c, ports)
-		b.Namespace, b.Pod, b.Args = pod.Namespace, pod.Name, strings.Join(slices.Concat(c.Command, c.Args), " ")
+		b.Namespace, b.Pod, b.Args = pod.Namespace, name, strings.Join(slices.Concat(c.Command, c.Args), " ")
 		p.base.Behaviors = append(p.base.Behaviors, b)
 	}
 	return nil
@@ -343,6 +345,63 @@ func (p *replay) addDelete(s *NodeStep) error {
 		}
 	}
 	p.add(step)
+	return nil
+}
+
+// resizePatch is a patch of the subresource resize.
+type resizePatch struct {
+	Spec struct {
+		Resources  *v1.ResourceRequirements `json:"resources"`
+		Containers []struct {
+			Name      string                  `json:"name"`
+			Resources v1.ResourceRequirements `json:"resources"`
+		} `json:"containers"`
+	} `json:"spec"`
+}
+
+func (p *replay) addResize(s *NodeStep) error {
+	alias, ok := strings.CutPrefix(s.What, "Pod/")
+	if !ok {
+		return errors.New("only pods are resized")
+	}
+	var patch resizePatch
+	if err := decodeStrictly(s.Object, &patch); err != nil {
+		return err
+	}
+	step := model.Step{At: p.at(s.Ms), Verb: model.StepResize, Kind: model.KindPod, Namespace: p.Name, Name: p.realName(alias)}
+	switch list := patch.Spec.Containers; {
+	case len(list) == 0 && patch.Spec.Resources != nil:
+		step.Requests, step.Limits = patch.Spec.Resources.Requests, patch.Spec.Resources.Limits
+	case len(list) == 1 && patch.Spec.Resources == nil:
+		step.Container, step.Requests, step.Limits = list[0].Name, list[0].Resources.Requests, list[0].Resources.Limits
+	default:
+		return errors.New("a resize must be about one container, or about the pod as a whole")
+	}
+	p.add(step)
+	return nil
+}
+
+// addFile writes or removes the manifest of the static pod.
+func (p *replay) addFile(s *NodeStep) error {
+	switch s.What {
+	case manifestWritten:
+		pod, err := p.podOf(s)
+		if err != nil {
+			return err
+		}
+		p.static = pod
+		// The name of a static pod ends with that of its node.
+		if err := p.addBehaviors(pod, pod.Name+"-"+realEnv); err != nil {
+			return err
+		}
+	case manifestRemoved:
+		if p.static == nil {
+			return errors.New("there is no manifest")
+		}
+		p.static = nil
+	default:
+		return errors.New("it is not known what is done to the file")
+	}
 	return nil
 }
 

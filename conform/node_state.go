@@ -76,9 +76,6 @@ func canonical(q resource.Quantity) string {
 	return fmt.Sprint(q.Value())
 }
 
-// pinned is the image of the sandboxes, which the runtime keeps and podsim does not have.
-const pinned = registry + "pause:1"
-
 func (l *NodeLine) nodeWords() string {
 	head := l.Kind
 	if l.Type == "DELETED" {
@@ -97,9 +94,7 @@ func (l *NodeLine) nodeWords() string {
 	pods := l.Allocatable[v1.ResourcePods]
 	parts = append(parts, fmt.Sprintf("%d pods", pods.Value()))
 	for _, name := range slices.Sorted(slices.Values(l.Images)) {
-		if name != pinned {
-			parts = append(parts, "image "+name)
-		}
+		parts = append(parts, "image "+name)
 	}
 	return strings.Join(parts, separator)
 }

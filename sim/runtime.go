@@ -147,7 +147,7 @@ func (c *Cluster) matchBehavior(o *model.Pod, i int) *model.Behavior {
 		b := &c.scenario.Behaviors[j]
 		if model.Matches(b.Container, t.Name) && model.Matches(b.Pod, o.Name) &&
 			model.Matches(b.Namespace, o.Template.Namespace) && model.Matches(b.Image, t.Image) &&
-			(b.Args == "" || model.Matches(b.Args, commandLine(o.Template.Spec, i))) {
+			(b.Args == "" || model.Matches(b.Args, commandLine(o.Template.ContainerSpec(i)))) {
 			return b
 		}
 	}
@@ -159,16 +159,8 @@ func (c *Cluster) matchBehavior(o *model.Pod, i int) *model.Behavior {
 	return &assumedApp
 }
 
-// commandLine is the command and the args of container i of a specification: init containers come first.
-func commandLine(spec *v1.PodSpec, i int) string {
-	var c *v1.Container
-	if n := len(spec.InitContainers); i < n {
-		c = &spec.InitContainers[i]
-	} else {
-		c = &spec.Containers[i-n]
-	}
-	return strings.Join(slices.Concat(c.Command, c.Args), " ")
-}
+// commandLine is a container's command and its args.
+func commandLine(c *v1.Container) string { return strings.Join(slices.Concat(c.Command, c.Args), " ") }
 
 // runtimeEvent is the end of something that the simulated runtime does.
 func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
