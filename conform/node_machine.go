@@ -22,6 +22,8 @@ func (p *replay) addMachine() {
 	node := &p.base.Nodes[0]
 	node.Object = recordedNode(node.Kubelet)
 	node.SystemMemory = p.systemMemory()
+	node.NodeFilesystem = &model.Filesystem{Capacity: nodeFilesystem, Used: nodefsUsed}
+	node.ImageFilesystem = &model.Filesystem{Capacity: nodeFilesystem, Used: imagefsUsed}
 }
 
 // systemMemory is what everything but the pods uses of the machine's memory, in bytes. It is an input:
