@@ -135,8 +135,9 @@ func (t *PodTemplate) compileVolumes() {
 			continue
 		}
 		t.Volumes++
-		if refs := fileRefs(&v.VolumeSource); len(refs) > 0 {
-			t.VolumeSources = append(t.VolumeSources, VolumeSource{Name: v.Name, Sources: refs})
+		if s, ok := volumeSource(v); ok {
+			t.VolumeSources = append(t.VolumeSources, s)
+			t.HasClaims = t.HasClaims || s.Claim != ""
 		}
 	}
 }

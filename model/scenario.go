@@ -25,6 +25,8 @@ type Scenario struct {
 	Registries []Registry
 	Images     []ImageSpec
 	Behaviors  []Behavior
+	// Storage are the drivers of volumes; the first that matches a name counts.
+	Storage []StorageDriver
 	// Steps in order of time; what is applied at the start stands first, at 0s.
 	Steps []Step
 
@@ -70,6 +72,8 @@ type NodeSpec struct {
 	NodeFilesystem, ImageFilesystem *Filesystem
 	// Processes are those that the node may have and has without its pods.
 	Processes ProcessLimit
+	// MissingPaths are paths that hostPath volumes do not find there.
+	MissingPaths []string
 	// Kubelet is the configuration of its kubelet, nil for the default one. Nodes of a pool share it.
 	Kubelet *kubeletconfig.Configuration
 	// SystemMemory is what the system and the kubelet use of the memory, in bytes.

@@ -312,10 +312,11 @@ const (
 	FromReplicaSetController
 	FromNodeController
 	FromTaintEvictionController
+	FromAttachDetachController
 )
 
 var sourceNames = [...]string{"kubelet", "default-scheduler", "deployment-controller", "replicaset-controller",
-	"node-controller", "taint-eviction-controller"}
+	"node-controller", "taint-eviction-controller", "attachdetach-controller"}
 
 // String is the component's name.
 func (s EventSource) String() string { return sourceNames[s] }
@@ -375,6 +376,8 @@ const (
 	EventPreempting
 	EventEvictionThresholdMet
 	EventSystemOOM
+	EventFailedAttachVolume
+	EventSuccessfulAttachVolume
 )
 
 var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "Pulled", "Created", "Started", "Failed",
@@ -384,7 +387,7 @@ var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "
 	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", "ExceededGracePeriod",
 	"NodeHasSufficientMemory", "NodeHasInsufficientMemory", "NodeHasNoDiskPressure", "NodeHasDiskPressure", "NodeHasSufficientPID",
 	"NodeHasInsufficientPID", "Starting", "Rebooted",
-	"ResizeStarted", "ResizeCompleted", "ResizeDeferred", "ResizeInfeasible", "ResizeError", "", "Preempting", "EvictionThresholdMet", "SystemOOM"}
+	"ResizeStarted", "ResizeCompleted", "ResizeDeferred", "ResizeInfeasible", "ResizeError", "", "Preempting", "EvictionThresholdMet", "SystemOOM", "FailedAttachVolume", "SuccessfulAttachVolume"}
 
 // String is the reason as the API writes it, empty for EventRejected (see State.EventReason).
 func (r EventReason) String() string { return eventReasonNames[r] }

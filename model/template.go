@@ -30,9 +30,11 @@ type PodTemplate struct {
 	// HasSidecars says that some init container is restartable.
 	HasSidecars bool
 	// Volumes is the number of volumes that must be mounted before the sandbox is made: those
-	// that a container mounts. VolumeSources are those of them that need ConfigMaps or Secrets.
+	// that a container mounts. VolumeSources are those of them that need something that may not be there; HasClaims says that
+	// some need PersistentVolumeClaims.
 	Volumes       int
 	VolumeSources []VolumeSource
+	HasClaims     bool
 	// LocalLimits says that the pod has a limit on local storage: an emptyDir's sizeLimit, or
 	// StorageLimit, the sum of its containers' limits on ephemeral-storage in bytes, 0 for none.
 	LocalLimits  bool
@@ -81,11 +83,45 @@ const (
 // Differs from Kubernetes: there is no such limit.
 const MaxContainers = 64
 
-// VolumeSource is a volume that is made of ConfigMaps and Secrets.
+// VolumeSource is a volume that is made of something that may not be there.
 type VolumeSource struct {
 	Name string
 	// Sources has a list of references for each ConfigMap or Secret.
 	Sources [][]ConfigRef
+	// Claim is the name of a PersistentVolumeClaim, empty for none. Of a generic ephemeral volume the pod's
+	// name stands before it (ClaimName).
+	Claim     string
+	Ephemeral bool
+	// Path is that of a hostPath volume which must be there, as the PathType.
+	Path     string
+	PathType v1.HostPathType
+}
+
+// ClaimName is the name of the claim for a pod.
+func (s *VolumeSource) ClaimName(pod string) string {
+	if s.Ephemeral {
+		return pod + "-" + s.Claim
+	}
+	return s.Claim
+}
+
+func volumeSource(v *v1.Volume) (s VolumeSource, ok bool) {
+	s = VolumeSource{Name: v.Name, Sources: fileRefs(&v.VolumeSource)}
+	switch {
+	case v.PersistentVolumeClaim != nil:
+		s.Claim = v.PersistentVolumeClaim.ClaimName
+	case v.Ephemeral != nil:
+		s.Claim, s.Ephemeral = v.Name, true
+	case v.HostPath != nil && v.HostPath.Type != nil && mustExist(*v.HostPath.Type):
+		s.Path, s.PathType = v.HostPath.Path, *v.HostPath.Type
+	}
+	return s, len(s.Sources) > 0 || s.Claim != "" || s.Path != ""
+}
+
+// mustExist says that a hostPath of a type is not made when it is not there (volume/hostpath
+// checkTypeInternal).
+func mustExist(t v1.HostPathType) bool {
+	return t != v1.HostPathUnset && t != v1.HostPathDirectoryOrCreate && t != v1.HostPathFileOrCreate
 }
 
 // ContainerKind tells init containers, sidecars and containers apart.

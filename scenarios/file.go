@@ -40,6 +40,7 @@ type specFile struct {
 	Nodes        []nodeFile        `json:"nodes" doc:"The nodes of the cluster."`
 	Registries   []registryFile    `json:"registries" doc:"How fast images come; the first host that matches an image counts."`
 	Images       []imageFile       `json:"images" doc:"What is known of images. An image that is not listed has 64Mi and can be pulled."`
+	Storage      []storageFile     `json:"storage" doc:"How drivers of volumes behave; the first whose name matches counts."`
 	Manifests    []document        `json:"manifests" doc:"What kubectl apply would be given at 0s: files, folders or objects. Paths are relative to this file."`
 	Generate     []generateFile    `json:"generate" doc:"Many like objects, applied at 0s after the manifests."`
 	Behaviors    []behaviorFile    `json:"behaviors" doc:"What containers do once started; the first that matches a container counts. A container that none matches runs for ever and is ready."`
@@ -66,6 +67,8 @@ type nodeFile struct {
 	NodeFilesystem  *filesystemFile `json:"nodeFilesystem" doc:"The file system of the kubelet, with logs and emptyDirs. Its capacity is status.capacity ephemeral-storage."`
 	ImageFilesystem *filesystemFile `json:"imageFilesystem" doc:"The file system of images and writable layers. When left out, they are on the node's."`
 	Processes       *processesFile  `json:"processes" doc:"How many processes the node may have, which pid.available counts from."`
+
+	MissingPaths []string `json:"missingPaths" doc:"Paths that are not there on the node: a hostPath volume of a type that must be there, such as Directory, cannot be mounted. All others are there."`
 
 	Kubelet *document `json:"kubelet" doc:"The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of the pool's nodes: a file, whose path is relative to this one, or the object. When left out, spec.config.kubelet."`
 }
@@ -109,6 +112,25 @@ type layerFile struct {
 	Name     string  `json:"name" need:"true" doc:"The layer's name, such as its digest. Images share the layers of one name."`
 	Size     *amount `json:"size" doc:"The bytes that a pull transfers. It may be left out where another image has the layer."`
 	Unpacked *amount `json:"unpacked" doc:"The bytes that it takes on a node's disk once unpacked, beside those transferred, which stay; as many as its size when left out."`
+}
+
+type storageFile struct {
+	Where     place                `json:"-"`
+	Driver    string               `json:"driver" need:"true" doc:"The name of the CSI driver, which is the provisioner of its classes, such as ebs.csi.aws.com, or a pattern with *. Of a volume that Kubernetes mounts itself, the plugin's: kubernetes.io/nfs, kubernetes.io/local-volume, ..."`
+	Provision *distribution        `json:"provision" doc:"How long it takes to make a volume; controlPlane.provision when left out."`
+	Attach    *distribution        `json:"attach" doc:"How long it takes to attach a volume to a node; 2s to 2.6s when left out."`
+	Detach    *distribution        `json:"detach" doc:"How long it takes to detach it; 2s to 2.6s when left out."`
+	Mount     *distribution        `json:"mount" doc:"How long it takes to mount it on the node; 500ms to 650ms when left out."`
+	Unmount   *distribution        `json:"unmount" doc:"How long it takes to unmount it; 200ms to 260ms when left out."`
+	Failures  []storageFailureFile `json:"failures" doc:"When the driver fails, and with which error."`
+}
+
+type storageFailureFile struct {
+	Where     place            `json:"-"`
+	Operation storageOperation `json:"operation" need:"true" doc:"What fails: attach, detach or mount."`
+	Error     string           `json:"error" need:"true" doc:"The error, such as rpc error: code = Internal desc = ..."`
+	At        *span            `json:"at" doc:"From when on; from the start when left out."`
+	For       *span            `json:"for" doc:"For how long; until the end when left out."`
 }
 
 type generateFile struct {

@@ -23,7 +23,7 @@ func (r *reader) nodes(spec *specFile) []model.NodeSpec {
 		f := &spec.Nodes[i]
 		object := r.nodeObject(f, kubelets[i])
 		where := f.Where.at("name")
-		node := model.NodeSpec{Object: object, Images: f.Images, Bandwidth: r.bandwidth(f.Where, "bandwidth", f.Bandwidth),
+		node := model.NodeSpec{Object: object, Images: f.Images, MissingPaths: f.MissingPaths, Bandwidth: r.bandwidth(f.Where, "bandwidth", f.Bandwidth),
 			Kubelet: kubelets[i], SystemMemory: r.systemMemory(f, object.Status.Capacity[v1.ResourceMemory])}
 		r.filesystems(f, &node)
 		names := r.poolNames(f, maxNodes-len(nodes))

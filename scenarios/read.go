@@ -184,6 +184,7 @@ func merged(over, under *specFile) *specFile {
 	m := *over
 	fill(reflect.ValueOf(&m).Elem(), reflect.ValueOf(under).Elem())
 	m.Registries = slices.Concat(over.Registries, under.Registries)
+	m.Storage = slices.Concat(over.Storage, under.Storage)
 	m.Behaviors = slices.Concat(over.Behaviors, under.Behaviors)
 	m.Nodes = replaced(under.Nodes, over.Nodes, func(n *nodeFile) string { return n.Name })
 	m.Images = replaced(under.Images, over.Images, func(i *imageFile) string { return i.Name })
@@ -255,6 +256,7 @@ func (r *reader) scenario(file *scenarioFile) *model.Scenario {
 	s.Duration = r.duration(spec)
 	s.Nodes = r.nodes(spec)
 	s.Registries = r.registries(spec.Registries)
+	s.Storage = r.storage(spec.Storage)
 	s.Images = r.imageSpecs(spec.Images)
 	s.Behaviors = r.behaviors(spec.Behaviors)
 	before := len(r.errs)

@@ -35,19 +35,20 @@ type schemaMaker struct {
 
 // named are the types that decode themselves, with the names of their definitions.
 var named = map[reflect.Type]string{
-	reflect.TypeFor[span]():         "duration",
-	reflect.TypeFor[amount]():       "bytes",
-	reflect.TypeFor[distribution](): "distribution",
-	reflect.TypeFor[numbers]():      "exitCodes",
-	reflect.TypeFor[memoryUse]():    "memory",
-	reflect.TypeFor[quantity]():     "quantity",
-	reflect.TypeFor[document]():     "manifest",
-	reflect.TypeFor[objectTree]():   "object",
-	reflect.TypeFor[clock]():        "time",
-	reflect.TypeFor[pullError]():    "pullError",
-	reflect.TypeFor[nodeMode]():     "nodeFailure",
-	reflect.TypeFor[truth]():        "conditionStatus",
-	reflect.TypeFor[tieRule]():      "tieRule",
+	reflect.TypeFor[span]():             "duration",
+	reflect.TypeFor[amount]():           "bytes",
+	reflect.TypeFor[distribution]():     "distribution",
+	reflect.TypeFor[numbers]():          "exitCodes",
+	reflect.TypeFor[memoryUse]():        "memory",
+	reflect.TypeFor[quantity]():         "quantity",
+	reflect.TypeFor[document]():         "manifest",
+	reflect.TypeFor[objectTree]():       "object",
+	reflect.TypeFor[clock]():            "time",
+	reflect.TypeFor[pullError]():        "pullError",
+	reflect.TypeFor[nodeMode]():         "nodeFailure",
+	reflect.TypeFor[truth]():            "conditionStatus",
+	reflect.TypeFor[tieRule]():          "tieRule",
+	reflect.TypeFor[storageOperation](): "storageOperation",
 }
 
 func (g *schemaMaker) typeSchema(t reflect.Type) map[string]any {
@@ -147,6 +148,8 @@ func (g *schemaMaker) definition(t reflect.Type) map[string]any {
 		}
 	case reflect.TypeFor[nodeMode]():
 		return map[string]any{"enum": nodeModes, "description": "How a node fails."}
+	case reflect.TypeFor[storageOperation]():
+		return map[string]any{"enum": storageOperations, "description": "What a driver does with a volume."}
 	case reflect.TypeFor[tieRule]():
 		return map[string]any{"enum": tieRules, "description": "Which of several best nodes a pod gets."}
 	case reflect.TypeFor[truth]():

@@ -56,6 +56,7 @@ func (c *Cluster) podSeen(id model.PodID, change model.ChangeType) {
 	c.podOfBudgetSeen(id)
 	c.ephemeralClaims(id, change)
 	c.resourceClaimsOf(id, change)
+	c.attachSees(id, change)
 	if o.Owner != 0 {
 		c.podOfReplicaSetSeen(id, change)
 	}

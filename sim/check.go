@@ -12,6 +12,7 @@ import (
 // every event, runs never.
 func (c *Cluster) Check() {
 	c.scheduler.Check()
+	c.checkVolumes()
 	coming := c.coming()
 	for id := 1; id < len(c.pods); id++ {
 		c.checkPod(model.PodID(id))

@@ -39,8 +39,9 @@ type Cluster struct {
 	namespaces map[string]bool
 	// configs finds the ConfigMaps and Secrets by name.
 	configs map[model.ConfigName]int
-	// storage is around volumes.
+	// storage is around volumes, attach around their ways to nodes.
 	storage storage
+	attach  attachDetach
 	// memorySearch is the search under way for a lack of memory, peaks are those of behaviors with points.
 	memorySearch memorySearch
 	peaks        map[*model.Behavior][]int64
@@ -244,6 +245,16 @@ const (
 	evClaimBound
 	evProvisioned
 	evResyncClaims
+	// evAttachRound: the attach/detach controller looks at volume Obj. evAttached, evDetached: a driver is
+	// through with it; Arg is the node. evVolumeListed: the node's list of attached volumes has changed;
+	// Gen is 1 when the volume is in it.
+	evAttachRound
+	evAttached
+	evDetached
+	evVolumeListed
+	// evMountRound: the volume manager of node Arg looks at volume Obj. evMountDone: an operation has ended.
+	evMountRound
+	evMountDone
 	// evMakeClaim: the claim of a generic ephemeral volume is made; Arg is the volume.
 	evMakeClaim
 	// evMakeResourceClaims: the ResourceClaims of a pod are made; Arg is the attempt.
@@ -275,6 +286,7 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 	c.configs = map[model.ConfigName]int{}
 	c.peaks = map[*model.Behavior][]int64{}
 	c.storage.numbers = map[string]int32{}
+	c.attach.numbers, c.attach.unattached = map[string]int32{}, map[string]bool{}
 	c.runtime = &simulatedRuntime{cluster: c}
 	c.record.init()
 	c.initLimits()
@@ -403,6 +415,8 @@ func (c *Cluster) dispatch(e *Event) {
 		c.outOfNodeMemory(model.NodeID(e.Obj), e.Arg)
 	case evRetryResizes:
 		c.resizesDue(model.NodeID(e.Obj), e.Gen)
+	case evAttachRound, evAttached, evDetached, evVolumeListed, evMountRound, evMountDone:
+		c.volumeEvent(e)
 	case evAvailable:
 		c.enqueueReplicaSet(model.ReplicaSetID(e.Obj))
 	default:

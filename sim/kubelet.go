@@ -55,6 +55,8 @@ type node struct {
 	// happened while the kubelet was stopped.
 	missed   []model.PodID
 	deferred []deferredEvent
+	// volumes are the numbers of the persistent volumes of which something is known at the node.
+	volumes []int32
 }
 
 // deferredEvent is an event for a pod whose kubelet is stopped.
@@ -487,5 +489,6 @@ func (c *Cluster) workerDone(id model.PodID) {
 		}
 	}
 	p.done = true
+	c.releaseVolumes(id)
 	c.freePod(id)
 }

@@ -401,6 +401,7 @@ func (c *Cluster) recover(id model.NodeID) {
 	}
 	n.down = false
 	n.failures++
+	c.resumeVolumes(id, n.failed == model.FailCrash)
 	if n.failed == model.FailCrash {
 		c.reboot(id)
 	}

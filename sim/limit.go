@@ -45,5 +45,6 @@ func (c *Cluster) initLimits() {
 	c.deploymentLimit = newLimit(cp.ControllerManager)
 	c.replicaSetLimit = newLimit(cp.ControllerManager)
 	c.lifecycleLimit = newLimit(cp.ControllerManager)
+	c.attach.limit = newLimit(cp.ControllerManager)
 	c.disruptionLimit = newLimit(cp.ControllerManager)
 }

@@ -44,6 +44,7 @@ const (
 	streamMemory
 	streamPID
 	streamResize
+	streamAttach
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

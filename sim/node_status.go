@@ -39,6 +39,8 @@ type nodeStatus struct {
 type nodeReport struct {
 	conditions [model.NumNodeConditions]nodeCondition
 	images     []model.NodeImage
+	// volumes are the numbers of the volumes in use, stored those that the API server has.
+	volumes, stored []int32
 }
 
 // nodeCondition is a condition as the kubelet sees it, without its times.
@@ -133,6 +135,8 @@ func (c *Cluster) makeNodeReport(id model.NodeID, r *nodeReport) {
 	}
 	r.conditions[model.NodeReady] = nodeCondition{status: model.ConditionTrue, reason: model.ReasonKubeletReady}
 	r.images = append(r.images[:0], n.nodeStatus.listed...)
+	r.volumes = c.volumesInUse(r.volumes[:0], id)
+	r.stored = c.volumesReported(r.stored[:0], id)
 }
 
 // pressureCondition follows MemoryPressureCondition, DiskPressureCondition and PIDPressureCondition of
@@ -174,7 +178,7 @@ func (r *nodeReport) changes(o *model.Node) bool {
 			return true
 		}
 	}
-	return !slices.Equal(r.images, o.Images)
+	return !slices.Equal(r.images, o.Images) || !slices.Equal(r.volumes, r.stored)
 }
 
 // nodeReported is the kubelet's report as it reaches the API server.
@@ -185,6 +189,7 @@ func (c *Cluster) nodeReported(id model.NodeID, starts int32) {
 	}
 	n.nodeStatus.reportedAt = c.now
 	n.nodeStatus.report.store(o, c.now)
+	c.storeVolumesInUse(n.nodeStatus.report.volumes, id)
 	c.changed(model.KindNode, int32(id), model.Modified)
 	if n.lost {
 		c.found(id)

@@ -201,6 +201,8 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 			}
 		case kubelet.ContainerDiscarded:
 			ev.Instance = int32(op)
+		case kubelet.VolumesUnmounted:
+			c.releaseVolumes(id)
 		}
 		c.step(id, ev)
 		if k == kubelet.Resized && ev.Text == model.NoText {

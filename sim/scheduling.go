@@ -127,6 +127,7 @@ func (c *Cluster) nodeSeen(id model.NodeID, change model.ChangeType) {
 		c.scheduler.UpdateNode(&c.state.Nodes[id], c.now)
 		c.kick()
 		c.reviewPressure(id)
+		c.volumesInUseSeen(id)
 	}
 }
 

@@ -78,6 +78,9 @@ func (c *Cluster) applyObject(o metav1.Object) {
 	case *resourcev1.ResourceClaimTemplate:
 		c.storage.templates.Set(framework.Key(o.Namespace, o.Name), o)
 		c.tell(o, false)
+	case *storagev1.CSIDriver:
+		c.attach.unattached[o.Name] = o.Spec.AttachRequired != nil && !*o.Spec.AttachRequired
+		c.tell(o, false)
 	default:
 		c.tell(o, false)
 	}
@@ -136,6 +139,7 @@ func (c *Cluster) objectSeen() {
 		c.volumeSeen(o)
 	case *v1.PersistentVolumeClaim:
 		c.enqueueClaim(framework.Key(o.Namespace, o.Name))
+		c.claimsSeen()
 	}
 }
 
@@ -215,7 +219,11 @@ func (c *Cluster) syncClaim(n int) {
 	}
 	w.provision = true
 	s.draws++
-	c.after(c.delayOf(luckOf("claim", w.key), streamStorage, s.draws, &c.scenario.ControlPlane.Provision), evProvisioned, int32(n), 0)
+	takes := &c.scenario.ControlPlane.Provision
+	if d := c.storageDriver(class.Provisioner, true); d.Provision != nil {
+		takes = d.Provision
+	}
+	c.after(c.delayOf(luckOf("claim", w.key), streamStorage, s.draws, takes), evProvisioned, int32(n), 0)
 }
 
 // withDefaultClass gives a claim that names no class the one that is marked as the default, the first

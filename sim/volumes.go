@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	v1 "k8s.io/api/core/v1"
+
 	"podsim/model"
 	"podsim/model/kubelet"
 )
@@ -14,7 +16,7 @@ import (
 func (c *Cluster) mountVolumes(id model.PodID) {
 	o := &c.state.Pods[id]
 	for i := range o.Template.VolumeSources {
-		if c.volumeError(o, i) == "" {
+		if !o.Template.HasClaims && c.volumeError(o, i) == "" {
 			continue
 		}
 		c.at(c.nodes[o.Node].loops.NextReconcile(c.now), evVolume, id, 0, populate)
@@ -27,7 +29,12 @@ func (c *Cluster) mountVolumes(id model.PodID) {
 // populateVolumes is the round in which the populator sees the pod and the reconciler takes its
 // volumes as attached; in the next one it sets them up (reconciler_common.go mountOrAttachVolumes).
 func (c *Cluster) populateVolumes(id model.PodID) {
-	if c.pods[id].machine.Populates() {
+	if !c.pods[id].machine.Populates() {
+		return
+	}
+	if why := c.addUsers(id); why != "" {
+		c.step(id, kubelet.Event{Kind: kubelet.VolumesUnprocessed, Text: c.state.Texts.Intern(why)})
+	} else {
 		c.at(c.nodes[c.state.Pods[id].Node].loops.NextReconcile(c.now), evVolume, id, 0, allVolumes)
 	}
 }
@@ -54,33 +61,44 @@ const (
 // setUpVolumes is the first time that the reconciler tries to set up a pod's volumes.
 func (c *Cluster) setUpVolumes(id model.PodID) {
 	o := &c.state.Pods[id]
-	mounted := true
 	for i := range o.Template.VolumeSources {
-		if c.volumeError(o, i) != "" {
-			mounted = false
+		if o.Template.VolumeSources[i].Claim == "" && c.volumeError(o, i) != "" {
 			c.setUpVolume(id, i)
 		}
 	}
-	if mounted {
-		c.step(id, kubelet.Event{Kind: kubelet.VolumesMounted})
-	}
+	c.eachUse(id, func(v int32, _ *attachment, _ *volumeUser) { c.lookAtMount(v, o.Node) })
+	c.maybeMounted(id)
 }
 
 // setUpVolume tries to set up one of a pod's VolumeSources.
 func (c *Cluster) setUpVolume(id model.PodID, i int) {
 	o := &c.state.Pods[id]
+	if o.Template.VolumeSources[i].Claim != "" {
+		c.mountAgain(id, i)
+		return
+	}
 	e := kubelet.Event{Kind: kubelet.VolumeSetUp, N: int64(i)}
-	if why := c.volumeError(o, i); why != "" {
-		e.Kind, e.Text = kubelet.VolumeFailed, c.state.Texts.Intern(fmt.Sprintf("volume %q : %s", o.Template.VolumeSources[i].Name, why))
+	why := c.volumeError(o, i)
+	if why != "" {
+		e.Kind = kubelet.VolumeFailed
+		e.Message = model.Message{Kind: model.MessageFailedMount,
+			Text: c.state.Texts.Intern(fmt.Sprintf("volume %q : %s", o.Template.VolumeSources[i].Name, why))}
 	}
 	c.step(id, e)
+	if why == "" {
+		c.maybeMounted(id)
+	}
 }
 
-// volumeError is why a volume cannot be made of its ConfigMaps and Secrets, "" when it can. The
+// volumeError is why a volume cannot be set up, "" when it can: for want of a path of the node, or of its
+// ConfigMaps and Secrets. The
 // errors of a projected volume's sources are put together (apimachinery util/errors
 // NewAggregate, which tells the same error once). For a pod that has stopped the kubelet does not
 // watch them any more (util/manager/watch_based_manager.go Get).
 func (c *Cluster) volumeError(o *model.Pod, i int) string {
+	if s := &o.Template.VolumeSources[i]; s.Path != "" && slices.Contains(c.nodes[o.Node].spec.MissingPaths, s.Path) {
+		return fmt.Sprintf("hostPath type check failed, %s is not a %s, unable to determine its type: path %q does not exist", s.Path, pathKinds[s.PathType], s.Path)
+	}
 	var all []string
 	for _, refs := range o.Template.VolumeSources[i].Sources {
 		why := c.fileError(o.Template.Namespace, refs)
@@ -96,6 +114,11 @@ func (c *Cluster) volumeError(o *model.Pod, i int) string {
 	}
 	return strings.Join(all, "")
 }
+
+// pathKinds are the kubelet's words for the types of hostPath volumes (volume/hostpath
+// checkTypeInternal).
+var pathKinds = map[v1.HostPathType]string{v1.HostPathDirectory: "directory", v1.HostPathFile: "file", v1.HostPathSocket: "socket file",
+	v1.HostPathCharDev: "character device", v1.HostPathBlockDev: "block device"}
 
 // fileError is the first error of the references to one ConfigMap or Secret.
 func (c *Cluster) fileError(namespace string, refs []model.ConfigRef) string {

@@ -277,6 +277,7 @@ func (d *driver) mount(f *kubelet.Effect) {
 		d.in(d.loops.NextReconcile(at)-d.now, kubelet.Event{Kind: kubelet.VolumeFailed, N: f.M})
 	case f.Kind == kubelet.SetUpVolume:
 		d.in(d.loops.NextReconcile(at)-d.now, kubelet.Event{Kind: kubelet.VolumeSetUp, N: f.M})
+		d.in(d.loops.NextReconcile(at)-d.now, kubelet.Event{Kind: kubelet.VolumesMounted})
 	default:
 		d.in(kubelet.MountDelay(0), kubelet.Event{Kind: kubelet.VolumesMounted})
 	}

@@ -324,12 +324,14 @@ const (
 	SandboxStopped
 	// SandboxLost says that the sandbox is gone with its containers: the node was rebooted.
 	SandboxLost
-	// VolumesMounted answers MountVolumes, unless some volume cannot be set up: VolumeFailed says
-	// so, Text why; VolumeSetUp is its success after SetUpVolume. N is the index of the volume in
+	// VolumesMounted answers MountVolumes when all are. VolumeFailed says that one could not be set up,
+	// Message why; VolumeSetUp is its success after SetUpVolume. N is the index of the volume in
 	// the template's VolumeSources.
 	VolumesMounted
 	VolumeFailed
 	VolumeSetUp
+	// VolumesUnprocessed answers MountVolumes when a claim is not bound: Text says so.
+	VolumesUnprocessed
 	VolumesUnmounted
 	// ImageStatus answers AskImage: OK says that the image is present and that the pod may use it
 	// (PullRecords).
@@ -365,7 +367,7 @@ const (
 )
 
 var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "Preempt", "ResizeAllocated", "ResizePended", "ResizeReverted", "SyncBegun", "SandboxStarted",
-	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
+	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnprocessed", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "Resized", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
 
 // String is the event's name.

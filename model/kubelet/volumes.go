@@ -23,6 +23,8 @@ type volumes struct {
 	// the others; failing counts them.
 	backoff []model.Time
 	failing int
+	// unprocessed is why the populator could not take in the volumes, NoText otherwise.
+	unprocessed model.Text
 	// since is when the sync began to wait, gen the generation of the timer that it waits for.
 	since model.Time
 	gen   uint16
@@ -43,7 +45,7 @@ func (p *Pod) waitForVolumes() {
 		v.asked = true
 		p.ask(MountVolumes, -1)
 	}
-	if v.failing > 0 {
+	if v.failing > 0 || p.template.HasClaims {
 		p.volumeTimeout()
 	}
 }
@@ -93,11 +95,11 @@ func (p *Pod) Populates() bool {
 // volumeFailed is a volume that could not be set up. The reconciler tries again after a back-off,
 // whether a sync waits or not: even when the pod has stopped, as long as its object is there
 // (volumemanager/populator findAndRemoveDeletedPods).
-func (p *Pod) volumeFailed(i int, why model.Text) {
+func (p *Pod) volumeFailed(i int, why model.Message) {
 	if p.config.removed && p.work.kind >= terminatedPod {
 		return
 	}
-	p.emit(-1, true, model.EventFailedMount, model.Message{Kind: model.MessageFailedMount, Text: why})
+	p.emit(-1, true, model.EventFailedMount, why)
 	v := &p.volumes
 	for len(v.backoff) < len(p.template.VolumeSources) {
 		v.backoff = append(v.backoff, 0)
@@ -118,8 +120,16 @@ func (p *Pod) volumeFailed(i int, why model.Text) {
 func (p *Pod) volumeSetUp(i int) {
 	p.volumes.backoff[i] = 0
 	p.volumes.failing--
-	if p.volumes.failing == 0 {
-		p.allMounted()
+}
+
+// volumesUnprocessed notes that the populator cannot take in some volume. The sync that waits fails at
+// its next look, with an Event, and the next sync asks again (populator processPodVolumes, kubelet.go
+// SyncPod).
+func (p *Pod) volumesUnprocessed(why model.Text) {
+	p.volumes.asked = false
+	if p.sync.stage == mounting {
+		p.volumes.unprocessed = why
+		p.lookAtVolumes()
 	}
 }
 
@@ -139,6 +149,10 @@ func (p *Pod) volumesLooked() {
 	case p.volumes.mounted:
 		p.volumesMounted()
 	default:
+		if v := &p.volumes; v.unprocessed != model.NoText {
+			p.emit(-1, true, model.EventFailedMount, model.TextMessage(v.unprocessed))
+			v.unprocessed = model.NoText
+		}
 		p.sync.failed = true
 		p.endSync()
 	}

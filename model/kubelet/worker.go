@@ -174,9 +174,11 @@ func (p *Pod) handle(e Event) {
 	case VolumesUnmounted:
 		p.allUnmounted()
 	case VolumeFailed:
-		p.volumeFailed(int(e.N), e.Text)
+		p.volumeFailed(int(e.N), e.Message)
 	case VolumeSetUp:
 		p.volumeSetUp(int(e.N))
+	case VolumesUnprocessed:
+		p.volumesUnprocessed(e.Text)
 	case ProbeDue:
 		p.probeDue(int(e.Container), e.Probe, e.Gen)
 	case Probed:
