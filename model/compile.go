@@ -65,13 +65,13 @@ func deref[T any](p *T, absent T) T {
 }
 
 // compileResourceSets notes which requests and limits a pod has as a whole, and which of them its
-// cgroup has: limits only if each container has one, and no request of less than a shares' minimum
+// cgroup has: limits only if each container has one or the pod as a whole, and no request of less than a shares' minimum
 // (pkg/kubelet/cm/helpers_linux.go ResourceConfigForPod, kubelet_pods.go
 // convertToAPIPodLevelResourcesStatus).
 func (t *PodTemplate) compileResourceSets() {
-	pod := &v1.Pod{Spec: *t.Spec}
-	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
-	limits := resourcehelper.PodLimits(pod, resourcehelper.PodResourcesOptions{})
+	whole := &v1.Pod{Spec: *t.Spec}
+	requests := resourcehelper.PodRequests(whole, resourcehelper.PodResourcesOptions{})
+	limits := resourcehelper.PodLimits(whole, resourcehelper.PodResourcesOptions{})
 	for _, x := range []struct {
 		set  ResourceSet
 		list v1.ResourceList
@@ -94,6 +94,13 @@ func (t *PodTemplate) compileResourceSets() {
 		if t.Containers[i].Limits.Memory == 0 {
 			t.CgroupResources &^= LimitsMemory
 		}
+	}
+	pod := t.PodResources()
+	if pod.LimitCPU != 0 {
+		t.CgroupResources |= LimitsCPU
+	}
+	if pod.LimitMemory != 0 {
+		t.CgroupResources |= LimitsMemory
 	}
 }
 

@@ -267,14 +267,13 @@ func (c *Cluster) podsMemoryLimit(id model.NodeID) int64 {
 func (c *Cluster) killWorst(pods []model.PodID, total int64) (victim model.PodID, container int) {
 	worst, began := int64(0), model.Time(0)
 	for _, id := range pods {
-		t := c.state.Pods[id].Template
 		for i := range c.pods[id].containers {
 			k := &c.pods[id].containers[i]
 			use := c.memoryUse(id, i, c.now)
 			if !k.running || use == 0 {
 				continue
 			}
-			adjust := kubelet.OOMScoreAdj(t, i, c.state.Nodes[c.state.Pods[id].Node].Capacity.Memory)
+			adjust := kubelet.OOMScoreAdj(k.template, i, c.state.Nodes[c.state.Pods[id].Node].Capacity.Memory)
 			badness := kubelet.OOMBadness(use, adjust, total)
 			if victim == 0 || badness > worst || badness == worst && k.startedAt >= began {
 				victim, container, worst, began = id, i, badness, k.startedAt

@@ -46,7 +46,7 @@ func (c *Cluster) containerMeasured(id model.PodID, i int) model.Time {
 // listPodStatsPartiallyFromCRI): memory as old as the measurement of the pod's cgroup, disks as
 // old as theirs. There are none of a pod without a running container.
 func (c *Cluster) podStats(id model.PodID) kubelet.PodStats {
-	t, p := c.state.Pods[id].Template, &c.pods[id]
+	t, p := c.pods[id].machine.Allocated(), &c.pods[id]
 	s := kubelet.PodStats{Pod: id, Priority: t.Priority, MemoryRequest: t.Requests.Memory, StorageRequest: t.Requests.EphemeralStorage}
 	for i := range p.containers {
 		s.Found = s.Found || p.containers[i].running
@@ -70,7 +70,7 @@ func (c *Cluster) podStats(id model.PodID) kubelet.PodStats {
 // containerUses are what the running containers of a pod use of what a signal is about, for the words
 // of an eviction.
 func (c *Cluster) containerUses(id model.PodID, s kubelet.Signal) []kubelet.ContainerUse {
-	t, p := c.state.Pods[id].Template, &c.pods[id]
+	t, p := c.pods[id].machine.Allocated(), &c.pods[id]
 	var uses []kubelet.ContainerUse
 	for i := range p.containers {
 		k := &p.containers[i]
@@ -90,7 +90,7 @@ func (c *Cluster) containerUses(id model.PodID, s kubelet.Signal) []kubelet.Cont
 
 // podUse is what a pod with a request of its own uses, nil of others.
 func (c *Cluster) podUse(id model.PodID) *kubelet.ContainerUse {
-	t := c.state.Pods[id].Template
+	t := c.pods[id].machine.Allocated()
 	if t.Spec.Resources == nil {
 		return nil
 	}

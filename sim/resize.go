@@ -1,8 +1,12 @@
 package sim
 
 import (
+	"fmt"
+	"strings"
+
 	"podsim/model"
 	"podsim/model/kubelet"
+	"podsim/scheduler/framework"
 )
 
 // resizes is what a kubelet keeps of the pods whose resize waits (allocation_manager.go
@@ -36,17 +40,31 @@ func (c *Cluster) resize(id model.PodID, s *model.Step) {
 		c.warn("%s: resize at %s: Pod %q is invalid: %v", s.Where, s.At, o.Name, err)
 		return
 	}
-	if o.Node != 0 && t != o.Template {
-		if err := t.FitsAllocatable(&c.state.Nodes[o.Node].Allocatable); err != nil {
-			c.warn("%s: resize at %s: pods %q is forbidden: %v", s.Where, s.At, o.Name, err)
-			return
-		}
+	if why := c.forbidden(o, t); why != "" {
+		c.warn("%s: resize at %s: pods %q is forbidden: %s", s.Where, s.At, o.Name, why)
+		return
 	}
 	if t != o.Template {
 		o.Template = t
 		o.Generation++
 		c.changed(model.KindPod, int32(id), model.Modified)
 	}
+}
+
+// forbidden says why the API server's admission refuses a pod's resize, empty when it does not. It looks
+// only at pods that have a node.
+func (c *Cluster) forbidden(o *model.Pod, t *model.PodTemplate) string {
+	if o.Node == 0 || t == o.Template {
+		return ""
+	}
+	n := &c.state.Nodes[o.Node]
+	if missing := framework.MissingForUpdate(o.Template.Spec, t.Spec, n.DeclaredFeatures); len(missing) > 0 {
+		return fmt.Sprintf("pod update requires features %s which are not available on node %q", strings.Join(missing, ", "), n.Name)
+	}
+	if err := t.FitsAllocatable(&n.Allocatable); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // resizeSeen is a resize as the pod's kubelet sees it (kubelet.go HandlePodUpdates).

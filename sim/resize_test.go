@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"podsim/model"
+	"podsim/model/kubeletconfig"
 	"podsim/sim"
 )
 
@@ -237,4 +238,61 @@ func TestResizeWaits(t *testing.T) {
 	assert.Equal(t, waited, r.states["second"], "the first waits longer and has the place")
 	assert.Equal(t, given("700m"), r.states["first"])
 	assert.Equal(t, append(waited[:2:2], waited[0]), r.states["back"])
+}
+
+// TestResizeRefused is what else the API server refuses: what the node's kubelet does not declare, requests
+// above limits, and a restart of what cannot restart.
+func TestResizeRefused(t *testing.T) {
+	const s = model.Second
+	p := resizable("p", "cpu 100m", "cpu 200m")
+	once := v1.Container{Name: "once", Image: "tester:1", Resources: v1.ResourceRequirements{Requests: list("cpu 100m")},
+		ResizePolicy: []v1.ContainerResizePolicy{{ResourceName: v1.ResourceCPU, RestartPolicy: v1.RestartContainer}}}
+	p.Spec.InitContainers = []v1.Container{once}
+	whole := resizable("whole", "cpu 100m", "")
+	whole.Spec.Resources = &v1.ResourceRequirements{Requests: list("cpu 500m")}
+	init, all := resizeStep(20*s, "p", "cpu 50m", ""), resizeStep(30*s, "whole", "cpu 600m", "")
+	init.Container, all.Container = "once", ""
+	sc := podsScenario(1, 1, p, whole)
+	sc.Nodes[0].Object.Status.DeclaredFeatures = []string{"InPlacePodVerticalScalingInitContainers"}
+	sc.Steps = append(sc.Steps, resizeStep(10*s, "p", "cpu 300m", ""), init, all, resizeStep(40*s, "nobody", "cpu 1", ""))
+	c, err := sim.NewCluster(sc)
+	require.NoError(t, err)
+	c.Begin()
+	c.Run(60*s, c.Sound)
+	assert.Equal(t, []string{
+		`s.yaml:1: resize at 10s: Pod "p" is invalid: spec.containers[0].resources.requests: Invalid value: "300m": must be less than or equal to cpu limit of 200m`,
+		`s.yaml:1: resize at 20s: Pod "p" is invalid: spec.initContainers[0]: Forbidden: non-sidecar init containers with a resize policy of RestartContainer cannot be resized`,
+		`s.yaml:1: resize at 30s: pods "whole" is forbidden: pod update requires features InPlacePodLevelResourcesVerticalScaling which are not available on node "n0"`,
+		`s.yaml:1: resize at 40s: Pod default/nobody is not there`,
+	}, c.Warnings())
+}
+
+// TestResizePending resizes a pod before it has a node: the scheduler tries it again when it asks for less.
+func TestResizePending(t *testing.T) {
+	const s = model.Second
+	r := runResizes(t, 60*s, []*v1.Pod{resizable("big", "cpu 3", "")}, nil, resizeStep(10*s, "big", "cpu 1500m", ""))
+	assert.Empty(t, r.warnings)
+	assert.Equal(t, []string{"1500m 0Mi, has 1500m 0Mi, restarts 0"}, r.states["big"])
+	assert.Empty(t, r.resizeEvents("big"))
+}
+
+// TestResizeInfeasible: a kubelet that gives whole CPUs does not resize a guaranteed pod.
+func TestResizeInfeasible(t *testing.T) {
+	const s = model.Second
+	sc := podsScenario(1, 1, resizable("p", "cpu 1 memory 100Mi", "cpu 1 memory 100Mi"))
+	config := kubeletconfig.Default()
+	config.CPUManagerPolicy = "static"
+	sc.Nodes[0].Kubelet = config
+	sc.Steps = append(sc.Steps, resizeStep(10*s, "p", "cpu 2", "cpu 2"), resizeStep(20*s, "p", "cpu 1", "cpu 1"))
+	c, err := sim.NewCluster(sc)
+	require.NoError(t, err)
+	c.Begin()
+	c.Run(15*s, c.Sound)
+	state := c.State()
+	p := &state.Pods[1]
+	require.NotNil(t, p.Status.Resize)
+	assert.Equal(t, model.ReasonInfeasible, p.Status.Resize.Pending.Reason)
+	assert.EqualValues(t, 1000, state.HeldBy(p).Requests.MilliCPU, "an infeasible resize does not count")
+	c.Run(30*s, c.Sound)
+	assert.Nil(t, p.Status.Resize)
 }

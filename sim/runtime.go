@@ -26,6 +26,9 @@ type simulatedRuntime struct {
 // container is one container of a pod in the simulated runtime.
 type container struct {
 	behavior *model.Behavior
+	// template has the resources with which the last run began: a resize does not change the processes'
+	// oom_score_adj.
+	template *model.PodTemplate
 	instance int32
 	// runs counts the starts.
 	runs    int32
@@ -223,6 +226,7 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	}
 	c.beginWriting(id, i)
 	k.running, k.startedAt, k.endedAt, k.stopping = true, c.now, model.Never, false
+	k.template = c.pods[id].machine.Actuated(i)
 	k.measured.at = c.now + firstMeasured
 	k.runs++
 	k.exitGen++

@@ -10,9 +10,10 @@ type actions struct {
 	startupFailed uint64
 	reset         reset
 	// resizes are the containers whose resources change, resizeRestarts those of kill that have to
-	// restart for it; resizePod says that the pod's cgroup changes with them.
+	// restart for it; resizePod says that the pod's cgroup changes with those that are started,
+	// resizeWhole that it changes because the pod has other resources as a whole.
 	resizes, resizeRestarts uint64
-	resizePod               bool
+	resizePod, resizeWhole  bool
 }
 
 func bit(i int) uint64 { return 1 << i }

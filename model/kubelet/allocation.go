@@ -79,6 +79,9 @@ func Infeasible(from, to *model.PodTemplate, cpuManagerPolicy, memoryManagerPoli
 // (kuberuntime_manager.go validateMemoryResizeAction).
 func (p *Pod) CannotResize(usage func(container int) int64) string {
 	r := p.resize
+	if !r.pod && !p.updates(v1.ResourceMemory) {
+		return ""
+	}
 	var errs []string
 	pod := int64(0)
 	for i := range p.containers {

@@ -17,9 +17,9 @@ type resize struct {
 	containers        []resizedContainer
 	conditions        model.ResizeConditions
 	// toUpdate are the containers whose resources the sync changes, toRestart those that it kills for
-	// it; pod says that the pod's cgroup is changed with them.
+	// it; pod and whole are resizePod and resizeWhole of actions.
 	toUpdate, toRestart uint64
-	pod                 bool
+	pod, whole          bool
 	// failure is why the sync could not do it.
 	failure model.Text
 	// reinspect says that the PLEG is to look closer at the pod, which then is synced
@@ -82,21 +82,25 @@ func (p *Pod) KnownPhase() model.Phase { return p.config.phase }
 
 // ResizedResources is the number of resources, CPU and memory, that Resize changes.
 func (p *Pod) ResizedResources() int {
-	if p.resize.pod {
-		return 2
+	n := 0
+	for _, name := range [...]v1.ResourceName{v1.ResourceMemory, v1.ResourceCPU} {
+		if p.resize.pod || p.resize.whole || p.updates(name) {
+			n++
+		}
 	}
-	cpu, memory := 0, 0
+	return n
+}
+
+// updates says that the sync changes a resource of some container.
+func (p *Pod) updates(name v1.ResourceName) bool {
 	for rest := p.resize.toUpdate; rest != 0; rest &= rest - 1 {
 		i := bits.TrailingZeros64(rest)
 		want, has := p.template.ContainerResources(i), p.resize.containers[i].actuated.ContainerResources(i)
-		if want.Differs(&has, v1.ResourceCPU) {
-			cpu = 1
-		}
-		if want.Differs(&has, v1.ResourceMemory) {
-			memory = 1
+		if want.Differs(&has, name) {
+			return true
 		}
 	}
-	return cpu + memory
+	return false
 }
 
 // beginResizing makes the record of the pod's resizes.
@@ -270,8 +274,8 @@ func (p *Pod) computeResize(a *actions) {
 	if p.resize == nil {
 		return
 	}
-	a.resizePod = a.resizePod || p.podDiffers()
-	for rest := a.start &^ (bit(p.template.NumInit) - 1); rest != 0 && !a.resizePod; rest &= rest - 1 {
+	a.resizeWhole = p.podDiffers()
+	for rest := a.start &^ (bit(p.template.NumInit) - 1); rest != 0 && !a.resizePod && !a.resizeWhole; rest &= rest - 1 {
 		a.resizePod = p.differs(bits.TrailingZeros64(rest))
 	}
 }
@@ -279,7 +283,8 @@ func (p *Pod) computeResize(a *actions) {
 // planResize takes over what the sync does about resources.
 func (p *Pod) planResize(a *actions) {
 	if p.resize != nil {
-		p.resize.toUpdate, p.resize.toRestart, p.resize.pod = a.resizes, a.resizeRestarts, a.resizePod
+		p.resize.toUpdate, p.resize.toRestart = a.resizes, a.resizeRestarts
+		p.resize.pod, p.resize.whole = a.resizePod, a.resizeWhole
 	}
 }
 
@@ -300,7 +305,7 @@ func (r *resize) look() {
 // sync (SyncPod step 6).
 func (p *Pod) resizePod() {
 	r := p.resize
-	if r == nil || r.toUpdate == 0 && !r.pod {
+	if r == nil || r.toUpdate == 0 && !r.pod && !r.whole {
 		p.startNext()
 		return
 	}

@@ -184,6 +184,17 @@ func (c *PodClass) compileFeatures() {
 	}
 }
 
+// MissingForUpdate names the features that an update of a pod needs and its node's kubelet does not declare
+// (plugin/pkg/admission/nodedeclaredfeatures validatePodUpdate). There is no error: every feature is known.
+func MissingForUpdate(old, updated *v1.PodSpec, declared []string) []string {
+	set, _ := ndf.DefaultFramework.InferForPodUpdate(&types.PodInfo{Spec: old}, &types.PodInfo{Spec: updated}, release)
+	if set.IsEmpty() {
+		return nil
+	}
+	result, _ := ndf.DefaultFramework.MatchNode(set, &v1.Node{Status: v1.NodeStatus{DeclaredFeatures: declared}})
+	return result.UnsatisfiedRequirements
+}
+
 func (c *PodClass) compileVolumes() {
 	for i := range c.Template.Spec.Volumes {
 		switch v := &c.Template.Spec.Volumes[i]; {
