@@ -164,7 +164,13 @@ type memoryTwin struct {
 	// killed counts the kills for limits of containers and for the node's memory.
 	killed [2]int
 	// found are the kills of a second.
-	found []model.PodID
+	found []twinKill
+}
+
+// twinKill is a kill that the twin finds. It looks each millisecond, so it may come that much late.
+type twinKill struct {
+	pod model.PodID
+	at  model.Time
 }
 
 // twinRun is a run of a container.
@@ -207,17 +213,26 @@ func (t *memoryTwin) run(changes []sim.RunChange, duration model.Time) string {
 		if n > 0 || t.near(s) {
 			t.finely(s-model.Second, s, now)
 		}
-		var want []model.PodID
-		for _, x := range now {
-			if x.OOM {
-				want = append(want, x.Pod)
-			}
-		}
-		if !slices.Equal(want, t.found) {
-			return fmt.Sprintf("in the second before %s podsim kills in the pods %v, the twin %v", s, want, t.found)
+		now = slices.DeleteFunc(slices.Clone(now), func(x sim.RunChange) bool { return !x.OOM })
+		if !t.finds(now) {
+			return fmt.Sprintf("in the second before %s podsim kills %+v, the twin %v", s, now, t.found)
 		}
 	}
 	return ""
+}
+
+// finds says that the twin has found these kills and no others. Of those in one millisecond it does not
+// know the order.
+func (t *memoryTwin) finds(kills []sim.RunChange) bool {
+	left := slices.Clone(t.found)
+	for _, x := range kills {
+		i := slices.IndexFunc(left, func(k twinKill) bool { return k.pod == x.Pod && k.at >= x.At && k.at-x.At <= model.Millisecond })
+		if i < 0 {
+			return false
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	return len(left) == 0
 }
 
 // near says that something may be above a limit in the second up to s. Each changes its course at most
@@ -272,7 +287,7 @@ func (t *memoryTwin) change(x sim.RunChange) {
 // kill is the kernel at a moment.
 func (t *memoryTwin) kill(at model.Time) {
 	end := func(i, why int) {
-		t.found = append(t.found, t.live[i].pod)
+		t.found = append(t.found, twinKill{t.live[i].pod, at})
 		t.live = slices.Delete(t.live, i, i+1)
 		t.killed[why]++
 	}
