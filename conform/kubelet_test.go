@@ -14,9 +14,7 @@ import (
 
 // notYet are the recordings of a real node that podsim does not agree with, for want of what it
 // does not have yet. They are logged with the first difference.
-var notYet = []string{
-	"nodefail-default300", "nodefail-default300-fulldisruption", "nodefail-tol10",
-}
+var notYet []string
 
 // recordings are those of the real node.
 func recordings(t *testing.T) []conform.Recording {

@@ -64,6 +64,8 @@ type Settings struct {
 	// deleted is when the pod was deleted, in seconds after its creation, where a recording has those
 	// moments: they are some milliseconds after the annotation's.
 	deleted []float64
+	// outage is that of the node's kubelet, nil for none.
+	outage *outage
 
 	// kubelet is the configuration of the kubelet, nil for the default one.
 	kubelet      *kubeletconfig.Configuration
@@ -181,7 +183,11 @@ func virtualErrors() map[string]string {
 
 // of is the settings of one recording.
 func (s Settings) of(lines []Line) Settings {
-	s.deleted = nil
+	s.deleted, s.outage = nil, nil
+	if o, found := outageOf(lines); found {
+		s.created += o.shift(s.created)
+		s.outage = &o
+	}
 	for i := range lines {
 		if lines[i].Type == "request" {
 			s.deleted = append(s.deleted, float64(lines[i].Ms)/1000)
@@ -214,6 +220,9 @@ func (s Settings) Scenario(pod *v1.Pod, seed uint64) *model.Scenario {
 	for _, g := range GateChanges(pod) {
 		sc.Steps = append(sc.Steps, model.Step{At: s.created + duration(g.Seconds), Verb: model.StepSetCondition,
 			Kind: model.KindPod, Namespace: pod.Namespace, Name: pod.Name, Condition: g.Type, Status: statusNamed(g.Status)})
+	}
+	if s.outage != nil {
+		s.outage.add(sc, s.created)
 	}
 	slices.SortStableFunc(sc.Steps, func(a, b model.Step) int { return cmp.Compare(a.At, b.At) })
 	ports := listening(pod)

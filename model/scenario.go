@@ -278,6 +278,9 @@ const (
 	// StepFail makes a node fail as Failure says; StepRecover brings it back.
 	StepFail
 	StepRecover
+	// StepRestartKubelet is how a scenario file writes a kubelet that fails and recovers at once or later:
+	// a StepFail and a StepRecover.
+	StepRestartKubelet
 	// StepSetCondition sets the condition of a readiness gate, Condition, to Status, in all pods there
 	// are whose names match the pattern Name.
 	StepSetCondition
@@ -292,7 +295,7 @@ const (
 	StepReseed
 )
 
-var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "setCondition", "registry", "resize", "reseed"}
+var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "restartKubelet", "setCondition", "registry", "resize", "reseed"}
 
 // String is the verb as a scenario file writes it.
 func (v StepVerb) String() string { return stepVerbNames[v] }
@@ -336,9 +339,11 @@ type Step struct {
 	Force        bool
 	Taint        v1.Taint
 	Failure      Failure
-	Condition    string
-	Status       ConditionStatus
-	Seed         uint64
+	// Kubelet is the configuration of a kubelet that comes back, nil for the one that it had.
+	Kubelet   *kubeletconfig.Configuration
+	Condition string
+	Status    ConditionStatus
+	Seed      uint64
 	// Error is what pulls end with, as that of an ImageSpec; Bandwidth is in bytes per second, 0 for the
 	// usual one.
 	Error     string

@@ -105,16 +105,6 @@ func (n *Node) IP() string {
 	return fmt.Sprintf("172.%d.%d.%d", 16+int(n.ID)>>16, int(n.ID)>>8&255, int(n.ID)&255)
 }
 
-// HasImage says whether the node's cache holds the image.
-func (n *Node) HasImage(id ImageID) bool {
-	for i := range n.Images {
-		if n.Images[i].Image == id {
-			return true
-		}
-	}
-	return false
-}
-
 // Service is a Service: stored and shown; what it routes is not simulated.
 type Service struct {
 	ID      int32

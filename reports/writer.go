@@ -248,7 +248,7 @@ func (w *Writer) node(r *transitionRow, n *model.Node) {
 	if len(n.Taints) > 0 {
 		r.Taints = encode(n.Taints)
 	}
-	if newer(&w.specs.nodes, int32(n.ID), true) {
+	if newer(&w.specs.nodes, int32(n.ID), n.Object) {
 		r.Spec = encode(nodeSourceOf(n))
 	}
 	for t := range model.NumNodeConditions {
@@ -327,7 +327,7 @@ func (w *Writer) Event(e *model.Event) {
 type specs struct {
 	templates                []string
 	deployments, replicaSets []version
-	nodes                    []bool
+	nodes                    []*v1.Node
 	// pods are the templates of pods as they were last written.
 	pods []model.TemplateID
 	// asApplied are the templates of Deployments before admission, by the template's id.

@@ -144,7 +144,11 @@ func completeStatus(status *v1.NodeStatus, kubelet *kubeletconfig.Configuration)
 		maps.Copy(status.Capacity, status.Allocatable)
 	}
 	if _, ok := status.Capacity[v1.ResourcePods]; !ok {
-		status.Capacity[v1.ResourcePods] = *resource.NewQuantity(podCapacity(status.Capacity, kubelet), resource.DecimalSI)
+		pods := int64(kubeletconfig.DefaultMaxPods)
+		if kubelet != nil {
+			pods = kubelet.Pods(status.Capacity.Cpu().MilliValue())
+		}
+		status.Capacity[v1.ResourcePods] = *resource.NewQuantity(pods, resource.DecimalSI)
 	}
 	allocatable := status.Capacity.DeepCopy()
 	if kubelet != nil {
@@ -152,17 +156,6 @@ func completeStatus(status *v1.NodeStatus, kubelet *kubeletconfig.Configuration)
 	}
 	maps.Copy(allocatable, status.Allocatable)
 	status.Allocatable = allocatable
-}
-
-func podCapacity(capacity v1.ResourceList, kubelet *kubeletconfig.Configuration) int64 {
-	if kubelet == nil {
-		return kubeletconfig.DefaultMaxPods
-	}
-	pods := int64(kubelet.MaxPods)
-	if cpu := capacity[v1.ResourceCPU]; kubelet.PodsPerCore > 0 {
-		pods = min(pods, cpu.Value()*int64(kubelet.PodsPerCore))
-	}
-	return pods
 }
 
 // withTaints adds the taints with which the kubelet registers the node, where the template has none

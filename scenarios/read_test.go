@@ -175,7 +175,7 @@ func TestBadScenarios(t *testing.T) {
 		{"distribution weights", "for: 90s", "for: {empirical: {values: [1s, 2s], weights: [1]}}", "s.yaml:16: spec.behaviors[0].run.for: empirical: 1 weights for 2 values: give one each, or none"},
 
 		{"step without verb", "scale: deployment/d, replicas: 5", "namespace: x",
-			"s.yaml:18: the step has no verb, want one of apply, delete, scale, setImage, cordon, uncordon, drain, taint, untaint, fail, recover, resize, setCondition or registry"},
+			"s.yaml:18: the step has no verb, want one of apply, delete, scale, setImage, cordon, uncordon, drain, taint, untaint, fail, recover, restartKubelet, resize, setCondition or registry"},
 		{"step with two verbs", "replicas: 5", "cordon: worker-0", "s.yaml:18: the step has the verbs scale and cordon, want one: make two steps of it"},
 		{"step without time", "at: 1m, ", "", "s.yaml:18: spec.steps[0].at is missing"},
 		{"step with a foreign key", "replicas: 5", "replicas: 5, force: true", "s.yaml:18: force says nothing in a step with scale: leave it out"},
@@ -220,6 +220,11 @@ func TestBadScenarios(t *testing.T) {
 			"s.yaml:18: registry needs error or bandwidth with for; without them it says that all is well"},
 		{"step registry bandwidth", "scale: deployment/d, replicas: 5", "registry: docker.io, bandwidth: 0", "s.yaml:18: bandwidth is 0, must be more; leave it out for no limit"},
 		{"step failure", "scale: deployment/d, replicas: 5", "fail: worker-0, mode: netwrk", `s.yaml:18: spec.steps[0].mode is "netwrk", want crash, network or kubelet, did you mean network?`},
+		{"restart for", "scale: deployment/d, replicas: 5", "restartKubelet: worker-0, for: -1s", `s.yaml:18: spec.steps[0].for is "-1s": a duration must not be negative`},
+		{"restart of no node", "scale: deployment/d, replicas: 5", "restartKubelet: worker-7", "s.yaml:18: there is no node worker-7, did you mean worker-0?"},
+		{"restart configuration", "scale: deployment/d, replicas: 5",
+			"restartKubelet: worker-0, kubelet: {apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration, maxPod: 20}",
+			"s.yaml:18: unknown field spec.steps[0].kubelet.maxPod, did you mean maxPods?"},
 		{"control plane", "  steps:", "  controlPlane: {kubelet: {qps: 0}}\n  steps:", "s.yaml:17: qps is 0, want more than 0 and less than 1e9, or -1 for no limit"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

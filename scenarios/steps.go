@@ -35,6 +35,7 @@ var verbs = []verb{
 	{"untaint", model.StepUntaint, []string{"value"}, nil},
 	{"fail", model.StepFail, []string{"mode", "for"}, nil},
 	{"recover", model.StepRecover, nil, nil},
+	{"restartKubelet", model.StepRestartKubelet, []string{"for", "kubelet"}, nil},
 	{"resize", model.StepResize, []string{"namespace", "container", "requests", "limits"}, []model.ObjectKind{model.KindPod}},
 	{"setCondition", model.StepSetCondition, []string{"namespace", "type", "status"}, []model.ObjectKind{model.KindPod}},
 	{"registry", model.StepRegistry, []string{"error", "bandwidth", "for"}, nil},
@@ -224,6 +225,8 @@ func (s *stepReader) fill(f *stepFile, step model.Step) []model.Step {
 		end.Verb = model.StepRecover
 		step.Failure = model.Failure(max(0, slices.Index(nodeModes, string(f.Mode))))
 		return s.fillFor(f, step, end)
+	case model.StepRestartKubelet:
+		return s.fillRestart(f, step)
 	case model.StepRegistry:
 		end := step
 		step.Error, step.Bandwidth = string(f.Error), s.bandwidth(f.Where, "bandwidth", f.Bandwidth)
@@ -329,6 +332,27 @@ func (s *stepReader) fillSetCondition(f *stepFile, step *model.Step) {
 var ownConditions = []v1.PodConditionType{v1.PodScheduled, v1.PodReady, v1.PodInitialized, v1.ContainersReady,
 	v1.PodResizeInProgress, v1.PodResizePending, v1.PodReadyToStartContainers, v1.AllContainersRestarting,
 	v1.DisruptionTarget}
+
+// fillRestart makes a kubelet stop and start again.
+func (s *stepReader) fillRestart(f *stepFile, step model.Step) []model.Step {
+	step.Verb, step.Failure = model.StepFail, model.FailKubelet
+	start := step
+	start.Verb = model.StepRecover
+	if f.Kubelet != nil {
+		before := len(s.errs)
+		if start.Kubelet = s.kubeletConfig(f.Kubelet, nil); len(s.errs) > before {
+			return nil
+		}
+	}
+	if f.For != nil {
+		start.At += min(model.Time(*f.For), math.MaxInt64-step.At)
+	}
+	// A kubelet that is down at the end of the run stays down.
+	if start.At > s.duration {
+		return []model.Step{step}
+	}
+	return []model.Step{step, start}
+}
 
 // fillFor makes a step and, when it says how long that is for, the one that ends it.
 func (s *stepReader) fillFor(f *stepFile, step, end model.Step) []model.Step {

@@ -91,7 +91,7 @@ func hostFilter(t *model.PodTemplate) (reason, message string) {
 func (c *Cluster) activePods(node model.NodeID) []model.PodID {
 	c.active = c.active[:0]
 	for _, id := range c.nodes[node].pods {
-		if p := &c.pods[id]; !p.gone && !p.machine.Terminated() {
+		if p := &c.pods[id]; !p.gone && !p.left && !p.machine.Terminated() {
 			c.active = append(c.active, id)
 		}
 	}
@@ -202,6 +202,8 @@ func (c *Cluster) preemptNext(node model.NodeID) {
 	if c.pods[critical.id].gen == critical.gen && c.pods[critical.id].exists {
 		c.newMachine(critical.id)
 		c.startWorker(critical.id)
+	} else if c.pods[critical.id].gen == critical.gen && c.pods[critical.id].left {
+		c.at(c.nodes[node].loops.NextHousekeeping(c.now), evDeadline, critical.id, 0, housekept)
 	}
 	c.takeHeld(node)
 }
@@ -244,21 +246,4 @@ func (c *Cluster) takeHeld(node model.NodeID) {
 		}
 	}
 	c.retryResizes(node)
-}
-
-// abandonAdmission forgets a preemption, with the kubelet that carried it out. What has waited is seen
-// by the next one.
-func (c *Cluster) abandonAdmission(node model.NodeID) {
-	n := &c.nodes[node]
-	held := n.admission.held
-	if n.admission.pod.id != 0 {
-		held = append(held, heldEvent{podSlot: n.admission.pod, admit: true})
-	}
-	for _, h := range held {
-		if p := &c.pods[h.id]; h.admit && p.gen == h.gen {
-			p.admitted = 0
-			n.missed = append(n.missed, h.id)
-		}
-	}
-	n.admission = admission{victims: n.admission.victims[:0], held: held[:0]}
 }

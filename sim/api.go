@@ -113,7 +113,7 @@ func (c *Cluster) podSlot() model.PodID {
 // freePod gives a slot back when neither the API server nor a kubelet knows the pod any more.
 func (c *Cluster) freePod(id model.PodID) {
 	p := &c.pods[id]
-	if !p.gone || p.admitted == 2 && !p.done {
+	if !p.gone || p.left || p.admitted == 2 && !p.done {
 		return
 	}
 	p.log.reset()
@@ -193,8 +193,8 @@ func (c *Cluster) step(id model.PodID, e kubelet.Event) {
 		return
 	}
 	n := &c.nodes[o.Node]
-	if n.stopped() {
-		n.deferred = append(n.deferred, deferredEvent{id, e})
+	if p.left {
+		c.endedUnseen(id, e)
 		return
 	}
 	if e.Held = n.admission.pod.id != 0; e.Held && n.hold(c.slot(id), &e) {

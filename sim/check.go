@@ -82,6 +82,8 @@ func (c *Cluster) coming() []coming {
 			if id := e.Obj; model.ObjectKind(e.Arg>>8) == model.KindPod && c.pods[id].gen == uint16(e.Gen) {
 				all[id].notice = true
 			}
+		case e.Kind == evExit && c.pods[e.Obj].gen == uint16(e.Gen>>16):
+			c.comingTo(&all[e.Obj], e)
 		case e.Kind <= lastKubeletEvent && c.pods[e.Obj].kubeletGen == uint16(e.Gen>>16):
 			c.comingTo(&all[e.Obj], e)
 		}
@@ -162,7 +164,7 @@ func answersSync(k kubelet.EventKind) bool {
 // checkKubelet looks at what the kubelet has of a pod: whoever waits has an event to come.
 func (c *Cluster) checkKubelet(id model.PodID, coming coming) {
 	o, p := &c.state.Pods[id], &c.pods[id]
-	if o.Node == 0 || c.nodes[o.Node].cutOff() {
+	if o.Node == 0 || c.nodes[o.Node].cutOff() || c.nodes[o.Node].starting {
 		return
 	}
 	if p.admitted < 2 {

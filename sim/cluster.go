@@ -95,6 +95,8 @@ type pod struct {
 	noticeAt model.Time
 	// machine is the kubelet's view, nil before the kubelet has seen the pod.
 	machine *kubelet.Pod
+	// left says that the runtime has what a kubelet that has ended has left of the pod.
+	left bool
 	// done says that the kubelet's worker has ended, gone that every watcher knows that the
 	// object is deleted.
 	done, gone bool
@@ -163,10 +165,7 @@ const (
 	evStatusSync
 	// evRuntime: the runtime answers; Arg is the container and the answer's kind.
 	evRuntime
-	evExit
 	evKill
-	// evOutOfMemory: a container is above its limit of memory, or with the Arg wholePod the pod.
-	evOutOfMemory
 	evTimer
 	// evVolume: the volume manager tries to set up a volume; Arg is its index, allVolumes or populate.
 	evVolume
@@ -177,8 +176,12 @@ const (
 )
 
 const (
+	// evExit: a container's main process ends, whether there is a kubelet or not.
+	evExit EventKind = lastKubeletEvent + 1 + iota
+	// evOutOfMemory: a container is above its limit of memory, or with the Arg wholePod the pod.
+	evOutOfMemory
 	// evStep: Obj is the index of the scenario's step.
-	evStep EventKind = lastKubeletEvent + 1 + iota
+	evStep
 	// evNotify: watchers see an object's change; Arg is kind<<8 | change.
 	evNotify
 	// evPublish: a status of the kubelet of node Obj reaches the API server; evFinalDelete: its
@@ -232,6 +235,11 @@ const (
 	evListImages
 	// evPass: a pass of the eviction manager of node Obj; Arg is its generation.
 	evPass
+	// evRegistered: the kubelet of node Obj has registered its node.
+	evRegistered
+	// evKubeletStarted: the loops of the kubelet of node Obj begin; evPodsListed: it hears of its pods.
+	evKubeletStarted
+	evPodsListed
 	// evEvicted: the eviction manager of node Obj looks after the pods that it has evicted.
 	evEvicted
 	// evVictimKilled: the kubelet of node Obj gives up the wait for the end of a pod that it preempts.
@@ -389,14 +397,18 @@ func (c *Cluster) dispatch(e *Event) {
 		c.createReplica(model.ReplicaSetID(e.Obj))
 	case evCollect:
 		c.collect(model.ObjectKind(e.Arg), e.Obj)
-	case evLease, evTaint, evNodeStatus, evNodeReported, evListImages, evPass, evEvicted:
+	case evLease, evTaint, evNodeStatus, evNodeReported, evListImages, evRegistered, evKubeletStarted, evPodsListed, evPass, evEvicted:
 		c.nodeEvent(e)
 	case evVictimKilled:
 		c.victimKilled(model.NodeID(e.Obj))
 	case evPublish:
-		c.publish(model.NodeID(e.Obj))
+		if e.Arg == c.nodes[e.Obj].starts {
+			c.publish(model.NodeID(e.Obj))
+		}
 	case evFinalDelete:
-		c.finalDelete(model.NodeID(e.Obj))
+		if e.Arg == c.nodes[e.Obj].starts {
+			c.finalDelete(model.NodeID(e.Obj))
+		}
 	case evPulled:
 		c.pulled(model.NodeID(e.Obj), int(e.Arg))
 	case evTransfers:
@@ -439,6 +451,10 @@ func (c *Cluster) podEvent(e *Event) {
 			c.step(id, kubelet.Event{Kind: kubelet.Woken})
 		}
 	case evDeadline:
+		if p.left {
+			c.adoptOrphan(id)
+			return
+		}
 		kind := kubelet.DeadlineReached
 		if e.Arg == housekept {
 			kind = kubelet.Housekept

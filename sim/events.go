@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"podsim/model"
 	"podsim/model/kubelet"
 )
@@ -76,6 +78,13 @@ func (f *spamFilter) pass(now model.Time) bool {
 
 func (l *eventLog) reset() {
 	*l = eventLog{records: l.records[:0], groups: l.groups[:0], filters: l.filters[:0]}
+}
+
+// forget lets go of what the recorder of a component that has ended had in memory.
+func (l *eventLog) forget(source model.EventSource) {
+	l.records = slices.DeleteFunc(l.records, func(r eventRecord) bool { return r.source == source })
+	l.groups = slices.DeleteFunc(l.groups, func(g eventGroup) bool { return g.source == source })
+	l.filters = slices.DeleteFunc(l.filters, func(f spamFilter) bool { return f.source == source })
 }
 
 func keyOf(e *model.Event) eventKey { return eventKey{e.Source, e.Warning, e.Reason} }

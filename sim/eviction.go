@@ -370,18 +370,12 @@ func (c *Cluster) cleanedUp(node model.NodeID) {
 	c.synchronize(node)
 }
 
-// resumeEvictions begins the eviction manager anew, with the kubelet.
+// resumeEvictions begins the eviction manager anew, with the kubelet, which does not know its pods yet.
 func (c *Cluster) resumeEvictions(node model.NodeID) {
 	n := &c.nodes[node]
 	gen := n.evictions.passGen + 1
 	n.evictions = c.newEvictions(node, c.now)
 	n.evictions.passGen = gen
-	for _, id := range n.pods {
-		c.pods[id].measured.at = c.now
-		for i := range c.pods[id].containers {
-			c.pods[id].containers[i].measured.at = c.now
-		}
-	}
 	c.synchronize(node)
 }
 

@@ -157,7 +157,7 @@ func (w *RunWatch) Step() {
 	e, _ := w.c.queue.Pop()
 	w.c.happen(&e)
 	switch {
-	case e.Kind <= lastKubeletEvent:
+	case e.Kind <= lastKubeletEvent, e.Kind == evExit, e.Kind == evOutOfMemory:
 		w.look(model.PodID(e.Obj))
 	case e.Kind == evNodeMemory:
 		for _, id := range w.c.nodes[e.Obj].pods {

@@ -1,6 +1,10 @@
 package sim
 
 import (
+	"slices"
+
+	v1 "k8s.io/api/core/v1"
+
 	"podsim/model"
 	"podsim/model/kubelet"
 	"podsim/model/kubeletconfig"
@@ -30,12 +34,13 @@ type node struct {
 	pulls         []pull
 	// layers are what its images consist of.
 	layers nodeLayers
-	// failed and failedAt say how and when the node failed, when down is set.
-	down     bool
-	failed   model.Failure
-	failedAt model.Time
+	// failed says how the node failed, when down is set.
+	down   bool
+	failed model.Failure
 	// pressure says which of NodeMemoryPressure, NodeDiskPressure and NodePIDPressure the kubelet sees.
 	pressure [model.NodeReady]bool
+	// object has the node's capacity and what of it is allocatable, as the kubelet sees them.
+	object *v1.Node
 	// images are those that the runtime has, nodeStatus is the loop that reports them and more.
 	images     []model.NodeImage
 	nodeStatus nodeStatus
@@ -48,21 +53,21 @@ type node struct {
 	log eventLog
 	// lost says that the node lifecycle controller has given the node up.
 	lost bool
+	// pods are those that have a worker, or containers that an earlier kubelet has left.
 	pods []model.PodID
 	// resizes are those that wait.
 	resizes resizes
-	// missed are pods with changes that the kubelet could not see or publish, deferred what
-	// happened while the kubelet was stopped.
-	missed   []model.PodID
-	deferred []deferredEvent
+	// missed are pods with changes that the kubelet could not see or publish.
+	missed []model.PodID
+	// starts counts the kubelet's ends: events of an earlier one are stale. starting says that it has
+	// begun and does not know its pods yet, left are the pods that the one before it had. booted says
+	// that it has not reported yet that its node was booted.
+	starts   int32
+	starting bool
+	left     []podSlot
+	booted   bool
 	// volumes are the numbers of the persistent volumes of which something is known at the node.
 	volumes []int32
-}
-
-// deferredEvent is an event for a pod whose kubelet is stopped.
-type deferredEvent struct {
-	id    model.PodID
-	event kubelet.Event
 }
 
 // declaredFeatures are what a kubelet declares with the default feature gates
@@ -95,13 +100,12 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	luck := luckOf("node", spec.Name)
 	config := c.kubeletConfig(spec)
 	x := node{spec: spec, luck: luck, config: config, settings: kubelet.NewSettings(config), limit: newLimit(c.kubeletLimit(config)), puller: kubelet.Puller{Parallel: config.ParallelPulls()}}
-	if qps := *config.RegistryPullQPS; qps > 0 {
-		x.pullLimit = newLimit(model.ClientLimit{QPS: float64(qps), Burst: config.RegistryBurst})
-	}
+	x.pullLimit = pullLimitOf(config)
 	x.loops.Origin = -c.delayOf(luck, streamKubelet, 0, &c.scenario.ControlPlane.KubeletAge)
-	x.images = n.Images
+	x.images, x.object = n.Images, n.Object
 	x.nodeStatus.listed = append(x.nodeStatus.listed, n.Images...)
 	x.oom.systemMemory = spec.SystemMemory
+	x.nodeStatus.first = x.loops.Origin + registerDelay + 2*c.scenario.ControlPlane.KubeletNodeStatus
 	c.state.Nodes = append(c.state.Nodes, n)
 	c.nodes = append(c.nodes, x)
 	c.nodes[id].evictions = c.newEvictions(id, -c.delayOf(luck, streamKubelet, 1, &c.scenario.ControlPlane.KubeletAge))
@@ -139,6 +143,14 @@ func (c *Cluster) kubeletLimit(config *kubeletconfig.Configuration) model.Client
 	return model.ClientLimit{QPS: float64(*config.KubeAPIQPS), Burst: config.KubeAPIBurst}
 }
 
+// pullLimitOf is the limit of a kubelet's pulls.
+func pullLimitOf(config *kubeletconfig.Configuration) limit {
+	if qps := *config.RegistryPullQPS; qps > 0 {
+		return newLimit(model.ClientLimit{QPS: float64(qps), Burst: config.RegistryBurst})
+	}
+	return limit{}
+}
+
 // nodeNamed is the id of a node, 0 when there is none of that name.
 func (c *Cluster) nodeNamed(name string) model.NodeID {
 	for i := 1; i < len(c.state.Nodes); i++ {
@@ -159,11 +171,11 @@ func (n *node) stopped() bool { return n.down && n.failed != model.FailNetwork }
 func (c *Cluster) kubeletSees(id model.PodID, change model.ChangeType) {
 	o, p := &c.state.Pods[id], &c.pods[id]
 	n := &c.nodes[o.Node]
-	if n.cutOff() {
-		n.missed = append(n.missed, id)
-		return
-	}
 	switch {
+	case n.stopped() || n.starting:
+		return // it will list its pods
+	case n.cutOff():
+		n.missed = append(n.missed, id)
 	case change == model.Deleted:
 		if c.kubeletHas(id) && !p.done {
 			c.step(id, kubelet.Event{Kind: kubelet.Removed})
@@ -214,12 +226,19 @@ func (c *Cluster) admit(id model.PodID) {
 		n.admission.held = append(n.admission.held, heldEvent{podSlot: c.slot(id), admit: true})
 		return
 	}
+	left := p.left
 	c.newMachine(id)
 	switch c.canAdmit(id) {
 	case admitted:
 		c.startWorker(id)
+	case rejected:
+		if left && !p.machine.Terminated() {
+			n.pods = append(n.pods, id)
+		}
 	case preempting:
-		p.admitted = 1
+		if p.admitted, p.left = 1, left; left {
+			n.pods = append(n.pods, id)
+		}
 		c.preemptNext(o.Node)
 	}
 }
@@ -229,13 +248,24 @@ func (c *Cluster) newMachine(id model.PodID) {
 	o, p := &c.state.Pods[id], &c.pods[id]
 	p.admitted, p.admittedAt, p.template = 2, c.now, o.Template
 	p.measured.at = c.now
+	if p.left {
+		c.adopt(id)
+	} else {
+		c.makeMachine(id)
+	}
+	p.machine.Settings = c.nodes[o.Node].settings
+	p.machine.NoCgroupsPerQOS = !*c.nodes[o.Node].config.CgroupsPerQOS
+	p.sawDeleting, p.sawGrace = o.Deleting, o.GraceSeconds
+}
+
+// makeMachine makes the machine of a pod that its node has not had before.
+func (c *Cluster) makeMachine(id model.PodID) {
+	o, p := &c.state.Pods[id], &c.pods[id]
 	if p.machine == nil {
 		p.machine = kubelet.NewPod(o.Template)
 	} else {
 		p.machine.Reset(o.Template)
 	}
-	p.machine.Settings = c.nodes[o.Node].settings
-	p.machine.NoCgroupsPerQOS = !*c.nodes[o.Node].config.CgroupsPerQOS
 	p.machine.KubeletStart = c.nodes[o.Node].loops.Origin
 	// The status manager's first status of a pod keeps the object's transition times
 	// (status_manager.go updateStatusInternal).
@@ -244,7 +274,6 @@ func (c *Cluster) newMachine(id model.PodID) {
 	for range o.Template.Containers {
 		p.containers = append(p.containers, container{})
 	}
-	p.sawDeleting, p.sawGrace = o.Deleting, o.GraceSeconds
 }
 
 // startWorker hands a pod that was admitted to a worker.
@@ -373,10 +402,6 @@ func (c *Cluster) relisted(id model.PodID, arg int32) {
 	p := &c.pods[id]
 	p.relistAt = model.Never
 	n := &c.nodes[c.state.Pods[id].Node]
-	if n.stopped() {
-		n.deferred = append(n.deferred, deferredEvent{id, kubelet.Event{Kind: kubelet.Relisted}})
-		return
-	}
 	loops := &n.loops
 	if due := loops.NextRelist(c.now - 1); arg == relistAll && due > c.now {
 		c.relist(id, due, relistAll) // the look has been delayed
@@ -421,7 +446,7 @@ func (c *Cluster) sendStatus(id model.PodID) {
 	n.writes += 2
 	get := c.delayOf(n.luck, streamWrite, n.writes-1, &c.scenario.ControlPlane.Write)
 	n.limit.take(c.now)
-	c.after(c.request(&n.limit, n.luck, n.writes)+get-c.now, evPublish, int32(node), 0)
+	c.after(c.request(&n.limit, n.luck, n.writes)+get-c.now, evPublish, int32(node), n.starts)
 }
 
 // sending says whether the pod whose status a node publishes is still there.
@@ -442,7 +467,7 @@ func (c *Cluster) publish(node model.NodeID) {
 		}
 		if o.Deleting && o.Status.Phase.Terminal() && p.machine.Finished() {
 			n.writes++
-			c.after(c.request(&n.limit, n.luck, n.writes)-c.now, evFinalDelete, int32(node), 0)
+			c.after(c.request(&n.limit, n.luck, n.writes)-c.now, evFinalDelete, int32(node), n.starts)
 			return
 		}
 	}
@@ -482,13 +507,15 @@ func (c *Cluster) takeStatus(id model.PodID) {
 func (c *Cluster) workerDone(id model.PodID) {
 	p := &c.pods[id]
 	n := &c.nodes[c.state.Pods[id].Node]
-	for i, other := range n.pods {
-		if other == id {
-			n.pods = append(n.pods[:i], n.pods[i+1:]...)
-			break
-		}
-	}
+	n.forget(id)
 	p.done = true
 	c.releaseVolumes(id)
 	c.freePod(id)
+}
+
+// forget takes a pod off the list of those that have a worker or containers.
+func (n *node) forget(id model.PodID) {
+	if i := slices.Index(n.pods, id); i >= 0 {
+		n.pods = slices.Delete(n.pods, i, i+1)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"podsim/model"
-	"podsim/model/kubelet"
 )
 
 // The node lifecycle controller's times (kube-controller-manager's defaults) and the period
@@ -90,6 +89,9 @@ func (c *Cluster) nodeStep(s *model.Step) {
 	case model.StepFail:
 		c.fail(id, s.Failure)
 	case model.StepRecover:
+		if s.Kubelet != nil {
+			c.configure(id, s.Kubelet)
+		}
 		c.recover(id)
 	}
 }
@@ -247,33 +249,17 @@ func (c *Cluster) fail(id model.NodeID, how model.Failure) {
 	if n.down {
 		return
 	}
-	n.down, n.failed, n.failedAt = true, how, c.now
+	n.down, n.failed = true, how
 	renewed := n.loops.Origin + (c.now-n.loops.Origin)/leasePeriod*leasePeriod
 	seen := (max(0, renewed) + monitorPeriod - 1) / monitorPeriod * monitorPeriod
 	// The passes drift by some ms, so that the one 50 s later finds the lease too old.
 	c.after(max(seen+monitorGrace, c.now)-c.now, evLease, int32(id), int32(n.failures))
+	if how != model.FailNetwork {
+		c.stopKubelet(id)
+	}
 	if how == model.FailCrash {
-		c.dropPulls(id)
 		c.loseContainers(id)
 	}
-}
-
-// loseContainers ends what ran on a node that loses its power: nobody sees it, and what the
-// kubelet had in hand is gone with it.
-func (c *Cluster) loseContainers(id model.NodeID) {
-	for _, p := range c.nodes[id].pods {
-		x := &c.pods[p]
-		x.kubeletGen++
-		x.relistAt, x.resyncAt = model.Never, model.Never
-		for i := range x.containers {
-			if k := &x.containers[i]; k.running {
-				k.running, k.endedAt = false, c.now
-			}
-			x.containers[i].exitGen++
-		}
-	}
-	c.watchNodeMemory(id)
-	c.pressureMayChange(id)
 }
 
 // nodeEvent carries out an event of a node's life.
@@ -308,11 +294,19 @@ func (c *Cluster) nodeEvent(e *Event) {
 	case evNodeReported:
 		c.nodeReported(id, e.Arg)
 	case evListImages:
-		if e.Arg == n.nodeStatus.starts && !n.stopped() {
+		if e.Arg == n.starts {
 			c.listImages(id)
 		}
 	case evPass:
 		c.pass(id, e.Arg)
+	case evRegistered:
+		if e.Arg == n.starts {
+			c.registered(id)
+		}
+	case evKubeletStarted:
+		c.kubeletStarted(id, e.Arg)
+	case evPodsListed:
+		c.podsListed(id, e.Arg)
 	case evEvicted:
 		c.evictedSome(id)
 	}
@@ -387,34 +381,25 @@ func (c *Cluster) markPodsNotReady(id model.NodeID) {
 	}
 }
 
-// recover brings a node back. After a crash its containers have ended; its kubelet then
-// hears what it missed, and reports.
-// Differs from Kubernetes: a kubelet that was stopped goes on where it was, with its memory of
-// back-offs, and not as one that has just begun.
+// recover brings a node back. One that was cut off hears what it missed, and reports; else a kubelet
+// begins anew, after a crash on a node whose containers have ended.
 func (c *Cluster) recover(id model.NodeID) {
 	n := &c.nodes[id]
 	if !n.down {
 		return
 	}
-	if n.stopped() {
-		n.loops.Resume(n.failedAt, c.now)
-	}
 	n.down = false
 	n.failures++
 	c.resumeVolumes(id, n.failed == model.FailCrash)
-	if n.failed == model.FailCrash {
-		c.reboot(id)
-	}
-	for _, d := range n.deferred {
-		if d.event.Kind == kubelet.Relisted {
-			c.relist(d.id, n.loops.NextRelist(c.now), relistAll)
-		} else {
-			c.step(d.id, d.event)
-		}
-	}
-	n.deferred = n.deferred[:0]
 	if n.failed != model.FailNetwork {
-		c.resumeEvictions(id)
+		if n.failed == model.FailCrash {
+			c.boot(id)
+		}
+		c.startKubelet(id)
+		return
+	}
+	if n.starting {
+		c.after(podsListedDelay, evPodsListed, int32(id), n.starts)
 	}
 	missed := append([]model.PodID(nil), n.missed...)
 	n.missed = n.missed[:0]
@@ -423,30 +408,6 @@ func (c *Cluster) recover(id model.NodeID) {
 	}
 	c.resumeResizes(id)
 	c.nodeStatusChanged(id)
-}
-
-// reboot starts the kubelet of a node that had no power anew: it finds its pods' sandboxes
-// and containers dead, and has no memory of back-offs and probes.
-func (c *Cluster) reboot(id model.NodeID) {
-	n := &c.nodes[id]
-	c.abandonAdmission(id)
-	n.loops = kubelet.Loops{Origin: c.now}
-	n.puller.Reset()
-	n.pulled.Reset()
-	n.status = kubelet.StatusManager{}
-	c.dropPulls(id)
-	n.deferred = n.deferred[:0]
-	dead := c.state.Texts.Intern("Unknown")
-	for _, p := range append([]model.PodID(nil), n.pods...) {
-		o, x := &c.state.Pods[p], &c.pods[p]
-		x.machine.Restart(&o.Status, dead, c.now)
-		x.sawDeleting, x.sawGrace = o.Deleting, o.GraceSeconds
-		if x.exists {
-			c.step(p, c.configured(p))
-		} else {
-			c.step(p, kubelet.Event{Kind: kubelet.Removed})
-		}
-	}
 }
 
 // catchUp tells a kubelet of a pod's changes that it could not see, and lets it publish.

@@ -45,6 +45,7 @@ const (
 	streamPID
 	streamResize
 	streamAttach
+	streamBoot
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
+
+	v1 "k8s.io/api/core/v1"
 
 	"podsim/model"
 )
@@ -21,10 +24,10 @@ const imageListPeriod = 30 * model.Second
 // nodeStatus is a kubelet's loop of node status updates (kubelet_node_status.go syncNodeStatus). Its
 // rounds cost nothing: one is an event when what the kubelet has to say has changed.
 type nodeStatus struct {
-	// asked says that a round is to come as an event, starts counts the kubelet's beginnings: a round
-	// of an earlier one is stale.
-	asked  bool
-	starts int32
+	// first is when the first round has the node's status; asked says that a round is to come as an
+	// event.
+	first model.Time
+	asked bool
 	// listing says that a look at the list of images is to come, listed is the list of the last one.
 	listing bool
 	listed  []model.NodeImage
@@ -39,6 +42,7 @@ type nodeStatus struct {
 type nodeReport struct {
 	conditions [model.NumNodeConditions]nodeCondition
 	images     []model.NodeImage
+	object     *v1.Node
 	// volumes are the numbers of the volumes in use, stored those that the API server has.
 	volumes, stored []int32
 }
@@ -58,7 +62,7 @@ func (c *Cluster) nodeStatusChanged(id model.NodeID) {
 		return
 	}
 	n.nodeStatus.asked = true
-	c.after(c.nextNodeStatus(id, c.now)-c.now, evNodeStatus, int32(id), n.nodeStatus.starts)
+	c.after(c.nextNodeStatus(id, c.now)-c.now, evNodeStatus, int32(id), n.starts)
 }
 
 // imagesChanged says that the runtime of a node has other images than before: the kubelet's next look
@@ -70,7 +74,7 @@ func (c *Cluster) imagesChanged(id model.NodeID) {
 	}
 	n.nodeStatus.listing = true
 	age := c.now - n.loops.Origin
-	c.after(imageListPeriod-age%imageListPeriod, evListImages, int32(id), n.nodeStatus.starts)
+	c.after(imageListPeriod-age%imageListPeriod, evListImages, int32(id), n.starts)
 }
 
 // listImages is a look at the runtime's list of images.
@@ -81,8 +85,33 @@ func (c *Cluster) listImages(id model.NodeID) {
 	c.nodeStatusChanged(id)
 }
 
-// nextNodeStatus is when the first round after t has the node's status. The first of all makes it
-// twice: the node is registered before.
+// startNodeStatus begins the rounds of a kubelet that has begun anew. The first one registers the node,
+// for which its status is made as well, with the Events of its conditions, as they are not compared with
+// anything (registerWithAPIServer, initialNode). When the node is not ready, another status is made before
+// (kubelet.go fastStatusUpdateOnce).
+func (c *Cluster) startNodeStatus(id model.NodeID) {
+	n := &c.nodes[id]
+	takes := c.scenario.ControlPlane.KubeletNodeStatus
+	registered := takes + registerDelay
+	if c.state.Nodes[id].Conditions[model.NodeReady].Status != model.ConditionTrue {
+		c.after(takes, evNodeStatus, int32(id), n.starts)
+		registered += takes
+	}
+	c.after(registered, evRegistered, int32(id), n.starts)
+	n.nodeStatus.first = c.now + registered + takes
+	c.listImages(id)
+}
+
+// registered is the moment at which a kubelet that has begun anew has made the node that it registers.
+func (c *Cluster) registered(id model.NodeID) {
+	n := &c.nodes[id]
+	for i := range n.pressure {
+		t := model.NodeConditionType(i)
+		c.nodeEventOf(id, nodeConditionEvent(t, pressureCondition(t, n.pressure[i]).status))
+	}
+}
+
+// nextNodeStatus is when the first round after t has the node's status.
 //
 // Differs from Kubernetes: each round comes late by chance on its own, not by the sum of all before it.
 // So no round has to be looked at to know when a later one comes.
@@ -92,9 +121,9 @@ func (c *Cluster) nextNodeStatus(id model.NodeID, t model.Time) model.Time {
 	takes := c.scenario.ControlPlane.KubeletNodeStatus
 	jitter := float64(period) * nodeStatusJitter / 2
 	step := period + model.Time(jitter) + takes
-	first := n.loops.Origin + registerDelay + 2*takes
+	first := n.nodeStatus.first
 	for round := max(0, (t-first)/step-1); ; round++ {
-		u := Uniform(Draw(c.seed, streamNodeStatus, n.luck, uint64(n.nodeStatus.starts)<<48|uint64(round)))
+		u := Uniform(Draw(c.seed, streamNodeStatus, n.luck, uint64(n.starts)<<48|uint64(round)))
 		if at := first + round*step + model.Time(u*jitter); at > t {
 			return at
 		}
@@ -105,12 +134,18 @@ func (c *Cluster) nextNodeStatus(id model.NodeID, t model.Time) model.Time {
 // conditions, and sent when it is another one than the API server has (tryUpdateNodeStatus).
 func (c *Cluster) nodeStatusRound(id model.NodeID, starts int32) {
 	n, o := &c.nodes[id], &c.state.Nodes[id]
-	if starts != n.nodeStatus.starts || n.stopped() {
+	if starts != n.starts || n.stopped() {
 		return
 	}
 	n.nodeStatus.asked = false
 	if n.cutOff() {
 		return
+	}
+	if n.booted {
+		n.booted = false
+		c.write(&n.log, model.Event{Kind: model.KindNode, ID: int32(id), Container: -1, Warning: true, Source: model.FromKubelet,
+			Reason: model.EventRebooted, Message: model.TextMessage(c.state.Texts.Intern(
+				fmt.Sprintf("Node %s has been rebooted, boot id: %s", o.Name, c.bootID(id))))})
 	}
 	r := &n.nodeStatus.report
 	c.makeNodeReport(id, r)
@@ -137,6 +172,7 @@ func (c *Cluster) makeNodeReport(id model.NodeID, r *nodeReport) {
 	r.images = append(r.images[:0], n.nodeStatus.listed...)
 	r.volumes = c.volumesInUse(r.volumes[:0], id)
 	r.stored = c.volumesReported(r.stored[:0], id)
+	r.object = n.object
 }
 
 // pressureCondition follows MemoryPressureCondition, DiskPressureCondition and PIDPressureCondition of
@@ -178,13 +214,13 @@ func (r *nodeReport) changes(o *model.Node) bool {
 			return true
 		}
 	}
-	return !slices.Equal(r.images, o.Images) || !slices.Equal(r.volumes, r.stored)
+	return r.object != o.Object || !slices.Equal(r.images, o.Images) || !slices.Equal(r.volumes, r.stored)
 }
 
 // nodeReported is the kubelet's report as it reaches the API server.
 func (c *Cluster) nodeReported(id model.NodeID, starts int32) {
 	n, o := &c.nodes[id], &c.state.Nodes[id]
-	if starts != n.nodeStatus.starts || n.cutOff() {
+	if starts != n.starts || n.cutOff() {
 		return
 	}
 	n.nodeStatus.reportedAt = c.now
@@ -206,6 +242,10 @@ func (r *nodeReport) store(o *model.Node, now model.Time) {
 		have.Status, have.Reason, have.Message = k.status, k.reason, k.message
 	}
 	o.Images = append(o.Images[:0:0], r.images...)
+	if r.object != o.Object {
+		o.Object = r.object
+		o.Capacity, o.Allocatable = model.ResourcesOf(r.object.Status.Capacity), model.ResourcesOf(r.object.Status.Allocatable)
+	}
 }
 
 // nodeEventOf writes an Event of the kubelet about its node's conditions (recordNodeStatusEvent).

@@ -48,6 +48,12 @@ type container struct {
 	exitCode int32
 	reason   model.Text
 	exitAt   model.Time
+	// toBeKilled says that the end is SIGKILL's after the grace period, and the own ones are the end
+	// that it would come to by itself.
+	toBeKilled  bool
+	ownExitAt   model.Time
+	ownExitCode int32
+	ownReason   model.Text
 	// stopping says that somebody waits for the end, exiting that SIGTERM has an effect.
 	stopping bool
 	stopGen  uint16
@@ -229,6 +235,7 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	k.template = c.pods[id].machine.Actuated(i)
 	k.measured.at = c.now + firstMeasured
 	k.runs++
+	k.toBeKilled = false
 	k.exitGen++
 	k.exitAt = model.Never
 	ends := model.Never
@@ -353,6 +360,9 @@ func (c *Cluster) killed(id model.PodID, i int, gen uint16) {
 	}
 	after := grace + c.delay(id, streamKill, &c.scenario.Latencies.Kill)
 	if c.now+after < k.exitAt {
+		if !k.toBeKilled {
+			k.toBeKilled, k.ownExitAt, k.ownExitCode, k.ownReason = true, k.exitAt, k.exitCode, k.reason
+		}
 		k.exitCode, k.reason = 137, model.NoText
 		c.exitIn(id, i, after)
 	}

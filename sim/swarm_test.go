@@ -151,7 +151,13 @@ func swarm(seed int64) *model.Scenario {
 	at := model.Time(0)
 	for range r.Intn(12) {
 		at += model.Time(r.Int63n(int64(40 * model.Second)))
-		sc.Steps = append(sc.Steps, swarmStep(r, at, len(sc.Nodes)))
+		s := swarmStep(r, at, len(sc.Nodes))
+		sc.Steps = append(sc.Steps, s)
+		if s.Verb == model.StepFail && r.Intn(2) == 0 {
+			at += model.Time(r.Int63n(3)) * model.Time(r.Int63n(int64(3*model.Second)))
+			s.At, s.Verb = at, model.StepRecover
+			sc.Steps = append(sc.Steps, s)
+		}
 	}
 	for range 3 {
 		sc.Behaviors = append(sc.Behaviors, swarmBehavior(r))

@@ -322,8 +322,6 @@ const (
 	// The answers of the runtime. Text is the error, NoText for success.
 	SandboxStarted
 	SandboxStopped
-	// SandboxLost says that the sandbox is gone with its containers: the node was rebooted.
-	SandboxLost
 	// VolumesMounted answers MountVolumes when all are. VolumeFailed says that one could not be set up,
 	// Message why; VolumeSetUp is its success after SetUpVolume. N is the index of the volume in
 	// the template's VolumeSources.
@@ -367,7 +365,7 @@ const (
 )
 
 var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "Preempt", "ResizeAllocated", "ResizePended", "ResizeReverted", "SyncBegun", "SandboxStarted",
-	"SandboxStopped", "SandboxLost", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnprocessed", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
+	"SandboxStopped", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnprocessed", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "Resized", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
 
 // String is the event's name.

@@ -200,7 +200,7 @@ func (p *Pod) probeDue(i int, k model.ProbeType, gen uint16) {
 	c := p.Status.Containers[i]
 	if w.instance != c.ContainerID {
 		w.instance, w.result, w.onHold, w.steady = c.ContainerID, none, false, 0
-		p.setResult(i, k, [...]result{model.Liveness: success, model.Readiness: failure, model.Startup: unknown}[k])
+		p.setFirstResult(i, k, &c)
 	}
 	if c.State.Kind != model.StateRunning {
 		p.setResult(i, k, failure)
@@ -215,6 +215,17 @@ func (p *Pod) probeDue(i int, k model.ProbeType, gen uint16) {
 	}
 	w.busy = true
 	p.out = append(p.out, Effect{Kind: RunProbe, Container: int8(i), Probe: k, Instance: w.instance})
+}
+
+// setFirstResult sets the result of a container that the worker sees for the first time. One that has
+// outlasted a kubelet keeps what it was.
+func (p *Pod) setFirstResult(i int, k model.ProbeType, s *model.ContainerStatus) {
+	if k == model.Startup && s.Started && p.template.Containers[i].Kind == model.Sidecar {
+		p.setResult(i, k, success)
+	}
+	if !p.outlasted(s) {
+		p.setResult(i, k, [...]result{model.Liveness: success, model.Readiness: failure, model.Startup: unknown}[k])
+	}
 }
 
 // endedForGood says that a container has ended and is not started again: its workers end, and
@@ -351,9 +362,14 @@ func (p *Pod) probeStatus(s *model.PodStatus) {
 			continue
 		}
 		w := &p.containers[i].probes[model.Readiness]
-		c.Ready = !w.active || w.resultOf(c.ContainerID) == success
+		r := w.resultOf(c.ContainerID)
+		c.Ready = !w.active || r == success
 		if !c.Ready {
 			w.manual = true
+		}
+		if r != success && p.outlasted(c) {
+			// setReadyStateOnKubeletRestart
+			c.Ready = (c.Ready || r == none) && (p.template.Containers[i].Probes[model.Readiness] == nil || p.Status.Ready())
 		}
 	}
 }

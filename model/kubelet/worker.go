@@ -118,6 +118,7 @@ func (p *Pod) handle(e Event) {
 		p.rejected(e)
 	case Removed:
 		p.config.removed = true
+		p.lookAgain()
 		p.terminate()
 		p.update()
 		p.ask(Housekeep, -1)
@@ -158,11 +159,6 @@ func (p *Pod) handle(e Event) {
 		p.resizeReverted(e)
 	case ContainerExited:
 		p.exited(e)
-	case SandboxLost:
-		if p.sandbox.ready {
-			p.sandbox.ready = false
-			p.changed()
-		}
 	case TimerFired:
 		if e.Container < 0 {
 			p.volumeTimerFired(e.Gen)
@@ -248,6 +244,7 @@ func (p *Pod) told(e Event) {
 // configured follows UpdatePod of pod_workers.go for a pod that the API server changed.
 func (p *Pod) configured(e Event) {
 	p.told(e)
+	p.lookAgain()
 	p.config.deleting, p.config.graceSeconds, p.config.generation = e.Deleting, e.GraceSeconds, e.N
 	if p.work.rejected {
 		p.housekeep()
@@ -263,6 +260,10 @@ func (p *Pod) configured(e Event) {
 func (p *Pod) rejected(e Event) {
 	p.out = append(p.out, Effect{Kind: Emit, Container: -1, Warning: true, Reason: model.EventRejected,
 		Message: model.TextMessage(e.Text), M: int64(e.Reason)})
+	if p.alive() {
+		p.rejectRunning(e)
+		return
+	}
 	*p.next = model.PodStatus{Phase: model.PodFailed, Reason: e.Reason, Message: e.Message, StartTime: model.Never,
 		ObservedGeneration: e.N}
 	p.work.kind, p.work.rejected = terminatedPod, true

@@ -160,3 +160,11 @@ func setIfZero[T, V any](p *T, value V) {
 		panic("kubeletconfig: no default for this type")
 	}
 }
+
+// Pods is how many pods a node with so many milli-CPUs takes (nodestatus/setters.go MachineInfo).
+func (c *Configuration) Pods(milliCPU int64) int64 {
+	if c.PodsPerCore == 0 {
+		return int64(c.MaxPods)
+	}
+	return min(int64(c.MaxPods), (milliCPU+999)/1000*int64(c.PodsPerCore))
+}
