@@ -43,6 +43,35 @@ func TestVerdictsAreExact(t *testing.T) {
 	require.Greater(t, victims, 100)
 }
 
+// TestVerdictsAreExactWithResizes is the same where pods on nodes come to hold more or less.
+func TestVerdictsAreExactWithResizes(t *testing.T) {
+	for seed := range int64(12) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			w := newTwins(t, seed)
+			for range 300 {
+				if w.Intn(3) == 0 && len(w.placed) > 0 {
+					w.resize(w.placed[w.Intn(len(w.placed))])
+				}
+				w.step()
+			}
+			w.fast.Check()
+		})
+	}
+}
+
+// resize lets a pod hold other amounts of CPU and memory.
+func (w *twins) resize(id model.PodID) {
+	t := w.fast.pods[id].class.Template
+	spec := t.Spec.DeepCopy()
+	if spec.Containers[0].Resources.Requests == nil {
+		return
+	}
+	spec.Containers[0].Resources.Requests[v1.ResourceCPU] = resource.MustParse(w.one("50m", "300m", "1500m"))
+	spec.Containers[0].Resources.Requests[v1.ResourceMemory] = resource.MustParse(w.one("100Mi", "2Gi"))
+	resized := w.state.Compile(t.Namespace, t.Labels, t.Annotations, spec)
+	w.both(func(s *Scheduler) { s.AssignedPodUpdated(id, resized, w.now) })
+}
+
 func newTwins(t *testing.T, seed int64) *twins {
 	w := &twins{T: t, Rand: rand.New(rand.NewSource(seed)), state: &model.State{Nodes: make([]model.Node, 1), Pods: make([]model.Pod, 4000)}}
 	config := DefaultConfig()

@@ -296,3 +296,19 @@ func TestResizeInfeasible(t *testing.T) {
 	c.Run(30*s, c.Sound)
 	assert.Nil(t, p.Status.Resize)
 }
+
+// TestResizedMemoryLimit: what kills a container is the limit in force, also when it changes while the
+// container runs; a restart takes what is allocated.
+func TestResizedMemoryLimit(t *testing.T) {
+	const s = model.Second
+	pods := []*v1.Pod{resizable("raised", "memory 50Mi", "memory 100Mi"), resizable("lowered", "memory 50Mi", "memory 200Mi")}
+	grows := model.Behavior{Run: model.Run{Forever: true}, Memory: []model.MemoryPoint{{Use: 40 << 20}, {At: 30 * s, Use: 150 << 20}}}
+	r := runResizes(t, 40*s, pods, []model.Behavior{grows}, resizeStep(10*s, "raised", "", "memory 200Mi"), resizeStep(10*s, "lowered", "", "memory 100Mi"))
+	ends := map[string]model.Text{}
+	for _, p := range r.cluster.State().Pods {
+		if len(p.Status.Containers) > 0 {
+			ends[p.Name] = p.Status.Containers[0].Last.Reason
+		}
+	}
+	assert.Equal(t, map[string]model.Text{"raised": model.NoText, "lowered": model.ReasonOOMKilled}, ends)
+}
