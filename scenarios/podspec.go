@@ -36,9 +36,7 @@ func (c *checker) checkPodSpec(path string, spec *v1.PodSpec) {
 	}
 	c.checkContainers(path, spec, volumes)
 	c.checkAmounts(path+".overhead", spec.Overhead)
-	if spec.Resources != nil {
-		c.checkRequirements(path+".resources", spec.Resources)
-	}
+	c.checkPodResources(path+".resources", spec)
 }
 
 func (c *checker) checkNodeAffinity(path string, a *v1.Affinity) {
