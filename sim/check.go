@@ -20,6 +20,7 @@ func (c *Cluster) Check() {
 	}
 	for id := 1; id < len(c.nodes); id++ {
 		c.checkMemory(model.NodeID(id))
+		c.checkEvictions(model.NodeID(id))
 		c.checkNode(model.NodeID(id), coming)
 		c.checkResizes(model.NodeID(id))
 		c.checkLayers(model.NodeID(id))

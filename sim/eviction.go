@@ -43,8 +43,10 @@ type evictions struct {
 	evicted []podSlot
 	ends    model.Time
 	look    model.Time
-	// ranked is the memory for the order of the pods.
+	// ranked is the order of the pods when one was evicted last, for signal; first is that pod.
 	ranked []kubelet.PodStats
+	signal kubelet.Signal
+	first  int
 }
 
 // eviction is a pod that is to be evicted.
@@ -221,7 +223,7 @@ func (c *Cluster) pass(node model.NodeID, gen int32) {
 func (c *Cluster) synchronize(node model.NodeID) {
 	n := &c.nodes[node]
 	e := &n.evictions
-	e.queue, e.evicted = e.queue[:0], e.evicted[:0]
+	e.queue, e.evicted, e.ranked, e.first = e.queue[:0], e.evicted[:0], e.ranked[:0], 0
 	var o kubelet.Observations
 	c.observe(node, &o)
 	threshold := e.manager.Synchronize(&o, c.now)
@@ -279,11 +281,12 @@ func (c *Cluster) reclaim(node model.NodeID, threshold int) {
 	}
 	c.rank(node, s)
 	for i := range e.ranked {
-		id := e.ranked[i].Pod
-		t := c.state.Pods[id].Template
-		if t.Critical() {
+		if e.ranked[i].Critical {
 			continue
 		}
+		id := e.ranked[i].Pod
+		t := c.state.Pods[id].Template
+		e.first = i
 		why := c.state.Texts.Intern(e.manager.EvictionMessage(threshold, c.podUse(id), c.containerUses(id, s)))
 		e.queue = append(e.queue, eviction{podSlot{id, c.pods[id].gen}, why, e.manager.GraceSeconds(threshold, t.GraceSeconds), true})
 		return
@@ -301,7 +304,7 @@ func (c *Cluster) reclaimImages(node model.NodeID) bool {
 // rank puts the node's pods into the order in which they are evicted for a signal.
 func (c *Cluster) rank(node model.NodeID, s kubelet.Signal) {
 	e := &c.nodes[node].evictions
-	e.ranked = e.ranked[:0]
+	e.ranked, e.signal = e.ranked[:0], s
 	for _, id := range c.activePods(node) {
 		e.ranked = append(e.ranked, c.podStats(id))
 	}
@@ -377,6 +380,31 @@ func (c *Cluster) resumeEvictions(node model.NodeID) {
 	n.evictions = c.newEvictions(node, c.now)
 	n.evictions.passGen = gen
 	c.synchronize(node)
+}
+
+// checkEvictions looks for a node under pressure that nobody looks at again, and for a pod that was evicted
+// before one that should have gone first.
+func (c *Cluster) checkEvictions(id model.NodeID) {
+	n, name := &c.nodes[id], c.state.Nodes[id].Name
+	e := &n.evictions
+	if n.stopped() {
+		return
+	}
+	if !e.manager.Quiet() && !e.busy && e.passAt == model.Never {
+		c.contradiction("node %s is under pressure, and no pass of its eviction manager is to come", name)
+	}
+	if e.manager.Under() != n.pressure {
+		c.contradiction("node %s is under pressure %v, its eviction manager says %v", name, n.pressure, e.manager.Under())
+	}
+	for i := range e.ranked {
+		x, chosen := &e.ranked[i], &e.ranked[e.first]
+		if e.manager.Compare(e.signal, x, chosen) < 0 && e.busy && !x.Critical {
+			c.contradiction("node %s evicts pod %d before pod %d", name, chosen.Pod, x.Pod)
+		}
+	}
+	if c.nodefsUse(id, c.now) < 0 || c.imagefsUse(id, c.now) < 0 || c.processes(id, c.now) < 0 {
+		c.contradiction("node %s uses less than nothing", name)
+	}
 }
 
 // overLimit is the eviction manager's message on a pod that has written more than it may, "" when

@@ -179,3 +179,14 @@ func (w *RunWatch) look(id model.PodID) {
 		w.told(now)
 	}
 }
+
+// AllPasses lets each pass of the eviction managers be an event.
+func (c *Cluster) AllPasses() {
+	c.allPasses = true
+	for i := 1; i < len(c.nodes); i++ {
+		c.planPass(model.NodeID(i))
+	}
+}
+
+// Passes counts the passes of a node's eviction manager that were events.
+func (c *Cluster) Passes(node model.NodeID) int32 { return c.nodes[node].evictions.passGen }

@@ -47,7 +47,7 @@ func (c *Cluster) containerMeasured(id model.PodID, i int) model.Time {
 // old as theirs. There are none of a pod without a running container.
 func (c *Cluster) podStats(id model.PodID) kubelet.PodStats {
 	t, p := c.pods[id].machine.Allocated(), &c.pods[id]
-	s := kubelet.PodStats{Pod: id, Priority: t.Priority, MemoryRequest: t.Requests.Memory, StorageRequest: t.Requests.EphemeralStorage}
+	s := kubelet.PodStats{Pod: id, Critical: t.Critical(), Priority: t.Priority, MemoryRequest: t.Requests.Memory, StorageRequest: t.Requests.EphemeralStorage}
 	for i := range p.containers {
 		s.Found = s.Found || p.containers[i].running
 		s.Layers.Add(c.layerUse(id, i))

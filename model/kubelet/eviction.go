@@ -286,6 +286,8 @@ type PodStats struct {
 	Pod model.PodID
 	// Found says that there are statistics: that a container runs.
 	Found bool
+	// Critical says that it is not evicted.
+	Critical bool
 	// Memory is in bytes.
 	Memory int64
 	// Processes is the number of processes.
