@@ -228,7 +228,8 @@ type ProbePoint struct {
 func (p *ProbePoint) Redirects() bool { return p.Status >= 300 && p.Status < 400 }
 
 // DiskPoint is what a container has written to a volume, in bytes, from At on; with no volume, to
-// its writable layer, logs included. A volume keeps it when the container starts anew.
+// its writable layer, and with LogVolume, to its log. All but the layer is kept when the container starts
+// anew.
 type DiskPoint struct {
 	At     Time
 	Volume string
@@ -236,6 +237,10 @@ type DiskPoint struct {
 	// Inodes is the number of files and folders.
 	Inodes int64
 }
+
+// LogVolume stands for a container's log, which is on the kubelet's file system. No volume has such a
+// name.
+const LogVolume = "/log"
 
 // ProcessPoint is the number of a container's processes from At on.
 type ProcessPoint struct {

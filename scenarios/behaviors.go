@@ -182,11 +182,18 @@ func (r *reader) disk(files []diskFile) []model.DiskPoint {
 	last := map[string]span{}
 	for i := range files {
 		f := &files[i]
-		if before, ok := last[f.Volume]; ok && f.At <= before {
+		volume := f.Volume
+		if f.Log != nil && *f.Log {
+			if volume != "" {
+				r.errorAt(f.Where.at("log"), "disk.log and disk.volume (%v) contradict each other: leave one out", f.Where.at("volume"))
+			}
+			volume = model.LogVolume
+		}
+		if before, ok := last[volume]; ok && f.At <= before {
 			r.errorAt(f.Where.at("at"), "at is %v, must be later than the one before (%v)", model.Time(f.At), model.Time(before))
 		}
-		last[f.Volume] = f.At
-		points = append(points, model.DiskPoint{At: model.Time(f.At), Volume: f.Volume, Use: int64(f.Use), Inodes: amountOf(f.Inodes)})
+		last[volume] = f.At
+		points = append(points, model.DiskPoint{At: model.Time(f.At), Volume: volume, Use: int64(f.Use), Inodes: amountOf(f.Inodes)})
 	}
 	return points
 }

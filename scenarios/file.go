@@ -206,6 +206,7 @@ type diskFile struct {
 	Use    amount  `json:"use" need:"true" doc:"How much it has written in all, such as 300Mi."`
 	Volume string  `json:"volume" doc:"The emptyDir that holds it, which keeps it when the container starts anew; the container's own writable layer when left out."`
 	Inodes *amount `json:"inodes" doc:"How many files and folders it has made in all."`
+	Log    *bool   `json:"log" doc:"It has written that to its log, which is on the file system of the node, also when images have their own."`
 }
 
 type countFile struct {

@@ -186,6 +186,8 @@ func (c *Cluster) watchDisk(id model.PodID) {
 			case t > k.endedAt:
 			case d.Volume == "":
 				found(t + k.layerLag)
+			case d.Volume == model.LogVolume:
+				found(t)
 			default:
 				found(c.volumeStats(id, t))
 			}
@@ -427,12 +429,21 @@ func (c *Cluster) overLimit(id model.PodID) string {
 	}
 	for i := range p.containers {
 		k := &t.Containers[i]
-		if limit := k.Limits.EphemeralStorage; limit > 0 && k.Kind != model.InitContainer && c.layerUse(id, i).Bytes > limit {
+		if limit := k.Limits.EphemeralStorage; limit > 0 && k.Kind != model.InitContainer && c.limitedUse(id, i) > limit {
 			limits := t.ContainerSpec(i).Resources.Limits
 			return fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", k.Name, limits.StorageEphemeral())
 		}
 	}
 	return ""
+}
+
+// limitedUse is what a container's limit on ephemeral-storage is for, in bytes.
+func (c *Cluster) limitedUse(id model.PodID, i int) int64 {
+	use := c.logUse(id, i).Bytes
+	if !c.separateImagefs(c.state.Pods[id].Node) {
+		use += c.layerUse(id, i).Bytes
+	}
+	return use
 }
 
 func (c *Cluster) emptyDirOverLimit(id model.PodID) string {
@@ -454,7 +465,7 @@ func (c *Cluster) emptyDirOverLimit(id model.PodID) string {
 func (c *Cluster) storageUse(id model.PodID) int64 {
 	use := int64(0)
 	for i := range c.pods[id].containers {
-		use += c.layerUse(id, i).Bytes
+		use += c.layerUse(id, i).Bytes + c.logUse(id, i).Bytes
 	}
 	spec := c.state.Pods[id].Template.Spec
 	for i := range spec.Volumes {
@@ -472,6 +483,14 @@ func (c *Cluster) layerUse(id model.PodID, i int) kubelet.FsUse {
 		return kubelet.FsUse{}
 	}
 	return c.written(id, i, "", c.now-k.layerLag)
+}
+
+// logUse is what a running container has written to its log, which the kubelet measures itself.
+func (c *Cluster) logUse(id model.PodID, i int) kubelet.FsUse {
+	if !c.pods[id].containers[i].running {
+		return kubelet.FsUse{}
+	}
+	return c.written(id, i, model.LogVolume, c.now)
 }
 
 // volumeUse is what all containers have written to an emptyDir, when it was measured last. One in

@@ -43,8 +43,8 @@ func (c *Cluster) imagefsUse(node model.NodeID, at model.Time) int64 {
 	return imagefs.Bytes
 }
 
-// filesystemUse is what is in use of both: by the system, by images, by writable layers and by
-// emptyDirs on disk.
+// filesystemUse is what is in use of both: by the system, by images, by writable layers, by
+// logs and by emptyDirs on disk.
 //
 // Differs from Kubernetes: what a pod has written is gone once the kubelet is through with the pod, also
 // from the layers of containers that the kubelet would keep until the pod is deleted. So there are no
@@ -64,6 +64,7 @@ func (c *Cluster) filesystemUse(node model.NodeID, at model.Time) (nodefs, image
 		}
 		for i := range c.pods[id].containers {
 			imagefs.Add(c.written(id, i, "", at))
+			nodefs.Add(c.written(id, i, model.LogVolume, at))
 		}
 		volumes := c.state.Pods[id].Template.Spec.Volumes
 		for i := range volumes {

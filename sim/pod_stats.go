@@ -51,6 +51,7 @@ func (c *Cluster) podStats(id model.PodID) kubelet.PodStats {
 	for i := range p.containers {
 		s.Found = s.Found || p.containers[i].running
 		s.Layers.Add(c.layerUse(id, i))
+		s.Logs.Add(c.logUse(id, i))
 	}
 	if !s.Found {
 		return s
@@ -81,7 +82,7 @@ func (c *Cluster) containerUses(id model.PodID, s kubelet.Signal) []kubelet.Cont
 		if s.Resource() == v1.ResourceMemory {
 			use.Usage = c.memoryUse(id, i, c.containerMeasured(id, i))
 		} else {
-			use.Usage = c.layerUse(id, i).Bytes
+			use.Usage = c.layerUse(id, i).Bytes + c.logUse(id, i).Bytes
 		}
 		uses = append(uses, use)
 	}

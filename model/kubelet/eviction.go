@@ -292,8 +292,8 @@ type PodStats struct {
 	Memory int64
 	// Processes is the number of processes.
 	Processes int64
-	// Layers are the writable layers of the containers, Volumes the emptyDirs on disk.
-	Layers, Volumes FsUse
+	// Layers are the writable layers of the containers, Logs their logs, Volumes the emptyDirs on disk.
+	Layers, Logs, Volumes FsUse
 
 	Priority int32
 	// MemoryRequest and StorageRequest are in bytes.
@@ -310,7 +310,7 @@ type FsUse struct {
 func (u *FsUse) Add(o FsUse) { u.Bytes, u.Inodes = u.Bytes+o.Bytes, u.Inodes+o.Inodes }
 
 // disk is what counts of a pod for a signal about a file system (buildSignalToRankFunc): with a
-// separate imagefs, layers count there and volumes on the nodefs.
+// separate imagefs, layers count there, logs and volumes on the nodefs.
 func (m *EvictionManager) disk(s Signal, p *PodStats) FsUse {
 	nodefs := s == NodeFsAvailable || s == NodeFsInodesFree
 	var use FsUse
@@ -318,6 +318,7 @@ func (m *EvictionManager) disk(s Signal, p *PodStats) FsUse {
 		use.Add(p.Layers)
 	}
 	if !m.separateImageFs || nodefs {
+		use.Add(p.Logs)
 		use.Add(p.Volumes)
 	}
 	return use
