@@ -64,6 +64,8 @@ func readKubeletConfig(s *source, root *yaml.Node, path string) (*KubeletConfig,
 const kubeletFields = `
 	apiVersion kind
 	cgroupsPerQOS maxPods podsPerCore
+	evictionHard evictionSoft evictionSoftGracePeriod evictionPressureTransitionPeriod evictionMaxPodGracePeriod
+	evictionMinimumReclaim mergeDefaultEvictionSettings localStorageCapacityIsolation volumeStatsAggPeriod
 	serializeImagePulls maxParallelImagePulls registryPullQPS registryBurst
 	kubeAPIQPS kubeAPIBurst nodeStatusUpdateFrequency
 	syncFrequency crashLoopBackOff.maxContainerRestartPeriod

@@ -264,8 +264,8 @@ func (c *Cluster) observe(node model.NodeID, o *kubelet.Observations) {
 	left := func(s kubelet.Signal, capacity, use int64) {
 		o[s] = kubelet.Observation{Available: max(capacity-use, 0), Capacity: capacity, At: c.now}
 	}
-	left(kubelet.MemoryAvailable, c.state.Nodes[node].Capacity.Memory, c.nodeMemory(node, c.now))
-	left(kubelet.AllocatableMemoryAvailable, c.podsMemory(node), c.memoryOfPods(node, c.now))
+	left(kubelet.MemoryAvailable, c.state.Nodes[node].Capacity.Memory, inPages(c.nodeMemory(node, c.now)))
+	left(kubelet.AllocatableMemoryAvailable, c.podsMemory(node), inPages(c.memoryOfPods(node, c.now)))
 	c.observeFilesystems(node, c.now, o)
 }
 

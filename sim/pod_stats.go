@@ -56,7 +56,7 @@ func (c *Cluster) podStats(id model.PodID) kubelet.PodStats {
 	if !s.Found {
 		return s
 	}
-	s.Memory = c.podMemory(id, c.latest(&p.measured, p.luck))
+	s.Memory = inPages(c.podMemory(id, c.latest(&p.measured, p.luck)))
 	for i := range p.containers {
 		s.Processes += c.containerProcesses(id, i, c.containerMeasured(id, i))
 	}
@@ -80,7 +80,7 @@ func (c *Cluster) containerUses(id model.PodID, s kubelet.Signal) []kubelet.Cont
 		}
 		use := kubelet.ContainerUse{Name: t.Containers[i].Name, Request: t.ContainerSpec(i).Resources.Requests[s.Resource()]}
 		if s.Resource() == v1.ResourceMemory {
-			use.Usage = c.memoryUse(id, i, c.containerMeasured(id, i))
+			use.Usage = inPages(c.memoryUse(id, i, c.containerMeasured(id, i)))
 		} else {
 			use.Usage = c.layerUse(id, i).Bytes + c.logUse(id, i).Bytes
 		}
@@ -88,6 +88,9 @@ func (c *Cluster) containerUses(id model.PodID, s kubelet.Signal) []kubelet.Cont
 	}
 	return uses
 }
+
+// inPages is an amount of memory as a cgroup counts it: in pages of 4 KiB.
+func inPages(bytes int64) int64 { return bytes &^ 4095 }
 
 // podUse is what a pod with a request of its own uses, nil of others.
 func (c *Cluster) podUse(id model.PodID) *kubelet.ContainerUse {
@@ -100,5 +103,5 @@ func (c *Cluster) podUse(id model.PodID) *kubelet.ContainerUse {
 		return nil
 	}
 	p := &c.pods[id]
-	return &kubelet.ContainerUse{Name: c.state.Pods[id].Name, Usage: c.podMemory(id, c.latest(&p.measured, p.luck)), Request: request}
+	return &kubelet.ContainerUse{Name: c.state.Pods[id].Name, Usage: inPages(c.podMemory(id, c.latest(&p.measured, p.luck))), Request: request}
 }
