@@ -40,7 +40,7 @@ func Node(r *NodeRecording) (Result, error) {
 const NodeBranches = 200
 
 // enough runs are made at least, as Events are counted over all of them.
-const enough = 8
+const enough = 20
 
 // objectHistory is what became of an object.
 type objectHistory struct {

@@ -301,6 +301,14 @@ func decodeStrictly(data []byte, into any) error {
 	return d.Decode(into)
 }
 
+// busyDisk is how long it takes until a process ends that has written much: now and then the machine's
+// disk is busy with what others write.
+var busyDisk = model.Dist{Kind: model.DistEmpirical, Values: []float64{0, 0, 0, 0, 0, 0, 0, 1.2e9}}
+
+// emptyLayer is what a container's writable layer takes before anything is written, in bytes: the folders
+// of an overlay.
+const emptyLayer = 16 << 10
+
 // addBehaviors says what the containers of a pod do, which is called name.
 func (p *replay) addBehaviors(pod *v1.Pod, name string) error {
 	p.pods = append(p.pods, pod)
@@ -310,6 +318,10 @@ func (p *replay) addBehaviors(pod *v1.Pod, name string) error {
 			return err
 		}
 		b := p.settings.behavior(c, ports)
+		if len(b.Disk) > 0 {
+			b.OnTerm.After = busyDisk
+		}
+		b.Disk = slices.Insert(b.Disk, 0, model.DiskPoint{Use: emptyLayer})
 		b.Namespace, b.Pod, b.Args = pod.Namespace, name, strings.Join(slices.Concat(c.Command, c.Args), " ")
 		p.base.Behaviors = append(p.base.Behaviors, b)
 	}
