@@ -53,6 +53,7 @@ type NodeLine struct {
 	// Of a pod: Node is where it is bound, Grace its metadata.deletionGracePeriodSeconds when it is
 	// being deleted. The conditions are "Status Reason message", empty when absent.
 	Node             string          `json:"node,omitempty"`
+	Priority         int32           `json:"priority,omitempty"`
 	Ready            bool            `json:"ready,omitempty"`
 	Grace            *int64          `json:"grace,omitempty"`
 	PodScheduled     string          `json:"PodScheduled,omitempty"`

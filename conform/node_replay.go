@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ const (
 	verbEnd     = "end"
 
 	kubeletConfigured = "restarted with configuration"
-	kubeletStopped    = "SIGTERM to the kubelet"
+	kubeletSignal     = " to the kubelet"
 	kubeletStarted    = "started again"
 	manifestWritten   = "static pod manifest written"
 	manifestRemoved   = "static pod manifest removed"
@@ -38,7 +39,12 @@ const (
 
 // startsKubelet says that a kubelet begins with this step.
 func (s *NodeStep) startsKubelet() bool {
-	return s.Verb == verbKubelet && s.What != kubeletStopped
+	return s.Verb == verbKubelet && !s.stopsKubelet()
+}
+
+// stopsKubelet says that the kubelet is sent a signal: any of them ends it.
+func (s *NodeStep) stopsKubelet() bool {
+	return s.Verb == verbKubelet && strings.HasPrefix(s.What, "SIG") && strings.HasSuffix(s.What, kubeletSignal)
 }
 
 // nodePriorities are the priority classes of the recordings' cluster.
@@ -134,6 +140,20 @@ func (r *NodeRecording) initialImages() []string {
 	return images
 }
 
+// imageSizes are those of the images that were pulled, in bytes, by name.
+func (r *NodeRecording) imageSizes() map[string]int64 {
+	sizes := map[string]int64{}
+	for i := range r.Lines {
+		l := &r.Lines[i]
+		if match := imageSize.FindStringSubmatch(l.Message); match != nil && l.Event == "Pulled" {
+			sizes[quoted(l.Message)] = int64(number(match[1]))
+		}
+	}
+	return sizes
+}
+
+var imageSize = regexp.MustCompile(`Image size: (\d+) bytes`)
+
 // quoted is what a message has in quotes first.
 func quoted(message string) string {
 	_, rest, _ := strings.Cut(message, "\"")
@@ -170,6 +190,7 @@ func (p *replay) addImages() {
 			names = append(names, c.Image)
 		}
 	}
+	sizes := p.imageSizes()
 	for _, name := range names {
 		repository, _, _ := strings.Cut(strings.TrimPrefix(name, registry), ":")
 		spec := model.ImageSpec{Name: name}
@@ -182,8 +203,12 @@ func (p *replay) addImages() {
 			spec.Size = slowSize
 		case strings.HasPrefix(repository, "gc"):
 			spec.Size = int64(firstGCSize + gcSizeGrowth*(number(repository[2:])-1))
+		case sizes[name] > 0:
 		default:
 			spec.Error = p.settings.pullError(name, otherImage(name))
+		}
+		if size := sizes[name]; size > 0 {
+			spec.Size = size
 		}
 		p.base.Images = append(p.base.Images, spec)
 	}
@@ -218,8 +243,8 @@ func (p *replay) addStep(s *NodeStep) error {
 func (p *replay) addKubeletStep(s *NodeStep) error {
 	stop := model.Step{At: p.at(s.Ms), Verb: model.StepFail, Kind: model.KindNode, Name: realEnv, Failure: model.FailKubelet}
 	start := model.Step{At: p.at(s.Ms), Verb: model.StepRecover, Kind: model.KindNode, Name: realEnv}
-	switch s.What {
-	case kubeletConfigured:
+	switch {
+	case s.What == kubeletConfigured:
 		config, err := kubeletConfigOf(s.Object)
 		if err != nil {
 			return err
@@ -229,9 +254,9 @@ func (p *replay) addKubeletStep(s *NodeStep) error {
 		}
 		p.add(stop)
 		p.add(start)
-	case kubeletStopped:
+	case s.stopsKubelet():
 		p.add(stop)
-	case kubeletStarted:
+	case s.What == kubeletStarted:
 		p.add(start)
 	default:
 		return errors.New("it is not known what is done to the kubelet")
@@ -284,14 +309,28 @@ func (p *replay) podOf(s *NodeStep) (*v1.Pod, error) {
 		pod.Namespace = p.Name
 	}
 	if name := pod.Spec.PriorityClassName; name != "" && !strings.HasPrefix(name, "system-") {
-		priority, ok := nodePriorities[name]
-		if !ok {
-			return nil, fmt.Errorf("the priority class %q is not known", name)
+		priority, err := p.priority(pod)
+		if err != nil {
+			return nil, err
 		}
 		pod.Spec.Priority = &priority
 	}
 	model.DefaultPod(pod)
 	return pod, nil
+}
+
+// priority is that of a pod's class: as the API server wrote it into the pod, if that was recorded.
+func (p *replay) priority(pod *v1.Pod) (int32, error) {
+	for i := range p.Lines {
+		if l := &p.Lines[i]; l.Kind == "Pod" && l.Name == p.alias(pod.Name) && l.Priority != 0 {
+			return l.Priority, nil
+		}
+	}
+	priority, ok := nodePriorities[pod.Spec.PriorityClassName]
+	if !ok {
+		return 0, fmt.Errorf("the priority class %q is not known", pod.Spec.PriorityClassName)
+	}
+	return priority, nil
 }
 
 // decodeStrictly reads JSON in which everything is known.
