@@ -37,7 +37,7 @@ func Node(r *NodeRecording) (Result, error) {
 }
 
 // NodeBranches is the most runs beyond the Draws that are tried for a node: as Branches, for a pod.
-const NodeBranches = 200
+const NodeBranches = 140
 
 // enough runs are made at least, as Events are counted over all of them.
 const enough = 20

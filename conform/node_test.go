@@ -124,6 +124,46 @@ func TestChangedNodeRecordingsDiffer(t *testing.T) {
 	}
 }
 
+// So does one of a real node: another victim, an eviction 3 s later, an Event that is missing, another
+// reason.
+func TestChangedEvictionsDiffer(t *testing.T) {
+	const name = "testdata/node-traces/evict-memory-hard.jsonl.gz"
+	for what, change := range map[string]func(l *conform.NodeLine) bool{
+		"victim": func(l *conform.NodeLine) bool {
+			if l.Ms > 30000 {
+				for _, name := range []*string{&l.Name, &l.Object} {
+					*name = strings.NewReplacer("p5", "p6", "p6", "p5").Replace(*name)
+				}
+			}
+			return true
+		},
+		"time": func(l *conform.NodeLine) bool {
+			if l.Name == "p1" && l.DisruptionTarget != "" {
+				l.Ms += 3000
+			}
+			return true
+		},
+		"event": func(l *conform.NodeLine) bool { return l.Event != "Evicted" || l.Object != "Pod/p4" },
+		"reason": func(l *conform.NodeLine) bool {
+			l.DisruptionTarget = strings.Replace(l.DisruptionTarget, "TerminationByKubelet", "PreemptionByScheduler", 1)
+			return true
+		},
+	} {
+		r, err := conform.ReadNodeFile(name)
+		require.NoError(t, err)
+		kept := r.Lines[:0]
+		for _, l := range r.Lines {
+			if change(&l) {
+				kept = append(kept, l)
+			}
+		}
+		r.Lines = kept
+		changed, err := conform.Node(r)
+		require.NoError(t, err)
+		assert.False(t, changed.Agrees, what)
+	}
+}
+
 // What the machine had left and how many nodes there were does not count.
 func TestMachineIsMasked(t *testing.T) {
 	words := func(message string) string {
