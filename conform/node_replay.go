@@ -252,6 +252,7 @@ func (p *replay) addKubeletStep(s *NodeStep) error {
 		if p.base.Nodes[0].Kubelet == nil {
 			p.base.Nodes[0].Kubelet = config
 		}
+		start.Kubelet = config
 		p.add(stop)
 		p.add(start)
 	case s.stopsKubelet():

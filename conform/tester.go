@@ -88,7 +88,7 @@ func RealNode() Settings {
 		early: 100 * model.Millisecond, controlPlane: model.DefaultControlPlane(), latencies: model.DefaultLatencies()}
 	s.latencies.PullPerByte = model.Dist{}
 	s.load = 3
-	s.controlPlane.KubeletNodeStatus = 10 * model.Second
+	s.controlPlane.KubeletNodeStatus = nodeStatusTime
 	return s
 }
 

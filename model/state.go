@@ -355,6 +355,7 @@ const (
 	EventNodeHasInsufficientPID
 	EventStarting
 	EventRebooted
+	EventNodeAllocatableEnforced
 	// The Events of a resize in place.
 	EventResizeStarted
 	EventResizeCompleted
@@ -376,7 +377,7 @@ var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "
 	"NodeNotReady", "NodeReady", "TaintManagerEviction", "NodeSchedulable", "NodeNotSchedulable", "Evicted", "Preempted",
 	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", "ExceededGracePeriod",
 	"NodeHasSufficientMemory", "NodeHasInsufficientMemory", "NodeHasNoDiskPressure", "NodeHasDiskPressure", "NodeHasSufficientPID",
-	"NodeHasInsufficientPID", "Starting", "Rebooted",
+	"NodeHasInsufficientPID", "Starting", "Rebooted", "NodeAllocatableEnforced",
 	"ResizeStarted", "ResizeCompleted", "ResizeDeferred", "ResizeInfeasible", "ResizeError", "", "Preempting", "EvictionThresholdMet", "SystemOOM", "FailedAttachVolume", "SuccessfulAttachVolume"}
 
 // String is the reason as the API writes it, empty for EventRejected (see State.EventReason).

@@ -22,6 +22,10 @@ const (
 	podsSourceDelay   = model.Second
 	podsListedDelay   = 50 * model.Millisecond
 	kubeletStartEvent = "Starting kubelet."
+
+	// allocatableEnforced is said once the cgroup of all pods has the limits of the node's allocatable
+	// (cm/node_container_manager_linux.go enforceNodeAllocatableCgroups).
+	allocatableEnforced = "Updated Node Allocatable limit across pods"
 )
 
 // stopKubelet ends the kubelet of a node. What the runtime runs goes on; what it was asked for and has
@@ -109,6 +113,10 @@ func (c *Cluster) kubeletStarted(id model.NodeID, starts int32) {
 	}
 	c.write(&n.log, model.Event{Kind: model.KindNode, ID: int32(id), Container: -1, Source: model.FromKubelet, Reason: model.EventStarting,
 		Message: model.TextMessage(c.state.Texts.Intern(kubeletStartEvent))})
+	if *n.config.CgroupsPerQOS {
+		c.write(&n.log, model.Event{Kind: model.KindNode, ID: int32(id), Container: -1, Source: model.FromKubelet, Reason: model.EventNodeAllocatableEnforced,
+			Message: model.TextMessage(c.state.Texts.Intern(allocatableEnforced))})
+	}
 	c.startNodeStatus(id)
 	c.resumeEvictions(id)
 	delay := podsSourceDelay + podsListedDelay

@@ -50,8 +50,8 @@ func TestKubeletRestart(t *testing.T) {
 	})
 	c.Begin()
 	c.Run(65*model.Second, nil)
-	assert.Equal(t, []string{"29 Starting x1", "30 Pulled x1", "33 BackOff x1", "39 NodeHasSufficientMemory x1",
-		"39 NodeHasNoDiskPressure x1", "39 NodeHasSufficientPID x1", "43 Pulled x2", "46 BackOff x2"}, events[:8])
+	assert.Equal(t, []string{"29 Starting x1", "29 NodeAllocatableEnforced x1", "30 Pulled x1", "33 BackOff x1", "39 NodeHasSufficientMemory x1",
+		"39 NodeHasNoDiskPressure x1", "39 NodeHasSufficientPID x1", "43 Pulled x2", "46 BackOff x2"}, events[:9])
 	assert.EqualValues(t, 7, pods)
 	assert.Equal(t, 49*model.Second, changed.TruncateSecond())
 	assert.EqualValues(t, 4, c.State().Pods[1].RestartCount())
