@@ -40,6 +40,7 @@ func (c *Cluster) stopKubelet(id model.NodeID) {
 	n.resizes = resizes{pending: n.resizes.pending[:0], gen: n.resizes.gen + 1}
 	n.deletor = 0
 	n.missed = n.missed[:0]
+	n.resizes.pending = n.resizes.pending[:0]
 	// What the kubelet has noted of the pulls that are done stays on its disk.
 	n.puller.Reset()
 	n.pulled.Reset()
@@ -143,11 +144,7 @@ func (c *Cluster) podsListed(id model.NodeID, starts int32) {
 		c.pods[p].admitted = 1
 		c.admit(p)
 	}
-	for _, p := range pods {
-		if c.kubeletHas(p) && c.pods[p].machine.Allocated() != c.state.Pods[p].Template {
-			c.resizeSeen(p)
-		}
-	}
+	c.resumeResizes(id)
 	for _, x := range n.left {
 		if p := &c.pods[x.id]; p.gen == x.gen && p.left && !p.exists {
 			c.at(n.loops.NextHousekeeping(c.now), evDeadline, x.id, 0, housekept)

@@ -133,9 +133,12 @@ func (c *Cluster) retryResizesFor(id model.NodeID, changed model.PodID) {
 // HandlePodAdditions). What it has allocated and what is in force is on its disk.
 func (c *Cluster) resumeResizes(id model.NodeID) {
 	n := &c.nodes[id]
+	if n.cutOff() {
+		return
+	}
 	n.resizes.pending = n.resizes.pending[:0]
 	for _, p := range n.pods {
-		if x := &c.pods[p]; x.exists && !x.done && x.machine.Admitted() && x.machine.Allocated() != x.template {
+		if x := &c.pods[p]; x.exists && c.kubeletHas(p) && !x.done && x.machine.Admitted() && x.machine.Allocated() != x.template {
 			n.resizes.pending = append(n.resizes.pending, kubelet.PendingResize{Pod: p, Gen: x.gen})
 		}
 	}

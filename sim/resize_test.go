@@ -312,3 +312,31 @@ func TestResizedMemoryLimit(t *testing.T) {
 	}
 	assert.Equal(t, map[string]model.Text{"raised": model.NoText, "lowered": model.ReasonOOMKilled}, ends)
 }
+
+// TestResizeSurvivesKubelet: a kubelet that begins anew knows what it has allocated, and which resizes
+// wait; also of one that it has not seen before. A second Event is not written.
+func TestResizeSurvivesKubelet(t *testing.T) {
+	const s = model.Second
+	fail := func(at model.Time) model.Step {
+		return model.Step{At: at, Verb: model.StepFail, Kind: model.KindNode, Name: "n0", Failure: model.FailKubelet}
+	}
+	recover := func(at model.Time) model.Step {
+		return model.Step{At: at, Verb: model.StepRecover, Kind: model.KindNode, Name: "n0"}
+	}
+	pods := []*v1.Pod{resizable("web", "cpu 500m", ""), resizable("other", "cpu 200m", ""), resizable("hog", "cpu 1200m", "")}
+	r := runResizes(t, 90*s, pods, nil, resizeStep(10*s, "web", "cpu 600m", ""), resizeStep(20*s, "web", "cpu 1500m", ""),
+		fail(30*s), resizeStep(32*s, "other", "cpu 100m", ""), recover(35*s),
+		model.Step{At: 60 * s, Verb: model.StepDelete, Kind: model.KindPod, Namespace: "default", Name: "hog", GraceSeconds: 1})
+	assert.Equal(t, []string{
+		"500m 0Mi, has 500m 0Mi, restarts 0", "600m 0Mi, has 500m 0Mi, in progress, restarts 0", "600m 0Mi, has 600m 0Mi, restarts 0",
+		"600m 0Mi, has 600m 0Mi, pending Deferred, restarts 0", "1500m 0Mi, has 600m 0Mi, in progress, restarts 0", "1500m 0Mi, has 1500m 0Mi, restarts 0",
+	}, r.states["web"])
+	assert.Equal(t, []string{"200m 0Mi, has 200m 0Mi, restarts 0", "100m 0Mi, has 200m 0Mi, in progress, restarts 0", "100m 0Mi, has 100m 0Mi, restarts 0"}, r.states["other"])
+	deferred := 0
+	for _, e := range r.resizeEvents("web") {
+		if strings.HasPrefix(e, "ResizeDeferred") {
+			deferred++
+		}
+	}
+	assert.Equal(t, 1, deferred)
+}

@@ -103,6 +103,18 @@ func (p *Pod) updates(name v1.ResourceName) bool {
 	return false
 }
 
+// keepResize takes over what a kubelet has on its disk of the pod's resources when it begins anew, and from
+// the API server's status the conditions (allocation/state, status_manager.go BackfillPodResizeConditions).
+func (p *Pod) keepResize(r *resize, api *model.PodStatus) {
+	if r == nil {
+		return
+	}
+	p.resize = &resize{allocated: r.allocated, cgroup: r.cgroup, containers: r.containers}
+	if api.Resize != nil {
+		p.resize.conditions = *api.Resize
+	}
+}
+
 // beginResizing makes the record of the pod's resizes.
 func (p *Pod) beginResizing() *resize {
 	if p.resize == nil {

@@ -12,10 +12,10 @@ const restartGrace = 10 * model.Second
 func (p *Pod) Adopt(api *model.PodStatus, looked model.Time) {
 	before := *p
 	before.containers = append([]container(nil), p.containers...)
-	p.Reset(p.template)
+	p.Reset(before.Allocated())
 	p.NoCgroupsPerQOS, p.KubeletStart = before.NoCgroupsPerQOS, before.KubeletStart
 	p.sandbox, p.instances = before.sandbox, before.instances
-	p.resize = before.resize // the kubelet keeps it on its disk (allocation/state)
+	p.keepResize(before.resize, api)
 	for i := range before.containers {
 		c, old := &p.containers[i], &before.containers[i]
 		c.cur, c.prev, c.old, c.logs = old.cur, old.prev, old.old, old.logs
@@ -68,6 +68,9 @@ func (p *Pod) EndedUnseen(e Event) {
 // internal/cri/server/restart.go).
 func (p *Pod) Rebooted(reason model.Text, now model.Time) {
 	p.sandbox.ready = false
+	if p.resize != nil {
+		p.resize.cgroup = p.resize.allocated
+	}
 	for i := range p.containers {
 		if c := &p.containers[i].cur; c.state == running || c.state == created {
 			c.state, c.exitCode, c.reason, c.finished = exited, 255, reason, now
