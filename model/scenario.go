@@ -64,6 +64,8 @@ type NodeSpec struct {
 	Object *v1.Node
 	// Images are the images on the node at the start.
 	Images []string
+	// StaticPods are the manifests that its kubelet finds at the start: Pods.
+	StaticPods []Object
 	// Bandwidth is what the node can download, in bytes per second; 0 is no limit.
 	Bandwidth int64
 	// NodeFilesystem is the kubelet's file system, whose capacity is that of ephemeral-storage; nil when
@@ -189,6 +191,10 @@ type Run struct {
 	Forever bool
 	// For is how long it runs, in nanoseconds.
 	For Dist
+	// Work, if MilliCPUs is set, is how much CPU time it needs instead, in nanoseconds: it can use that many
+	// thousandths of cores at a time.
+	Work      Dist
+	MilliCPUs int64
 	// Exit lists exit codes: the first run ends with the first, the last is used for all
 	// further runs. Empty means 0.
 	Exit []int32
@@ -298,9 +304,13 @@ const (
 	// StepReseed takes another seed for all draws from now on: the run goes on as another run
 	// might have from here.
 	StepReseed
+	// StepStaticPod puts the manifest Objects[0], a Pod, onto the node Name, or changes it.
+	StepStaticPod
+	// StepRemoveStaticPod takes the manifest of Pod in Namespace away from the node Name.
+	StepRemoveStaticPod
 )
 
-var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "restartKubelet", "setCondition", "registry", "resize", "reseed"}
+var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "restartKubelet", "setCondition", "registry", "resize", "reseed", "staticPod", "removeStaticPod"}
 
 // String is the verb as a scenario file writes it.
 func (v StepVerb) String() string { return stepVerbNames[v] }
@@ -344,6 +354,8 @@ type Step struct {
 	Force        bool
 	Taint        v1.Taint
 	Failure      Failure
+	// Pod is the name in a manifest.
+	Pod string
 	// Kubelet is the configuration of a kubelet that comes back, nil for the one that it had.
 	Kubelet   *kubeletconfig.Configuration
 	Condition string

@@ -27,6 +27,8 @@ type PodTemplate struct {
 	ActiveDeadlineSeconds int64
 	Priority              int32
 	HostNetwork           bool
+	// Static says that the pod is of a manifest on its node: the object in the API server is its mirror.
+	Static bool
 	// HasSidecars says that some init container is restartable.
 	HasSidecars bool
 	// Volumes is the number of volumes that must be mounted before the sandbox is made: those
@@ -244,7 +246,7 @@ type Hook struct {
 // (pkg/kubelet/types/pod_update.go IsCriticalPod).
 func (t *PodTemplate) Critical() bool {
 	critical, _ := SystemPriority("system-cluster-critical")
-	return t.Priority >= critical
+	return t.Static || t.Priority >= critical
 }
 
 // ContainerSpec is the specification of container i.

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"math"
+
 	"podsim/model"
 )
 
@@ -112,19 +114,35 @@ func (r *reader) run(f *runFile) model.Run {
 	switch {
 	case forever && f.For != nil:
 		contradict("for", "forever")
+	case f.Work != nil && f.For != nil:
+		contradict("work", "for")
+	case f.Work != nil && forever:
+		contradict("work", "forever")
+	case f.Work != nil && oom:
+		contradict("work", "oom")
+	case f.CPUs != nil && f.Work == nil:
+		r.errorAt(f.Where.at("cpus"), "run.cpus says nothing without run.work: leave it out")
+	case f.CPUs != nil && !(*f.CPUs >= 0.001 && *f.CPUs <= 4096):
+		r.errorAt(f.Where.at("cpus"), "run.cpus is %v, want cores from 0.001 to 4096", *f.CPUs)
 	case forever && f.Exit != nil:
 		contradict("exit", "forever")
 	case forever && oom:
 		contradict("oom", "forever")
 	case oom && f.Exit != nil:
 		contradict("exit", "oom")
-	case !forever && !oom && f.For == nil && f.Exit == nil && f.Message == "" && f.Log == "":
-		r.errorAt(f.Where.at(""), "run says nothing, want for, exit, oom or forever")
+	case !forever && !oom && f.For == nil && f.Work == nil && f.Exit == nil && f.Message == "" && f.Log == "":
+		r.errorAt(f.Where.at(""), "run says nothing, want for, work, exit, oom or forever")
 	}
-	forever = forever || !oom && f.For == nil && f.Exit == nil
+	forever = forever || !oom && f.For == nil && f.Work == nil && f.Exit == nil
 	run := model.Run{Forever: forever, OOM: oom, Exit: f.Exit, Message: f.Message, Log: f.Log}
 	if f.For != nil {
 		run.For = f.For.Dist
+	}
+	if f.Work != nil {
+		run.Work, run.MilliCPUs = f.Work.Dist, 1000
+	}
+	if f.CPUs != nil {
+		run.MilliCPUs = int64(math.Round(*f.CPUs * 1000))
 	}
 	return run
 }

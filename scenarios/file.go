@@ -59,6 +59,7 @@ type nodeFile struct {
 	Where        place      `json:"-"`
 	Name         string     `json:"name" need:"true" doc:"The node's name; with a count, the pool's: nodes are NAME-0, NAME-1 and so on."`
 	Count        *int32     `json:"count" doc:"How many nodes there are. Left out, there is one with exactly the name."`
+	StaticPods   []document `json:"staticPods" doc:"The static pods of each of the nodes: the manifest of a Pod each, as a file, whose path is relative to this one, or the object."`
 	Template     objectTree `json:"template" need:"true" doc:"A v1.Node without a name: labels, taints and status.capacity (cpu and memory; pods is 110 when left out). Allocatable, when left out, is the capacity, less what the pool's KubeletConfiguration reserves (systemReserved, kubeReserved, evictionHard)."`
 	Images       []string   `json:"images" doc:"The images that are on the node at the start."`
 	SystemMemory *amount    `json:"systemMemory" doc:"What the system, the container runtime and the kubelet use of the memory, such as 600Mi; 256Mi, but at most an eighth of the memory, when left out."`
@@ -169,6 +170,8 @@ type matchFile struct {
 type runFile struct {
 	Where   place         `json:"-"`
 	For     *distribution `json:"for" doc:"How long each run lasts."`
+	Work    *distribution `json:"work" doc:"How much CPU time each run needs, such as 30s: on one core it lasts that long; with a lower limit, or where its node's cores are not enough, longer."`
+	CPUs    *float64      `json:"cpus" doc:"With work: how many cores it can use at a time; 1 when left out."`
 	Exit    numbers       `json:"exit" doc:"The exit code, or a list: the first run ends with the first, the last one is used for all further runs. 0 when left out."`
 	Forever *bool         `json:"forever" doc:"It does not end by itself."`
 	OOM     *bool         `json:"oom" doc:"It ends because it is killed for want of memory: exit code 137, reason OOMKilled."`
@@ -245,9 +248,14 @@ type stepFile struct {
 
 	SetCondition string `json:"setCondition" doc:"What the controller of a readiness gate does: pod/NAME, or a pattern with * for all such pods there are, with type and status."`
 
+	StaticPod       string `json:"staticPod" doc:"Puts the manifest of a static pod onto a node, or changes it: the node's name, with manifest. The pod is called NAME-NODE."`
+	RemoveStaticPod string `json:"removeStaticPod" doc:"Takes the manifest of a static pod away: the node's name, with name."`
+
 	Registry string `json:"registry" doc:"Something is wrong with a registry: its host, or a pattern with *, with error, bandwidth or both, and for. A later step about the same host replaces this one; one with neither ends it."`
 
 	Namespace   string    `json:"namespace" doc:"The target's namespace; default when left out."`
+	Name        string    `json:"name" doc:"With removeStaticPod: the pod's name in its manifest."`
+	Manifest    *document `json:"manifest" doc:"With staticPod: a Pod, as a file, whose path is relative to this one, or the object. It may not need other objects, such as ConfigMaps or service accounts."`
 	Replicas    *int32    `json:"replicas" doc:"With scale: how many replicas."`
 	Container   string    `json:"container" doc:"With setImage: the container's name, or * for all, which is the default. With resize: the container's name."`
 	Requests    *amounts  `json:"requests" doc:"With resize: the new requests, such as {cpu: 300m, memory: 200Mi}; what is left out stays."`

@@ -66,6 +66,7 @@ const kubeletFields = `
 	cgroupsPerQOS maxPods podsPerCore
 	evictionHard evictionSoft evictionSoftGracePeriod evictionPressureTransitionPeriod evictionMaxPodGracePeriod
 	evictionMinimumReclaim mergeDefaultEvictionSettings localStorageCapacityIsolation volumeStatsAggPeriod
+	cpuCFSQuota cpuCFSQuotaPeriod
 	serializeImagePulls maxParallelImagePulls registryPullQPS registryBurst
 	kubeAPIQPS kubeAPIBurst nodeStatusUpdateFrequency
 	syncFrequency crashLoopBackOff.maxContainerRestartPeriod

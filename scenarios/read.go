@@ -263,6 +263,7 @@ func (r *reader) scenario(file *scenarioFile) *model.Scenario {
 	applies := r.applies(spec)
 	if len(r.errs) == before {
 		w := newWorld(s.Nodes)
+		r.staticPods(spec, s.Nodes, w)
 		s.Steps = r.steps(spec, applies, w, s.Duration)
 		r.checkUse(spec, w)
 	}

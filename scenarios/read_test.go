@@ -158,7 +158,7 @@ func TestBadScenarios(t *testing.T) {
 		{"forever and for", "{for: 90s, exit: 1}", "\n      forever: true\n      for: 90s", "s.yaml:18: run.for and run.forever (s.yaml:17) contradict each other: leave one out"},
 		{"forever and exit", "{for: 90s, exit: 1}", "\n      forever: true\n      exit: 1", "s.yaml:18: run.exit and run.forever (s.yaml:17) contradict each other: leave one out"},
 		{"oom and exit", "{for: 90s, exit: 1}", "\n      oom: true\n      exit: 1", "s.yaml:18: run.exit and run.oom (s.yaml:17) contradict each other: leave one out"},
-		{"empty run", "{for: 90s, exit: 1}", "{}", "s.yaml:16: run says nothing, want for, exit, oom or forever"},
+		{"empty run", "{for: 90s, exit: 1}", "{}", "s.yaml:16: run says nothing, want for, work, exit, oom or forever"},
 		{"exit code", "exit: 1", "exit: 256", "s.yaml:16: spec.behaviors[0].run.exit is 256, want an exit code from 0 to 255"},
 		{"ignore and exit", "run: {for: 90s, exit: 1}", "onTerm:\n      ignore: true\n      exit: 1", "s.yaml:18: onTerm.exit and onTerm.ignore (s.yaml:17) contradict each other: leave one out"},
 		{"start error and run", "run: {for: 90s, exit: 1}", "startError: x\n    run: {for: 1s}", "s.yaml:17: run and startError (s.yaml:16) contradict each other: a container that does not start does not run"},
@@ -175,7 +175,7 @@ func TestBadScenarios(t *testing.T) {
 		{"distribution weights", "for: 90s", "for: {empirical: {values: [1s, 2s], weights: [1]}}", "s.yaml:16: spec.behaviors[0].run.for: empirical: 1 weights for 2 values: give one each, or none"},
 
 		{"step without verb", "scale: deployment/d, replicas: 5", "namespace: x",
-			"s.yaml:18: the step has no verb, want one of apply, delete, scale, setImage, cordon, uncordon, drain, taint, untaint, fail, recover, restartKubelet, resize, setCondition or registry"},
+			"s.yaml:18: the step has no verb, want one of apply, delete, scale, setImage, cordon, uncordon, drain, taint, untaint, fail, recover, restartKubelet, resize, staticPod, removeStaticPod, setCondition or registry"},
 		{"step with two verbs", "replicas: 5", "cordon: worker-0", "s.yaml:18: the step has the verbs scale and cordon, want one: make two steps of it"},
 		{"step without time", "at: 1m, ", "", "s.yaml:18: spec.steps[0].at is missing"},
 		{"step with a foreign key", "replicas: 5", "replicas: 5, force: true", "s.yaml:18: force says nothing in a step with scale: leave it out"},

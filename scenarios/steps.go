@@ -37,6 +37,8 @@ var verbs = []verb{
 	{"recover", model.StepRecover, nil, nil},
 	{"restartKubelet", model.StepRestartKubelet, []string{"for", "kubelet"}, nil},
 	{"resize", model.StepResize, []string{"namespace", "container", "requests", "limits"}, []model.ObjectKind{model.KindPod}},
+	{"staticPod", model.StepStaticPod, []string{"manifest"}, nil},
+	{"removeStaticPod", model.StepRemoveStaticPod, []string{"name", "namespace"}, nil},
 	{"setCondition", model.StepSetCondition, []string{"namespace", "type", "status"}, []model.ObjectKind{model.KindPod}},
 	{"registry", model.StepRegistry, []string{"error", "bandwidth", "for"}, nil},
 }
@@ -220,6 +222,10 @@ func (s *stepReader) fill(f *stepFile, step model.Step) []model.Step {
 		s.fillSetCondition(f, &step)
 	case model.StepResize:
 		s.fillResize(f, &step)
+	case model.StepStaticPod:
+		s.fillStaticPod(f, &step)
+	case model.StepRemoveStaticPod:
+		s.fillRemoveStaticPod(f, &step)
 	case model.StepFail:
 		end := step
 		end.Verb = model.StepRecover

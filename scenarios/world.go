@@ -25,6 +25,8 @@ type world struct {
 	// gates has every readiness gate that a pod can have.
 	gates  []gate
 	images map[string]bool
+	// statics are the manifests of static pods that are there.
+	statics map[static]bool
 }
 
 type object struct {

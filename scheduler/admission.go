@@ -45,7 +45,7 @@ func (s *Scheduler) AdmissionCheck(t *model.PodTemplate, node *model.Node, other
 	if framework.Conflict(c.HostPorts, n.UsedPorts) {
 		s.rejectAdmission(framework.NodePorts, s.cluster.Symbols.Reason(framework.ReasonPorts))
 	}
-	if !c.ToleratesExecute(node.Taints) {
+	if !t.Static && !c.ToleratesExecute(node.Taints) {
 		s.rejectAdmission(framework.TaintToleration, errTaint)
 	}
 	return s.admissionResults

@@ -91,7 +91,8 @@ func hostFilter(t *model.PodTemplate) (reason, message string) {
 func (c *Cluster) activePods(node model.NodeID) []model.PodID {
 	c.active = c.active[:0]
 	for _, id := range c.nodes[node].pods {
-		if p := &c.pods[id]; !p.gone && !p.left && !p.machine.Terminated() {
+		p := &c.pods[id]
+		if known := !p.gone && p.static == nil || p.static != nil && c.inConfig(id); known && !p.left && !p.machine.Terminated() {
 			c.active = append(c.active, id)
 		}
 	}
@@ -199,7 +200,7 @@ func (c *Cluster) preemptNext(node model.NodeID) {
 	}
 	critical := a.pod
 	a.pod = podSlot{}
-	if c.pods[critical.id].gen == critical.gen && c.pods[critical.id].exists {
+	if c.pods[critical.id].gen == critical.gen && c.inConfig(critical.id) {
 		c.newMachine(critical.id)
 		c.startWorker(critical.id)
 	} else if c.pods[critical.id].gen == critical.gen && c.pods[critical.id].left {

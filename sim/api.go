@@ -65,7 +65,7 @@ func (c *Cluster) podSeen(id model.PodID, change model.ChangeType) {
 		c.kubeletSees(id, change)
 	}
 	if change == model.Deleted {
-		p.gone = true
+		p.gone = !p.exists
 		if o.Node != 0 && !c.nodes[o.Node].cutOff() {
 			c.retryResizes(o.Node)
 		}
@@ -113,7 +113,7 @@ func (c *Cluster) podSlot() model.PodID {
 // freePod gives a slot back when neither the API server nor a kubelet knows the pod any more.
 func (c *Cluster) freePod(id model.PodID) {
 	p := &c.pods[id]
-	if !p.gone || p.left || p.admitted == 2 && !p.done {
+	if !p.gone || p.left || p.admitted == 2 && !p.done || p.static != nil && !c.forgetStatic(id) {
 		return
 	}
 	p.log.reset()

@@ -22,6 +22,7 @@ func (c *Cluster) Check() {
 		c.checkMemory(model.NodeID(id))
 		c.checkEvictions(model.NodeID(id))
 		c.checkNode(model.NodeID(id), coming)
+		c.checkCPU(model.NodeID(id))
 		c.checkResizes(model.NodeID(id))
 		c.checkLayers(model.NodeID(id))
 	}
@@ -120,8 +121,8 @@ func (c *Cluster) comingTo(x *coming, e *Event) {
 	switch e.Kind {
 	case evAdmit:
 		x.admission = true
-	case evSync:
-		x.answer = true
+	case evSync, evMirror:
+		x.answer = x.answer || e.Kind == evSync || e.Arg != deleteMirror
 	case evVolume:
 		x.volume = true
 	case evRelist:
@@ -169,7 +170,7 @@ func (c *Cluster) checkKubelet(id model.PodID, coming coming) {
 		return
 	}
 	if p.admitted < 2 {
-		if p.exists && !coming.notice && !coming.admission {
+		if p.static == nil && p.exists && !coming.notice && !coming.admission {
 			c.contradiction("pod %s is bound and its kubelet will not hear of it", o.Name)
 		}
 		return
@@ -177,7 +178,8 @@ func (c *Cluster) checkKubelet(id model.PodID, coming coming) {
 	if wrong := p.machine.Check(); wrong != "" {
 		c.contradiction("kubelet of pod %s: %s", o.Name, wrong)
 	}
-	waits := p.machine.Waits()
+	// The slot of a static pod that has ended stays while its mirror is there.
+	waits := p.machine.Waits() && (p.static == nil || !p.done)
 	switch {
 	case waits && !coming.kubelet && !coming.answer && !coming.relist && !coming.volume && !c.nodes[o.Node].puller.Waits(id, p.kubeletGen):
 		c.contradiction("pod %s waits and nothing is to come", o.Name)
@@ -195,10 +197,13 @@ func (c *Cluster) checkKubelet(id model.PodID, coming coming) {
 // deleted pod whose end it has not told.
 func (c *Cluster) checkPublished(id model.PodID) {
 	o, p := &c.state.Pods[id], &c.pods[id]
+	if p.static != nil && (p.static.unsent || !c.sendable(id)) {
+		return
+	}
 	if !p.machine.Published(&o.Status, c.now) {
 		c.contradiction("the status manager has forgotten pod %s", o.Name)
 	}
-	if p.done && o.Deleting {
+	if p.done && o.Deleting && p.static == nil {
 		c.contradiction("the kubelet is through with pod %s and does not delete it", o.Name)
 	}
 }

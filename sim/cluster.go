@@ -52,6 +52,9 @@ type Cluster struct {
 	freePreemptions []int
 	// preferredVictims are those that go when a kubelet might as well preempt another pod.
 	preferredVictims []podName
+	// cpuDemands and cpuOrder are scratch memory of shareCPU.
+	cpuDemands []kubelet.CPUDemand
+	cpuOrder   []int32
 	// freePods are the slots of pods that are gone.
 	freePods []model.PodID
 	serial   int64
@@ -146,6 +149,8 @@ type pod struct {
 	memoryGen uint16
 	// log is the kubelet's record of the pod's Events.
 	log eventLog
+	// static is set for a pod that the kubelet has from a manifest.
+	static *staticPod
 }
 
 // The kinds of events. The object is a pod where nothing else is said, and Gen then holds
@@ -171,8 +176,12 @@ const (
 	evVolume
 	evProbeDue
 	evProbed
+	// evCleanStatic: housekeeping looks after a static pod; evMirror: a request about its mirror pod
+	// reaches the API server.
+	evCleanStatic
+	evMirror
 	// lastKubeletEvent is the last of the kubelet's own events.
-	lastKubeletEvent = evProbed
+	lastKubeletEvent = evMirror
 )
 
 const (
@@ -244,6 +253,8 @@ const (
 	evEvicted
 	// evVictimKilled: the kubelet of node Obj gives up the wait for the end of a pod that it preempts.
 	evVictimKilled
+	// evManifests: the kubelet of node Obj sees its manifests of static pods.
+	evManifests
 	// evObjectSeen: watchers see the next change of volumes and the like.
 	evObjectSeen
 	// evSyncClaim: the PersistentVolume controller takes the claim Obj; evClaimBound: its writes have
@@ -318,6 +329,9 @@ func NewCluster(sc *model.Scenario) (*Cluster, error) {
 func (c *Cluster) Begin() {
 	for i := range c.scenario.Nodes {
 		c.addNode(&c.scenario.Nodes[i])
+		for j := range c.scenario.Nodes[i].StaticPods {
+			c.putManifest(model.NodeID(i+1), c.scenario.Nodes[i].StaticPods[j].Object.(*v1.Pod))
+		}
 	}
 	c.startLifecycle()
 }
@@ -399,6 +413,8 @@ func (c *Cluster) dispatch(e *Event) {
 		c.collect(model.ObjectKind(e.Arg), e.Obj)
 	case evLease, evTaint, evNodeStatus, evNodeReported, evListImages, evRegistered, evKubeletStarted, evPodsListed, evPass, evEvicted:
 		c.nodeEvent(e)
+	case evManifests:
+		c.readManifests(model.NodeID(e.Obj))
 	case evVictimKilled:
 		c.victimKilled(model.NodeID(e.Obj))
 	case evPublish:
@@ -447,7 +463,11 @@ func (c *Cluster) podEvent(e *Event) {
 	case evAdmit:
 		c.admit(id)
 	case evWake:
-		if p.wakeGen == op {
+		switch {
+		case p.wakeGen != op:
+		case p.static != nil && p.static.waits:
+			c.startStatic(id)
+		default:
 			c.step(id, kubelet.Event{Kind: kubelet.Woken})
 		}
 	case evDeadline:
@@ -465,9 +485,15 @@ func (c *Cluster) podEvent(e *Event) {
 			c.relisted(id, e.Arg)
 		}
 	case evStatusSync:
-		if c.kubeletHas(id) && !p.done {
+		if c.kubeletHas(id) && (!p.done || p.static != nil) {
 			c.statusChanged(id)
 		}
+	case evCleanStatic:
+		if p.static.cleanGen == op {
+			c.cleanedStatic(id)
+		}
+	case evMirror:
+		c.mirrorRequested(id, e.Arg)
 	case evInspected:
 		c.step(id, kubelet.Event{Kind: kubelet.Inspected})
 	case evSync:

@@ -78,6 +78,20 @@ func (c *Cluster) Preempting(id model.PodID) bool {
 	return c.nodes[c.state.Pods[id].Node].admission.pod.id != 0
 }
 
+// ObserveRuns calls see at the end of each container that has run, with when it began.
+func (c *Cluster) ObserveRuns(see func(id model.PodID, from, to model.Time)) {
+	c.Observe(func(tr model.Transition) {
+		if tr.Kind != model.KindPod {
+			return
+		}
+		for i := range c.pods[tr.ID].containers {
+			if k := &c.pods[tr.ID].containers[i]; k.runs > 0 && !k.running {
+				see(model.PodID(tr.ID), k.startedAt, k.endedAt)
+			}
+		}
+	}, nil)
+}
+
 // Worker gives the state of the pod's worker.
 func (c *Cluster) Worker(id model.PodID) (busy, terminating bool) {
 	if !c.Admitted(id) {

@@ -47,6 +47,13 @@ type node struct {
 	evictions  evictions
 	admission  admission
 	oom        nodeOOM
+	// manifests are those of static pods, statics the static pods, with those that end; manifestChanges
+	// counts the changes.
+	manifests       []manifest
+	statics         []model.PodID
+	manifestChanges uint64
+	// cpuBound are the containers that run for their CPU time.
+	cpuBound []cpuContainer
 	// failures counts the node's failures.
 	failures int
 	// log is the record of the node's own Events.
@@ -176,6 +183,8 @@ func (c *Cluster) kubeletSees(id model.PodID, change model.ChangeType) {
 		return // it will list its pods
 	case n.cutOff():
 		n.missed = append(n.missed, id)
+	case p.static != nil:
+		c.mirrorSeen(id, change)
 	case change == model.Deleted:
 		if c.kubeletHas(id) && !p.done {
 			c.step(id, kubelet.Event{Kind: kubelet.Removed})
@@ -202,6 +211,9 @@ func (c *Cluster) kubeletSees(id model.PodID, change model.ChangeType) {
 
 func (c *Cluster) configured(id model.PodID) kubelet.Event {
 	o := &c.state.Pods[id]
+	if c.pods[id].static != nil {
+		return kubelet.Event{Kind: kubelet.Configured}
+	}
 	return kubelet.Event{Kind: kubelet.Configured, Deleting: o.Deleting, GraceSeconds: o.GraceSeconds, Phase: o.Status.Phase,
 		Gates: o.Status.GateStatuses(), N: o.Generation}
 }
@@ -212,12 +224,16 @@ func (c *Cluster) kubeletHas(id model.PodID) bool { return c.pods[id].admitted =
 // admit hands a new pod to a worker (HandlePodAdditions).
 func (c *Cluster) admit(id model.PodID) {
 	o, p := &c.state.Pods[id], &c.pods[id]
-	if !p.exists {
+	n := &c.nodes[o.Node]
+	switch {
+	case p.static != nil && n.stopped():
 		p.admitted = 0
 		return
-	}
-	n := &c.nodes[o.Node]
-	if n.cutOff() {
+	case p.static != nil:
+	case !p.exists:
+		p.admitted = 0
+		return
+	case n.cutOff():
 		p.admitted = 0
 		n.missed = append(n.missed, id)
 		return
@@ -280,6 +296,10 @@ func (c *Cluster) makeMachine(id model.PodID) {
 func (c *Cluster) startWorker(id model.PodID) {
 	n := &c.nodes[c.state.Pods[id].Node]
 	n.pods = append(n.pods, id)
+	if c.pods[id].static != nil {
+		c.startStatic(id)
+		return
+	}
 	c.step(id, c.configured(id))
 }
 
@@ -296,6 +316,8 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 		} else {
 			c.at(at, evWake, id, p.wakeGen, 0)
 		}
+	case kubelet.ReconcileMirror:
+		c.reconcileMirror(id)
 	case kubelet.HoldWake:
 		n.admission.held = append(n.admission.held, heldEvent{podSlot: c.slot(id), event: kubelet.Event{Kind: kubelet.Woken}})
 	case kubelet.DeadlineAt:
@@ -433,10 +455,15 @@ func (c *Cluster) statusChanged(id model.PodID) {
 		n.missed = append(n.missed, id)
 		return
 	}
+	if !c.sendable(id) {
+		c.pods[id].static.unsent = true
+		return
+	}
 	if n.status.Changed(id) {
 		c.pods[id].machine.Send()
 		c.sendStatus(id)
 	}
+	c.sendUnsent(n)
 }
 
 func (c *Cluster) sendStatus(id model.PodID) {
@@ -465,7 +492,7 @@ func (c *Cluster) publish(node model.NodeID) {
 		if p.machine.Publish(&o.Status, c.now) {
 			c.changed(model.KindPod, int32(id), model.Modified)
 		}
-		if o.Deleting && o.Status.Phase.Terminal() && p.machine.Finished() {
+		if o.Deleting && o.Status.Phase.Terminal() && p.machine.Finished() && p.static == nil {
 			n.writes++
 			c.after(c.request(&n.limit, n.luck, n.writes)-c.now, evFinalDelete, int32(node), n.starts)
 			return

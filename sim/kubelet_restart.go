@@ -60,6 +60,9 @@ func (c *Cluster) leave(id model.PodID) {
 	p.relistAt, p.relistThen, p.relistAlone, p.resyncAt = model.Never, 0, false, model.Never
 	p.left = p.left || p.admitted == 2
 	p.admitted, p.done = 0, false
+	if p.static != nil {
+		c.leaveStatic(id)
+	}
 	if !p.left {
 		return
 	}
@@ -85,6 +88,9 @@ func (c *Cluster) spare(id model.PodID, i int) {
 	k.exitGen++
 	if k.ownExitAt != model.Never {
 		c.exitIn(id, i, k.ownExitAt-c.now)
+	}
+	if k.cpu != nil {
+		k.cpu.ends = k.exitAt
 	}
 }
 
@@ -120,6 +126,7 @@ func (c *Cluster) kubeletStarted(id model.NodeID, starts int32) {
 	}
 	c.startNodeStatus(id)
 	c.resumeEvictions(id)
+	c.readManifests(id)
 	delay := podsSourceDelay + podsListedDelay
 	c.after(delay, evPodsListed, int32(id), starts)
 }
@@ -135,7 +142,10 @@ func (c *Cluster) podsListed(id model.NodeID, starts int32) {
 	n.starting = false
 	var pods []model.PodID
 	for p := 1; p < len(c.pods); p++ {
-		if x := &c.pods[p]; x.exists && c.state.Pods[p].Node == id {
+		x := &c.pods[p]
+		if x.exists && x.static != nil && c.state.Pods[p].Node == id {
+			c.mirrorSeen(model.PodID(p), model.Added)
+		} else if x.exists && c.state.Pods[p].Node == id {
 			pods = append(pods, model.PodID(p))
 		}
 	}
@@ -146,7 +156,7 @@ func (c *Cluster) podsListed(id model.NodeID, starts int32) {
 	}
 	c.resumeResizes(id)
 	for _, x := range n.left {
-		if p := &c.pods[x.id]; p.gen == x.gen && p.left && !p.exists {
+		if p := &c.pods[x.id]; p.gen == x.gen && p.left && !c.inConfig(x.id) {
 			c.at(n.loops.NextHousekeeping(c.now), evDeadline, x.id, 0, housekept)
 		}
 	}
@@ -177,9 +187,15 @@ func (c *Cluster) adoptOrphan(id model.PodID) {
 	n.pods = append(n.pods, id)
 	if !p.machine.AdoptOrphan(&o.Status, n.loops.LastRelist(c.now)) {
 		c.workerDone(id)
+		if p.static != nil {
+			c.cleanStatic(id)
+		}
 		return
 	}
 	c.step(id, kubelet.Event{Kind: kubelet.Removed})
+	if p.static != nil {
+		c.cleanStatic(id)
+	}
 }
 
 // endedUnseen is an event of the runtime for a pod that no kubelet looks after.
@@ -202,6 +218,7 @@ func (c *Cluster) loseContainers(id model.NodeID) {
 			}
 		}
 	}
+	c.nodes[id].cpuBound = c.nodes[id].cpuBound[:0]
 	c.watchNodeMemory(id)
 }
 

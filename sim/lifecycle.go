@@ -86,6 +86,12 @@ func (c *Cluster) nodeStep(s *model.Step) {
 		c.setTaintOf(id, s.Taint, true)
 	case model.StepUntaint:
 		c.setTaintOf(id, s.Taint, false)
+	case model.StepStaticPod:
+		c.putManifest(id, s.Objects[0].Object.(*v1.Pod))
+	case model.StepRemoveStaticPod:
+		if !c.removeManifest(id, s.Namespace, s.Pod) {
+			c.warn("%s: removeStaticPod at %s: node %s has no static pod %s/%s", s.Where, s.At, s.Name, s.Namespace, s.Pod)
+		}
 	case model.StepFail:
 		c.fail(id, s.Failure)
 	case model.StepRecover:
@@ -124,7 +130,8 @@ const (
 // drain evicts the node's pods (kubectl drain, through the eviction API).
 func (c *Cluster) drain(id model.NodeID, graceSeconds int64) {
 	for i := 1; i < len(c.pods); i++ {
-		if c.pods[i].exists && c.state.Pods[i].Node == id {
+		// kubectl leaves mirror pods alone.
+		if c.pods[i].exists && c.state.Pods[i].Node == id && c.pods[i].static == nil {
 			o := &c.state.Pods[i]
 			if !o.Deleting && !o.Status.Phase.Terminal() {
 				o.Status.SetCondition(model.DisruptionTarget, model.ConditionTrue, model.ReasonEvictionByEvictionAPI,

@@ -224,6 +224,10 @@ func (w *watcher) transition(tr model.Transition) {
 		return
 	}
 	o := &w.cluster.State().Pods[tr.ID]
+	if o.Template.Static {
+		// A mirror pod follows none of this.
+		return
+	}
 	h := w.pods[o.Serial]
 	if h == nil {
 		h = &podHistory{id: model.PodID(tr.ID), latest: model.Never, containers: make([]containerHistory, len(o.Template.Containers))}

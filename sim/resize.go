@@ -246,5 +246,6 @@ func (c *Cluster) cannotResize(id model.PodID) string {
 func (c *Cluster) limitsChanged(id model.PodID) {
 	for i := range c.pods[id].containers {
 		c.memoryLimitChanged(id, i)
+		c.cpuLimitChanged(id, i)
 	}
 }

@@ -14,7 +14,8 @@ func (c *Cluster) checkResizes(id model.NodeID) {
 	var sum model.Resources
 	for _, p := range c.activePods(id) {
 		o, x := &c.state.Pods[p], &c.pods[p]
-		if !o.Status.Phase.Terminal() {
+		// A pod that was preempted and that the runtime has not stopped in time is given up.
+		if !o.Status.Phase.Terminal() && !x.machine.Evicted() {
 			sum.Add(&x.machine.Allocated().Requests)
 		}
 		if x.exists && x.machine.Allocated() != x.template && !x.machine.ResizeInfeasible() && !c.waitsForResize(p) {

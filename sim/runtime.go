@@ -58,6 +58,8 @@ type container struct {
 	stopping bool
 	stopGen  uint16
 	grace    int64
+	// cpu is nil while no run was for CPU time.
+	cpu *cpuRun
 	// memory is nil while nothing is known of the container's use of memory.
 	memory *memoryRun
 	// pull is the result of the container's last pull.
@@ -241,6 +243,9 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	ends := model.Never
 	if !b.Run.Forever {
 		ends = c.delay(id, streamRun, &b.Run.For)
+		if b.Run.MilliCPUs > 0 {
+			ends = model.Never
+		}
 		k.exitCode, k.reason = exitOf(&b.Run, k.runs), model.NoText
 	}
 	if b.Run.OOM && !b.Run.Forever {
@@ -248,6 +253,9 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	}
 	if ends != model.Never {
 		c.exitIn(id, i, ends)
+	}
+	if b.Run.MilliCPUs > 0 {
+		c.beginWork(id, i, c.delay(id, streamRun, &b.Run.Work))
 	}
 	c.beginMemory(id, i, b)
 	c.watchDisk(id)
@@ -286,6 +294,7 @@ func (c *Cluster) exit(id model.PodID, i int, gen uint16) {
 func (c *Cluster) runEnded(id model.PodID, i int) {
 	k := &c.pods[id].containers[i]
 	k.running, k.endedAt = false, c.now
+	c.endWork(id, i)
 	c.memoryChanged(id, i)
 	reason := k.reason
 	if reason == model.ReasonOOMKilled {
@@ -349,6 +358,7 @@ func (c *Cluster) killed(id model.PodID, i int, gen uint16) {
 		}
 		return
 	}
+	c.keepEnd(id, i)
 	term := &c.behaviorOf(id, i).OnTerm
 	grace := model.Time(k.grace) * model.Second
 	if after := c.delay(id, streamTerm, &term.After); !term.Ignore && after <= grace {

@@ -362,11 +362,14 @@ const (
 	// present moment when nothing is). N is the ProbeEnd of a failure, Text what it says; a Text
 	// beside OK is a warning. Errored says that the probe could not be run.
 	Probed
+	// MirrorReconciled answers ReconcileMirror.
+	MirrorReconciled
 )
 
 var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "Preempt", "ResizeAllocated", "ResizePended", "ResizeReverted", "SyncBegun", "SandboxStarted",
 	"SandboxStopped", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnprocessed", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
-	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "Resized", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed"}
+	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "Resized", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed",
+	"MirrorReconciled"}
 
 // String is the event's name.
 func (k EventKind) String() string { return eventNames[k] }
@@ -438,6 +441,9 @@ const (
 	// Emit writes a Kubernetes Event: Reason, Warning, Container, Message, M, S.
 	Emit
 
+	// ReconcileMirror sees to it that a static pod has its mirror in the API server (kubelet.go
+	// tryReconcileMirrorPods).
+	ReconcileMirror
 	MountVolumes
 	// SetUpVolume tries to set up a volume, M, again at the reconciler's first round after At.
 	SetUpVolume
@@ -476,7 +482,7 @@ const (
 	Done
 )
 
-var effectNames = [...]string{"Wake", "HoldWake", "DeadlineAt", "Housekeep", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "PublishHeld", "Emit", "MountVolumes", "SetUpVolume", "UnmountVolumes",
+var effectNames = [...]string{"Wake", "HoldWake", "DeadlineAt", "Housekeep", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "PublishHeld", "Emit", "ReconcileMirror", "MountVolumes", "SetUpVolume", "UnmountVolumes",
 	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "Discard", "Collect", "Resize", "RunHook", "Timer", "ProbeAt",
 	"RunProbe", "Done"}
 

@@ -21,6 +21,7 @@ const (
 	// awaitingRelist: the sync waits for the PLEG; beginning: it has the pod's status.
 	awaitingRelist
 	beginning
+	mirroring
 	mounting
 	killingPod
 	stoppingSandbox
@@ -195,6 +196,8 @@ func (p *Pod) answer(e Event) {
 	switch {
 	case e.Kind == SyncBegun && p.sync.stage == beginning:
 		p.beginSync()
+	case e.Kind == MirrorReconciled && p.sync.stage == mirroring:
+		p.awaitVolumes()
 	case e.Kind == SandboxStopped && p.sync.stage == stoppingSandbox:
 		p.sandboxStopped()
 	case e.Kind == SandboxStarted && p.sync.stage == startingSandbox:
@@ -426,6 +429,16 @@ func (p *Pod) syncPod() {
 		p.completeSync()
 		return
 	}
+	if p.template.Static {
+		p.sync.stage = mirroring
+		p.ask(ReconcileMirror, -1)
+		return
+	}
+	p.awaitVolumes()
+}
+
+// awaitVolumes goes on with SyncPod after the mirror of a static pod is there.
+func (p *Pod) awaitVolumes() {
 	switch {
 	case p.template.Volumes == 0 || p.volumes.mounted:
 		p.volumesMounted()
