@@ -369,6 +369,8 @@ const (
 	EventSystemOOM
 	EventFailedAttachVolume
 	EventSuccessfulAttachVolume
+	EventFreeDiskSpaceFailed
+	EventImageGCFailed
 )
 
 var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "Pulled", "Created", "Started", "Failed",
@@ -378,7 +380,8 @@ var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "
 	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", "ExceededGracePeriod",
 	"NodeHasSufficientMemory", "NodeHasInsufficientMemory", "NodeHasNoDiskPressure", "NodeHasDiskPressure", "NodeHasSufficientPID",
 	"NodeHasInsufficientPID", "Starting", "Rebooted", "NodeAllocatableEnforced",
-	"ResizeStarted", "ResizeCompleted", "ResizeDeferred", "ResizeInfeasible", "ResizeError", "", "Preempting", "EvictionThresholdMet", "SystemOOM", "FailedAttachVolume", "SuccessfulAttachVolume"}
+	"ResizeStarted", "ResizeCompleted", "ResizeDeferred", "ResizeInfeasible", "ResizeError", "", "Preempting", "EvictionThresholdMet", "SystemOOM", "FailedAttachVolume", "SuccessfulAttachVolume",
+	"FreeDiskSpaceFailed", "ImageGCFailed"}
 
 // String is the reason as the API writes it, empty for EventRejected (see State.EventReason).
 func (r EventReason) String() string { return eventReasonNames[r] }

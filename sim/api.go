@@ -116,6 +116,7 @@ func (c *Cluster) freePod(id model.PodID) {
 	if !p.gone || p.left || p.admitted == 2 && !p.done || p.static != nil && !c.forgetStatic(id) {
 		return
 	}
+	c.releaseImages(id)
 	p.log.reset()
 	*p = pod{gen: p.gen + 1, kubeletGen: p.kubeletGen + 1, relistAt: model.Never, resyncAt: model.Never, evictAt: model.Never, machine: p.machine, containers: p.containers[:0], log: p.log}
 	c.freePods = append(c.freePods, id)

@@ -32,11 +32,31 @@ func (c *Cluster) checkLayers(id model.NodeID) {
 	if downloads != n.layers.downloads || queued != len(n.layers.queue) || downloads > maxDownloads || queued > 0 && downloads < maxDownloads {
 		c.contradiction("node %s counts %d downloads and %d in the queue, there are %d and %d", name, n.layers.downloads, len(n.layers.queue), downloads, queued)
 	}
+	c.checkImageUses(id)
 	for _, i := range n.images {
 		for _, l := range c.partsOf(i.Image).layers {
 			if n.layers.find(l) == nil {
 				c.contradiction("node %s has image %s without its layer %s", name, c.state.Images[i.Image].Name, c.layers[l].name)
 			}
+		}
+	}
+}
+
+// checkImageUses counts the containers of a node's images again.
+func (c *Cluster) checkImageUses(id model.NodeID) {
+	n := &c.nodes[id]
+	users := make([]int, len(n.images))
+	for p := 1; p < len(c.pods); p++ {
+		for i := range c.pods[p].containers {
+			if c.state.Pods[p].Node == id && c.pods[p].containers[i].usesImage {
+				users[n.imageIndex(c.state.Pods[p].Template.Containers[i].ImageID)]++
+			}
+		}
+	}
+	for i := range n.images {
+		if got := n.imageManager.uses[i].users; got != users[i] {
+			c.contradiction("node %s counts %d containers of image %s, there are %d", c.state.Nodes[id].Name, got,
+				c.state.Images[n.images[i].Image].Name, users[i])
 		}
 	}
 }

@@ -199,6 +199,8 @@ const (
 	evFinalDelete
 	// evPulled: Obj is the node, Arg the index of its pull.
 	evPulled
+	// evImageGC: a round of the image garbage collection of node Obj.
+	evImageGC
 	// evTransfers: a transfer of a layer may be over.
 	evTransfers
 	// evSchedule: the scheduler takes the next pod. evSchedulerWake: a back-off has ended.
@@ -427,6 +429,8 @@ func (c *Cluster) dispatch(e *Event) {
 		}
 	case evPulled:
 		c.pulled(model.NodeID(e.Obj), int(e.Arg))
+	case evImageGC:
+		c.imageGCRound(model.NodeID(e.Obj))
 	case evTransfers:
 		c.transfersDue()
 	case evObjectSeen:

@@ -99,6 +99,7 @@ func (c *Cluster) pressureMayChange(node model.NodeID) {
 	}
 	c.watchMemory(node)
 	c.watchFilesystems(node)
+	c.planImageGC(node)
 }
 
 // planPass asks for the next pass that can find something: each, while there is pressure.

@@ -380,13 +380,12 @@ func (c *Cluster) dropPulls(node model.NodeID) {
 func (c *Cluster) haveImage(node model.NodeID, id model.ImageID) {
 	n := &c.nodes[node]
 	if !n.hasImage(id) {
-		n.images = append(n.images, model.NodeImage{Image: id, Since: c.now})
-		c.keepLayers(node, id)
+		c.addImage(node, id)
 		c.imagesChanged(node)
 	}
 }
 
 // hasImage says whether the node's runtime has the image.
 func (n *node) hasImage(id model.ImageID) bool {
-	return slices.ContainsFunc(n.images, func(x model.NodeImage) bool { return x.Image == id })
+	return n.imageIndex(id) >= 0
 }

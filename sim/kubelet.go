@@ -32,8 +32,9 @@ type node struct {
 	luck          uint64
 	writes        uint64
 	pulls         []pull
-	// layers are what its images consist of.
-	layers nodeLayers
+	// layers are what its images consist of, imageManager is what the kubelet knows of them.
+	layers       nodeLayers
+	imageManager imageManager
 	// failed says how the node failed, when down is set.
 	down   bool
 	failed model.Failure
@@ -109,7 +110,7 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	x := node{spec: spec, luck: luck, config: config, settings: kubelet.NewSettings(config), limit: newLimit(c.kubeletLimit(config)), puller: kubelet.Puller{Parallel: config.ParallelPulls()}}
 	x.pullLimit = pullLimitOf(config)
 	x.loops.Origin = -c.delayOf(luck, streamKubelet, 0, &c.scenario.ControlPlane.KubeletAge)
-	x.images, x.object = n.Images, n.Object
+	x.object = n.Object
 	x.nodeStatus.listed = append(x.nodeStatus.listed, n.Images...)
 	x.oom.systemMemory = spec.SystemMemory
 	x.nodeStatus.first = x.loops.Origin + registerDelay + 2*c.scenario.ControlPlane.KubeletNodeStatus
@@ -121,8 +122,9 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	report.store(&c.state.Nodes[id], 0)
 	c.transfers.setNode(id, spec.Bandwidth)
 	for _, image := range n.Images {
-		c.keepLayers(id, image.Image)
+		c.addImage(id, image.Image)
 	}
+	c.startImageManager(id)
 	c.scheduler.AddNode(&c.state.Nodes[id], c.now)
 	c.changed(model.KindNode, int32(id), model.Added)
 	c.pressureMayChange(id)

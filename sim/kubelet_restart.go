@@ -99,6 +99,7 @@ func (c *Cluster) startKubelet(id model.NodeID) {
 	n := &c.nodes[id]
 	n.starting = true
 	n.loops = kubelet.Loops{Origin: c.now + kubeletStartTime}
+	c.startImageManager(id)
 	n.limit = newLimit(c.kubeletLimit(n.config))
 	n.pullLimit = pullLimitOf(n.config)
 	n.puller.Parallel = n.config.ParallelPulls()

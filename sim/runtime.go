@@ -62,6 +62,8 @@ type container struct {
 	cpu *cpuRun
 	// memory is nil while nothing is known of the container's use of memory.
 	memory *memoryRun
+	// usesImage says that the container's image counts as in use.
+	usesImage bool
 	// pull is the result of the container's last pull.
 	pull pullEnd
 	// commands are the probes' last ones, hook is the last hook's.
@@ -102,6 +104,7 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 			c.at(c.now, evRuntime, id, 0, answer(kubelet.SandboxStopped, f.Container))
 		}
 	case kubelet.Create:
+		c.useImage(id, int(f.Container))
 		later(kubelet.ContainerCreated, streamCreate, &l.Create)
 	case kubelet.Start:
 		k := &c.pods[id].containers[f.Container]
@@ -218,6 +221,9 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 		c.step(id, ev)
 		if k == kubelet.Resized && ev.Text == model.NoText {
 			c.limitsChanged(id)
+		}
+		if (k == kubelet.ContainerRemoved || k == kubelet.ContainerDiscarded) && !c.pods[id].machine.HasContainer(i) {
+			c.releaseImage(id, int(i), c.now)
 		}
 	}
 }

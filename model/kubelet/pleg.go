@@ -172,3 +172,9 @@ func (p *Pod) changed() {
 		p.ask(RelistNext, -1)
 	}
 }
+
+// HasContainer says that the runtime has an instance of a container, running or not.
+func (p *Pod) HasContainer(i int8) bool {
+	c := &p.containers[i]
+	return c.cur.state != absent || c.prev.state != absent || c.old != 0
+}
