@@ -68,7 +68,8 @@ const kubeletFields = `
 	evictionMinimumReclaim mergeDefaultEvictionSettings localStorageCapacityIsolation volumeStatsAggPeriod
 	cpuCFSQuota cpuCFSQuotaPeriod
 	serializeImagePulls maxParallelImagePulls registryPullQPS registryBurst
-	kubeAPIQPS kubeAPIBurst nodeStatusUpdateFrequency
+	kubeAPIQPS kubeAPIBurst nodeStatusUpdateFrequency nodeStatusMaxImages
+	imageMinimumGCAge imageMaximumGCAge imageGCHighThresholdPercent imageGCLowThresholdPercent
 	syncFrequency crashLoopBackOff.maxContainerRestartPeriod
 	systemReserved kubeReserved registerWithTaints featureGates enforceNodeAllocatable singleProcessOOMKill
 `

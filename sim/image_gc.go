@@ -73,6 +73,7 @@ func (c *Cluster) startImageManager(id model.NodeID) {
 	if m.began >= c.now && !m.policy.Off() {
 		c.askImageGC(id, m.began)
 	}
+	c.planImageGC(id)
 }
 
 // useImage notes that a container of an image is created.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"net/netip"
@@ -388,4 +389,18 @@ func (c *Cluster) haveImage(node model.NodeID, id model.ImageID) {
 // hasImage says whether the node's runtime has the image.
 func (n *node) hasImage(id model.ImageID) bool {
 	return n.imageIndex(id) >= 0
+}
+
+// imageList appends the images that a kubelet reports of its node: the largest ones
+// (nodestatus/setters.go Images, util/sliceutils ByImageSize; images of one size go by their names).
+func (c *Cluster) imageList(id model.NodeID, list []model.NodeImage) []model.NodeImage {
+	list = append(list, c.nodes[id].images...)
+	slices.SortFunc(list, func(a, b model.NodeImage) int {
+		x, y := &c.state.Images[a.Image], &c.state.Images[b.Image]
+		return cmp.Or(cmp.Compare(y.Size, x.Size), cmp.Compare(y.Name, x.Name))
+	})
+	if most := int(*c.nodes[id].config.NodeStatusMaxImages); most > -1 && most < len(list) {
+		list = list[:most]
+	}
+	return list
 }

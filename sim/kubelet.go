@@ -111,20 +111,20 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	x.pullLimit = pullLimitOf(config)
 	x.loops.Origin = -c.delayOf(luck, streamKubelet, 0, &c.scenario.ControlPlane.KubeletAge)
 	x.object = n.Object
-	x.nodeStatus.listed = append(x.nodeStatus.listed, n.Images...)
 	x.oom.systemMemory = spec.SystemMemory
 	x.nodeStatus.first = x.loops.Origin + registerDelay + 2*c.scenario.ControlPlane.KubeletNodeStatus
 	c.state.Nodes = append(c.state.Nodes, n)
 	c.nodes = append(c.nodes, x)
 	c.nodes[id].evictions = c.newEvictions(id, -c.delayOf(luck, streamKubelet, 1, &c.scenario.ControlPlane.KubeletAge))
-	report := &c.nodes[id].nodeStatus.report
-	c.makeNodeReport(id, report)
-	report.store(&c.state.Nodes[id], 0)
-	c.transfers.setNode(id, spec.Bandwidth)
 	for _, image := range n.Images {
 		c.addImage(id, image.Image)
 	}
 	c.startImageManager(id)
+	c.nodes[id].nodeStatus.listed = c.imageList(id, nil)
+	report := &c.nodes[id].nodeStatus.report
+	c.makeNodeReport(id, report)
+	report.store(&c.state.Nodes[id], 0)
+	c.transfers.setNode(id, spec.Bandwidth)
 	c.scheduler.AddNode(&c.state.Nodes[id], c.now)
 	c.changed(model.KindNode, int32(id), model.Added)
 	c.pressureMayChange(id)

@@ -81,7 +81,7 @@ func (c *Cluster) imagesChanged(id model.NodeID) {
 func (c *Cluster) listImages(id model.NodeID) {
 	n := &c.nodes[id]
 	n.nodeStatus.listing = false
-	n.nodeStatus.listed = append(n.nodeStatus.listed[:0], n.images...)
+	n.nodeStatus.listed = c.imageList(id, n.nodeStatus.listed[:0])
 	c.nodeStatusChanged(id)
 }
 
