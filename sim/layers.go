@@ -208,8 +208,13 @@ func (c *Cluster) transfersDue() {
 	}
 	t.due = model.Never
 	t.advance(c.now)
-	for _, f := range t.end() {
+	// All that ends at one moment is there before anything else begins or fails.
+	ended := t.end()
+	for _, f := range ended {
 		c.downloaded(f.node, f.layer)
+	}
+	for _, f := range ended {
+		c.continuePulls(f.node)
 	}
 	c.shareLinks()
 }
@@ -233,6 +238,11 @@ func (c *Cluster) downloaded(node model.NodeID, id layerID) {
 	l.state, l.left, l.unpacked = layerThere, 0, model.Never
 	n.layers.downloads--
 	n.layers.bytes += c.layerBytes(id)
+}
+
+// continuePulls lets the pulls of a node go on that has got layers.
+func (c *Cluster) continuePulls(node model.NodeID) {
+	n := &c.nodes[node]
 	c.download(node)
 	for slot := range n.pulls {
 		if p := &n.pulls[slot]; p.active && p.phase == pullFetching {
