@@ -7,11 +7,14 @@ import (
 	"podsim/model/kubelet"
 )
 
+// firstImageGC is from a kubelet's start to its first look at the images. A measurement.
+const firstImageGC = 75 * model.Millisecond
+
 // imageManager is what a kubelet knows of the images on its node, and its garbage collection. Its
 // rounds cost nothing: one is an event when something may come of it.
 type imageManager struct {
 	policy kubelet.ImageGCPolicy
-	// began is when the kubelet did: the first round.
+	// began is the first round, right after the kubelet's start.
 	began model.Time
 	// uses are those of the node's images, in their order.
 	uses []imageUse
@@ -62,7 +65,7 @@ func (m *imageManager) lastRound(t model.Time) model.Time {
 func (c *Cluster) startImageManager(id model.NodeID) {
 	n := &c.nodes[id]
 	m := &n.imageManager
-	*m = imageManager{policy: kubelet.NewImageGCPolicy(n.config), began: n.loops.Origin, at: model.Never, uses: m.uses, records: m.records}
+	*m = imageManager{policy: kubelet.NewImageGCPolicy(n.config), began: n.loops.Origin + firstImageGC, at: model.Never, uses: m.uses, records: m.records}
 	for i := range m.uses {
 		u := &m.uses[i]
 		u.detected, u.lastUsed = m.began, kubelet.NeverUsed

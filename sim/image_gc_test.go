@@ -82,8 +82,8 @@ func TestImageGC(t *testing.T) {
 		return fmt.Sprintf("Insufficient free disk space on the node's image filesystem (%d%% of 5.8 GiB used). Failed to free sufficient space by "+
 			"deleting unused images (freed %d bytes). Investigate disk usage, as it could be used by active images, logs, volumes, or other data.", percent, freed)
 	}
-	assert.Equal(t, []string{"0s x1 FreeDiskSpaceFailed " + failed(36, 0), "300s x1 FreeDiskSpaceFailed " + failed(36, 249024960),
-		"300s x1 ImageGCFailed " + failed(36, 249024960)}, events)
+	assert.Equal(t, []string{"0.075s x1 FreeDiskSpaceFailed " + failed(36, 0), "300.075s x1 FreeDiskSpaceFailed " + failed(36, 249024960),
+		"300.075s x1 ImageGCFailed " + failed(36, 249024960)}, events)
 	assert.Equal(t, []string{"pause:1", "gc5:1", "gc4:1", "gc3:1", "gc1:1"}, imageNames(c), "at 300 s what nobody uses, at 600 s what was in use then")
 }
 
@@ -95,9 +95,9 @@ func TestImageGCFails(t *testing.T) {
 	sc.Duration = 700 * model.Second
 	_, events := nodeEvents(t, sc)
 	if assert.Len(t, events, 5) {
-		assert.Contains(t, events[1], "300s x1 FreeDiskSpaceFailed")
+		assert.Contains(t, events[1], "300.075s x1 FreeDiskSpaceFailed")
 		assert.Contains(t, events[1], "(freed 249024960 bytes)")
-		assert.Contains(t, events[2], "300s x1 ImageGCFailed")
+		assert.Contains(t, events[2], "300.075s x1 ImageGCFailed")
 	}
 	sc = gcScenario(100, 99)
 	_, events = nodeEvents(t, sc)

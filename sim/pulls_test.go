@@ -377,3 +377,36 @@ func randomPulls(r *rand.Rand, seed uint64) *model.Scenario {
 	sc.Duration = at + 10*model.Minute
 	return sc
 }
+
+// The scheduler knows of an image what the node has reported, with the kubelet's next look at its images
+// and the node status update after that; then pods go where the image is.
+func TestImageLocalityFollowsReports(t *testing.T) {
+	const image = "registry.example/big:1"
+	first := imagePod("first", image, "")
+	sc := podsScenario(1, 2, first)
+	sc.Images = []model.ImageSpec{{Name: image, Size: 1000 << 20}}
+	sc.Registries = []model.Registry{{Host: "*", Bandwidth: 1 << 30}}
+	for i := range sc.Nodes {
+		sc.Nodes[i].Images = nil
+	}
+	for i := range 8 {
+		p := imagePod(fmt.Sprintf("later%d", i), image, "")
+		p.Spec.NodeName = ""
+		sc.Steps = append(sc.Steps, applied(60*model.Second, p))
+	}
+	c := newCluster(t, sc)
+	reported := model.Never
+	c.Observe(func(tr model.Transition) {
+		if tr.Kind == model.KindNode && len(c.State().Nodes[1].Images) > 0 {
+			reported = min(reported, tr.At)
+		}
+	}, nil)
+	c.Begin()
+	c.Run(sc.Duration, nil)
+	started := podNamed(c, "first").Status.Containers[0].State.StartedAt
+	assert.Greater(t, reported, started)
+	assert.Less(t, reported, started+42*model.Second)
+	for i := range 8 {
+		assert.Equal(t, model.NodeID(1), podNamed(c, fmt.Sprintf("later%d", i)).Node)
+	}
+}
