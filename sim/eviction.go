@@ -390,7 +390,7 @@ func (c *Cluster) resumeEvictions(node model.NodeID) {
 func (c *Cluster) checkEvictions(id model.NodeID) {
 	n, name := &c.nodes[id], c.state.Nodes[id].Name
 	e := &n.evictions
-	if n.stopped() {
+	if n.stopped() || n.starting {
 		return
 	}
 	if !e.manager.Quiet() && !e.busy && e.passAt == model.Never {
