@@ -19,6 +19,9 @@ import (
 // (pkg/registry/core/pod/strategy.go podResizeStrategy, pkg/apis/core/validation/validation.go
 // ValidatePodResize).
 func (s *State) Resized(t *PodTemplate, container string, requests, limits v1.ResourceList) (*PodTemplate, error) {
+	if _, ok := t.Annotations[v1.MirrorPodAnnotationKey]; ok {
+		return nil, field.Forbidden(field.NewPath(""), "static pods cannot be resized")
+	}
 	spec := t.Spec.DeepCopy()
 	target, err := resizeTarget(spec, container)
 	if err != nil {
