@@ -449,12 +449,12 @@ func (p *replay) addFile(s *NodeStep) error {
 		if err := p.addBehaviors(pod, pod.Name+"-"+realEnv); err != nil {
 			return err
 		}
-		p.add(model.Step{At: p.at(s.Ms), Verb: model.StepStaticPod, Kind: model.KindNode, Name: realEnv, Objects: []model.Object{{Object: pod}}})
+		p.add(model.Step{At: p.at(s.Ms), Verb: model.StepStaticPod, Name: realEnv, Objects: []model.Object{{Object: pod}}})
 	case manifestRemoved:
 		if p.static == nil {
 			return errors.New("there is no manifest")
 		}
-		p.add(model.Step{At: p.at(s.Ms), Verb: model.StepRemoveStaticPod, Kind: model.KindNode, Name: realEnv, Namespace: p.static.Namespace, Pod: p.static.Name})
+		p.add(model.Step{At: p.at(s.Ms), Verb: model.StepRemoveStaticPod, Name: realEnv, Namespace: p.static.Namespace, Pod: p.static.Name})
 		p.static = nil
 	default:
 		return errors.New("it is not known what is done to the file")

@@ -17,7 +17,7 @@ import (
 // difference.
 var nodesAgree = []string{
 	"evict-imagefs", "evict-memory-hard", "evict-nodefs", "kubelet-restart", "max-pods", "pulls-parallel", "pulls-serial",
-	"resize-inplace",
+	"resize-inplace", "static-pod",
 }
 
 // The recordings of a node are compared once for all tests.
