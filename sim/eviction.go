@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	v1 "k8s.io/api/core/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
@@ -31,6 +32,8 @@ type evictions struct {
 	manager kubelet.EvictionManager
 	// origin is a moment of a pass; the others come each evictionPeriod.
 	origin model.Time
+	// off says that the kubelet does not run.
+	off bool
 	// passAt is the moment of the pass that is an event, Never when none is; passGen its generation.
 	passAt  model.Time
 	passGen int32
@@ -83,7 +86,7 @@ func (e *evictions) next(t model.Time) model.Time {
 func (c *Cluster) askPass(node model.NodeID, t model.Time) {
 	e := &c.nodes[node].evictions
 	at := e.next(max(t, c.now))
-	if e.busy || at >= e.passAt {
+	if e.off || e.busy || at >= e.passAt {
 		return
 	}
 	e.passAt = at
@@ -118,20 +121,31 @@ func (c *Cluster) planPass(node model.NodeID) {
 // watchMemory asks for the pass that finds that there is too little memory left.
 func (c *Cluster) watchMemory(node model.NodeID) {
 	m := &c.nodes[node].evictions.manager
-	capacity := c.state.Nodes[node].Capacity.Memory
 	from := c.now
-	if most, ok := m.Most(kubelet.MemoryAvailable, capacity); ok {
+	if most, ok := m.Most(kubelet.MemoryAvailable, c.memoryCapacity(node)); ok {
 		if at := c.memoryExceeds(node, most, from); at != model.Never {
 			c.askPass(node, at-1)
 		}
 	}
-	capacity = c.podsMemory(node)
-	if most, ok := m.Most(kubelet.AllocatableMemoryAvailable, capacity); ok {
+	if most, ok := m.Most(kubelet.AllocatableMemoryAvailable, c.podsMemory(node)); ok {
 		others := c.nodeMemory(node, from) - c.memoryOfPods(node, from)
 		if at := c.memoryExceeds(node, most+others, from); at != model.Never {
 			c.askPass(node, at-1)
 		}
 	}
+}
+
+// memoryCapacity is the memory of a node in bytes without what is set aside for huge pages
+// (server/stats/summary.go adjustForHugePages).
+func (c *Cluster) memoryCapacity(node model.NodeID) int64 {
+	capacity := &c.state.Nodes[node].Capacity
+	memory := capacity.Memory
+	for i := range capacity.Extended {
+		if x := &capacity.Extended[i]; strings.HasPrefix(string(x.Name), v1.ResourceHugePagesPrefix) {
+			memory -= x.Amount
+		}
+	}
+	return max(memory, 0)
 }
 
 // podsMemory is the limit in bytes of the cgroup of all pods: what is not reserved
@@ -216,7 +230,7 @@ func (c *Cluster) pass(node model.NodeID, gen int32) {
 		return
 	}
 	n.evictions.passAt = model.Never
-	if !n.evictions.busy && !n.stopped() {
+	if !n.evictions.busy && !n.evictions.off {
 		c.synchronize(node)
 	}
 }
@@ -265,7 +279,7 @@ func (c *Cluster) observe(node model.NodeID, o *kubelet.Observations) {
 	left := func(s kubelet.Signal, capacity, use int64) {
 		o[s] = kubelet.Observation{Available: max(capacity-use, 0), Capacity: capacity, At: c.now}
 	}
-	left(kubelet.MemoryAvailable, c.state.Nodes[node].Capacity.Memory, inPages(c.nodeMemory(node, c.now)))
+	left(kubelet.MemoryAvailable, c.memoryCapacity(node), inPages(c.nodeMemory(node, c.now)))
 	left(kubelet.AllocatableMemoryAvailable, c.podsMemory(node), inPages(c.memoryOfPods(node, c.now)))
 	c.observeFilesystems(node, c.now, o)
 }
@@ -276,9 +290,11 @@ func (c *Cluster) reclaim(node model.NodeID, threshold int) {
 	n := &c.nodes[node]
 	e := &n.evictions
 	s := e.manager.Signal(threshold)
-	c.write(&n.log, model.Event{Kind: model.KindNode, ID: int32(node), Container: -1, Warning: true, Source: model.FromKubelet,
-		Reason:  model.EventEvictionThresholdMet,
-		Message: model.TextMessage(c.state.Texts.Intern("Attempting to reclaim " + string(s.Resource())))})
+	if !n.cutOff() {
+		c.write(&n.log, model.Event{Kind: model.KindNode, ID: int32(node), Container: -1, Warning: true, Source: model.FromKubelet,
+			Reason:  model.EventEvictionThresholdMet,
+			Message: model.TextMessage(c.state.Texts.Intern("Attempting to reclaim " + string(s.Resource())))})
+	}
 	if e.manager.ReclaimsImages(s) && c.reclaimImages(node) {
 		return
 	}
@@ -351,7 +367,7 @@ func (c *Cluster) evictedSome(node model.NodeID) {
 	n := &c.nodes[node]
 	e := &n.evictions
 	switch {
-	case !e.busy || e.look != c.now || n.stopped():
+	case !e.busy || e.look != c.now:
 	case e.killing == 0:
 		c.cleanedUp(node)
 	default:
@@ -376,11 +392,22 @@ func (c *Cluster) cleanedUp(node model.NodeID) {
 	c.synchronize(node)
 }
 
+// stopEvictions ends the eviction manager, with the kubelet.
+func (c *Cluster) stopEvictions(node model.NodeID) {
+	e := &c.nodes[node].evictions
+	*e = evictions{manager: e.manager, off: true, passAt: model.Never, passGen: e.passGen + 1, queue: e.queue[:0], evicted: e.evicted[:0],
+		ranked: e.ranked[:0]}
+}
+
+// firstPassTime is how long the first pass of a kubelet takes, from whose end the others count. A
+// measurement.
+const firstPassTime = 20 * model.Millisecond
+
 // resumeEvictions begins the eviction manager anew, with the kubelet, which does not know its pods yet.
 func (c *Cluster) resumeEvictions(node model.NodeID) {
 	n := &c.nodes[node]
 	gen := n.evictions.passGen + 1
-	n.evictions = c.newEvictions(node, c.now)
+	n.evictions = c.newEvictions(node, c.now+firstPassTime)
 	n.evictions.passGen = gen
 	c.synchronize(node)
 }
@@ -390,7 +417,7 @@ func (c *Cluster) resumeEvictions(node model.NodeID) {
 func (c *Cluster) checkEvictions(id model.NodeID) {
 	n, name := &c.nodes[id], c.state.Nodes[id].Name
 	e := &n.evictions
-	if n.stopped() || n.starting {
+	if e.off {
 		return
 	}
 	if !e.manager.Quiet() && !e.busy && e.passAt == model.Never {
@@ -483,8 +510,14 @@ func (c *Cluster) layerUse(id model.PodID, i int) kubelet.FsUse {
 	if !k.running {
 		return kubelet.FsUse{}
 	}
-	return c.written(id, i, "", c.now-k.layerLag)
+	use := c.written(id, i, "", c.now-k.layerLag)
+	use.Bytes += layerBase
+	return use
 }
+
+// layerBase is what containerd finds in the writable layer of a container that has written nothing, in
+// bytes: the folders and files that others are mounted on. A measurement.
+const layerBase = 12 << 10
 
 // logUse is what a running container has written to its log, which the kubelet measures itself.
 func (c *Cluster) logUse(id model.PodID, i int) kubelet.FsUse {

@@ -157,6 +157,15 @@ func (c *Cluster) watchFilesystems(node model.NodeID) {
 	}
 }
 
+// startedOnDisk looks again at what is to be expected of a node's disks and processes, as a container has
+// begun to run.
+func (c *Cluster) startedOnDisk(id model.PodID, b *model.Behavior) {
+	node := c.state.Pods[id].Node
+	if len(b.Disk) > 0 || c.nodes[node].spec.Processes.Max > 0 {
+		c.watchFilesystems(node)
+	}
+}
+
 // nextWrite is the first moment after another one at which a container of the node writes or has
 // another number of processes, Never when none does.
 func (c *Cluster) nextWrite(node model.NodeID, after model.Time) model.Time {

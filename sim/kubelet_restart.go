@@ -38,6 +38,7 @@ func (c *Cluster) stopKubelet(id model.NodeID) {
 	n.status = kubelet.StatusManager{}
 	n.admission = admission{victims: n.admission.victims[:0], held: n.admission.held[:0]}
 	n.resizes = resizes{pending: n.resizes.pending[:0], gen: n.resizes.gen + 1}
+	c.stopEvictions(id)
 	n.deletor = 0
 	n.missed = n.missed[:0]
 	n.resizes.pending = n.resizes.pending[:0]

@@ -169,7 +169,8 @@ func TestNodefs(t *testing.T) {
 	_, told := pressureEvents(t, sc)
 	assert.Equal(t, []string{"90.0 vol-200 Evicted", "92.1 n0 NodeHasDiskPressure", "112.6 n0 NodeHasNoDiskPressure"}, evictedOf(told))
 	assert.Contains(t, strings.Join(told, "\n"),
-		"vol-200 Evicted The node was low on resource: ephemeral-storage. Threshold quantity: 4600Mi, available: 4444Mi. \n")
+		"vol-200 Evicted The node was low on resource: ephemeral-storage. Threshold quantity: 4600Mi, available: 4444Mi. "+
+			"Container c was using 12Ki, request is 0, has larger consumption of ephemeral-storage. \n")
 }
 
 // TestImagefs evicts by the writable layers as the recording evict-imagefs: what the last one writes is
@@ -237,4 +238,16 @@ func TestAdmissionUnderPressure(t *testing.T) {
 	assert.Equal(t, "Failed", refused.Status.Phase.String())
 	assert.Equal(t, model.ReasonEvicted, refused.Status.Reason)
 	assert.Equal(t, "Running", podNamed(c, "critical").Status.Phase.String())
+}
+
+// TestHugePages leaves out the memory that is set aside for huge pages.
+func TestHugePages(t *testing.T) {
+	sc := podsScenario(1, 1, usingPod("a", "", 0))
+	sc.Behaviors = []model.Behavior{uses("a", 1900)}
+	capacity := v1.ResourceList{"cpu": resource.MustParse("4"), "memory": resource.MustParse("4Gi"), "pods": resource.MustParse("110"),
+		"hugepages-2Mi": resource.MustParse("2Gi")}
+	sc.Nodes[0].Object = &v1.Node{Status: v1.NodeStatus{Capacity: capacity, Allocatable: capacity}}
+	sc.Nodes[0].Kubelet = kubeletOf(t, configv1beta1.KubeletConfiguration{EvictionHard: map[string]string{"memory.available": "10%"}})
+	_, told := pressureEvents(t, sc)
+	assert.Contains(t, strings.Join(told, "\n"), "a Evicted The node was low on resource: memory. Threshold quantity: 214748368, available: 148Mi. ")
 }

@@ -266,9 +266,7 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	c.beginMemory(id, i, b)
 	c.watchDisk(id)
 	c.memoryChanged(id, i)
-	if len(b.Disk) > 0 || len(b.Processes) > 0 {
-		c.watchFilesystems(c.state.Pods[id].Node)
-	}
+	c.startedOnDisk(id, b)
 	return model.NoText
 }
 
