@@ -118,6 +118,10 @@ func (s *Snapshot) meta(o *object, m *metav1.ObjectMeta) {
 		yes := true
 		m.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: o.OwnerKind, Name: o.Owner, UID: s.uid(o.OwnerKind, o.OwnerSerial),
 			Controller: &yes, BlockOwnerDeletion: &yes}}
+		if o.OwnerKind == "Node" {
+			// A mirror pod (pkg/kubelet/pod/mirror_client.go CreateMirrorPod).
+			m.OwnerReferences[0].APIVersion, m.OwnerReferences[0].BlockOwnerDeletion = "v1", nil
+		}
 	}
 }
 
@@ -126,7 +130,7 @@ func (s *Snapshot) pod(o *object) *v1.Pod {
 	unmarshal(o, p)
 	p.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
 	s.meta(o, &p.ObjectMeta)
-	if o.Owner != "" {
+	if o.Owner != "" && o.OwnerKind != "Node" {
 		p.GenerateName = o.Owner + "-"
 	}
 	p.Spec.NodeName = o.Node

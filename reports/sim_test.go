@@ -19,7 +19,7 @@ import (
 // TestRecordIsTheState runs scenarios of the library and compares, at moments on the way,
 // what the cluster is with what its record says afterwards.
 func TestRecordIsTheState(t *testing.T) {
-	for _, name := range []string{"shop/shop", "crash-loop", "sidecar", "init-fails", "node-crash", "rolling-update", "force-deletion"} {
+	for _, name := range []string{"shop/shop", "crash-loop", "sidecar", "init-fails", "node-crash", "rolling-update", "force-deletion", "static-pod"} {
 		t.Run(name, func(t *testing.T) {
 			sc, err := scenarios.Read("../scenarios/library/" + name + ".yaml")
 			require.NoError(t, err)
@@ -47,6 +47,36 @@ func TestRecordIsTheState(t *testing.T) {
 			}
 			parseable(t, r, moments[n/2])
 		})
+	}
+}
+
+// TestMirrorPod runs a scenario of the library and looks at a mirror pod, which belongs to its node.
+func TestMirrorPod(t *testing.T) {
+	sc, err := scenarios.Read("../scenarios/library/static-pod.yaml")
+	require.NoError(t, err)
+	c, err := sim.NewCluster(sc)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	info := reports.RunInfo{Seed: sc.Seed, Start: sc.Start, Duration: sc.Duration}
+	w, err := reports.NewWriter(dir, c.State(), info)
+	require.NoError(t, err)
+	c.Observe(w.Transition, w.Event)
+	c.Begin()
+	c.Run(sc.Duration, nil)
+	info.Complete, info.Ended = true, c.Now()
+	require.NoError(t, w.Close(info))
+	r, err := reports.Open(dir)
+	require.NoError(t, err)
+	snapshot, err := r.At(30*model.Second, false)
+	require.NoError(t, err)
+	pods := snapshot.Pods()
+	require.Len(t, pods, 2)
+	for _, p := range pods {
+		require.Len(t, p.OwnerReferences, 1)
+		owner := p.OwnerReferences[0]
+		assert.Equal(t, "v1 Node worker", owner.APIVersion+" "+owner.Kind+" "+owner.Name)
+		assert.Empty(t, p.GenerateName)
+		assert.Equal(t, p.Annotations["kubernetes.io/config.hash"], p.Annotations["kubernetes.io/config.mirror"])
 	}
 }
 

@@ -156,6 +156,9 @@ func (w *Writer) pod(r *transitionRow, p *model.Pod, change model.ChangeType) {
 	if p.Owner != 0 {
 		r.OwnerKind, r.Owner, r.OwnerSerial = "ReplicaSet", s.ReplicaSets[p.Owner].Name, int64(p.Owner)
 	}
+	if p.Template.Static {
+		r.OwnerKind, r.Owner, r.OwnerSerial = "Node", s.Nodes[p.Node].Name, int64(p.Node)
+	}
 	if newer(&w.specs.pods, int32(p.ID), p.Template.ID) || change == model.Added {
 		r.Spec = w.specs.template(p.Template)
 	}

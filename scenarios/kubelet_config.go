@@ -66,7 +66,7 @@ const kubeletFields = `
 	cgroupsPerQOS maxPods podsPerCore
 	evictionHard evictionSoft evictionSoftGracePeriod evictionPressureTransitionPeriod evictionMaxPodGracePeriod
 	evictionMinimumReclaim mergeDefaultEvictionSettings localStorageCapacityIsolation volumeStatsAggPeriod
-	cpuCFSQuota cpuCFSQuotaPeriod
+	cpuCFSQuota cpuCFSQuotaPeriod allowedUnsafeSysctls
 	serializeImagePulls maxParallelImagePulls registryPullQPS registryBurst
 	kubeAPIQPS kubeAPIBurst nodeStatusUpdateFrequency nodeStatusMaxImages
 	imageMinimumGCAge imageMaximumGCAge imageGCHighThresholdPercent imageGCLowThresholdPercent
@@ -85,7 +85,7 @@ const harmlessKubeletFields = `
 	containerRuntimeEndpoint imageServiceEndpoint cgroupDriver cgroupRoot kubeletCgroups systemCgroups
 	systemReservedCgroup kubeReservedCgroup podLogsDir volumePluginDir contentType oomScoreAdj maxOpenFiles
 	providerID resolvConf protectKernelDefaults makeIPTablesUtilChains iptablesMasqueradeBit iptablesDropBit
-	failCgroupV1 failSwapOn hairpinMode podCIDR seccompDefault allowedUnsafeSysctls
+	failCgroupV1 failSwapOn hairpinMode podCIDR seccompDefault
 `
 
 // kubeletDefaults are upstream's values of the other fields (apis/config/v1beta1/defaults.go). To write

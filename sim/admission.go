@@ -46,6 +46,9 @@ const (
 // canAdmit says whether a kubelet takes a pod that it has just seen; if not, its machine is told
 // why (kubelet.go HandlePodAdditions, allocation_manager.go canAdmitPod). A pod that has ended is not
 // looked at.
+//
+// Differs from Kubernetes: there are no device plugins, CPU and memory managers, which would reject a pod
+// before its requests are compared. Every node can enforce AppArmor profiles.
 func (c *Cluster) canAdmit(id model.PodID) verdict {
 	o := &c.state.Pods[id]
 	if o.Status.Phase.Terminal() {
@@ -53,6 +56,10 @@ func (c *Cluster) canAdmit(id model.PodID) verdict {
 	}
 	if why := c.nodes[o.Node].evictions.manager.Refuses(o.Template); why != "" {
 		c.reject(id, "Evicted", why)
+		return rejected
+	}
+	if why := kubelet.ForbiddenSysctl(o.Template.Spec, c.nodes[o.Node].config.AllowedUnsafeSysctls); why != "" {
+		c.reject(id, "SysctlForbidden", why)
 		return rejected
 	}
 	if reason, message := hostFilter(o.Template); reason != "" {
