@@ -173,9 +173,9 @@ func TestPullStormKubelets(t *testing.T) {
 	near(2*one, took["p7-1"], "parallel, second")
 	near(2*one, waited["p7-1"], "parallel, second with waiting")
 
-	two := int32(1)
+	qps := int32(1)
 	took, waited = run(func(c *kubeletconfig.Configuration) {
-		c.SerializeImagePulls, c.RegistryPullQPS, c.RegistryBurst = &parallel, &two, 1
+		c.SerializeImagePulls, c.RegistryPullQPS, c.RegistryBurst = &parallel, &qps, 1
 	})
 	nearTo(t, 2*one-15*model.Second, max(waited["p7-0"], waited["p7-1"]), 9*model.Second, "the pull that was refused began later, and ended with all others")
 }
