@@ -327,6 +327,9 @@ func (p *Pod) resizePod() {
 }
 
 // resized is the end of doPodResizeAction.
+//
+// Differs from Kubernetes: all that a resize changes comes into force at one moment. Upstream changes the
+// memory of one container after the other and of the pod, and then the CPU.
 func (p *Pod) resized(e Event) {
 	r := p.resize
 	if e.Text != model.NoText {
