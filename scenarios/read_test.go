@@ -340,7 +340,7 @@ func TestUnsimulatedFields(t *testing.T) {
   hostIPC: false
   schedulerName: default-scheduler
   topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule}]
-  volumes: [{name: a, emptyDir: {}}, {name: b, emptyDir: {medium: Memory}}, {name: c, hostPath: {path: /}}]
+  volumes: [{name: a, emptyDir: {}}, {name: b, emptyDir: {medium: Memory}}, {name: c, hostPath: {path: /}}, {name: d, nfs: {server: s, path: /}}]
   affinity:
     podAffinity: {}
     nodeAffinity:
@@ -359,7 +359,7 @@ func TestUnsimulatedFields(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"Pod spec.hostPID", "Pod spec.volumes.emptyDir.medium",
-		"Pod spec.volumes.hostPath",
+		"Pod spec.volumes.nfs",
 	}, fields)
 }
 

@@ -24,7 +24,9 @@ const podSpecFields = `
 	readinessGates.conditionType
 	resources.limits resources.requests
 	restartPolicy schedulerName schedulingGates terminationGracePeriodSeconds tolerations
-	volumes.name volumes.configMap volumes.secret volumes.projected volumes.downwardAPI
+	volumes.name volumes.configMap volumes.secret volumes.downwardAPI volumes.hostPath volumes.projected.defaultMode
+	volumes.projected.sources.configMap volumes.projected.sources.secret volumes.projected.sources.downwardAPI
+	volumes.projected.sources.serviceAccountToken
 	volumes.emptyDir.sizeLimit volumes.persistentVolumeClaim volumes.ephemeral
 	resourceClaims
 	volumes.gcePersistentDisk volumes.awsElasticBlockStore volumes.rbd volumes.iscsi

@@ -62,6 +62,8 @@ type attachment struct {
 	// state is the controller's actual state of the world; uncertain says that an attempt has failed.
 	state     attachState
 	uncertain bool
+	// before is the state before the detach under way.
+	before attachState
 	// told says that the pods were told that the volume is at another node.
 	told bool
 	// backoff is the delay after the last failure, 0 for none, retryAt its end.
@@ -264,6 +266,9 @@ func (c *Cluster) attachReconcile(v int32) {
 	for i := range x.on {
 		c.attachVolume(v, &x.on[i])
 	}
+	for i := len(x.on) - 1; i >= 0; i-- {
+		c.forgetAttachment(v, &x.on[i])
+	}
 }
 
 // operates says that an operation is under way that keeps others about the volume away.
@@ -297,7 +302,7 @@ func (c *Cluster) detachVolume(v int32, a *attachment) {
 		}
 		return
 	}
-	a.state = detaching
+	a.before, a.state = a.state, detaching
 	written := c.attachRequest(x)
 	c.list(v, a, false, written)
 	took := c.driven(x, &x.behavior.Detach)
@@ -305,13 +310,18 @@ func (c *Cluster) detachVolume(v int32, a *attachment) {
 }
 
 // volumeDetached is the end of a detach. A failure has no Event.
+//
+// Differs from Kubernetes: after a detach that has failed the volume still counts as attached. Upstream is no
+// longer sure, and asks the driver to attach it to the other node meanwhile, which drivers refuse.
 func (c *Cluster) volumeDetached(v int32, node model.NodeID) {
 	x := &c.attach.volumes[v]
 	a := x.attachmentAt(node)
 	if why := x.behavior.Failing(model.StorageDetach, c.now); why != "" {
-		a.state, a.uncertain = attached, true
+		a.state, a.uncertain = a.before, true
 		c.backOff(v, a)
-		c.list(v, a, true, c.attachRequest(x))
+		if a.state == attached {
+			c.list(v, a, true, c.attachRequest(x))
+		}
 		return
 	}
 	a.state, a.uncertain, a.backoff, a.retryAt, a.detachAsked = detached, false, 0, 0, model.Never
@@ -503,7 +513,7 @@ func (c *Cluster) checkVolumes() {
 		x, there := &c.attach.volumes[i], 0
 		for j := range x.on {
 			a := &x.on[j]
-			if a.state != detached {
+			if a.state == attaching || a.state == attached || a.state == detaching && a.before == attached {
 				there++
 			}
 			for _, u := range a.users {

@@ -172,7 +172,7 @@ const (
 	evRuntime
 	evKill
 	evTimer
-	// evVolume: the volume manager tries to set up a volume; Arg is its index, allVolumes or populate.
+	// evVolume: the volume manager tries to set up a volume; Arg is its index, allVolumes, populate or remount.
 	evVolume
 	evProbeDue
 	evProbed
@@ -510,6 +510,8 @@ func (c *Cluster) podEvent(e *Event) {
 			c.populateVolumes(id)
 		case allVolumes:
 			c.setUpVolumes(id)
+		case remount:
+			c.remountVolumes(id)
 		default:
 			c.setUpVolume(id, int(e.Arg))
 		}

@@ -13,6 +13,7 @@ import (
 func (c *Cluster) applyConfig(x model.ConfigSource) {
 	if i, ok := c.configs[x.ConfigName]; ok {
 		c.state.ConfigSources[i] = x
+		c.configChanged(x.ConfigName)
 		return
 	}
 	c.configs[x.ConfigName] = len(c.state.ConfigSources)
@@ -27,6 +28,7 @@ func (c *Cluster) deleteConfig(s *model.Step) {
 		return
 	}
 	c.state.ConfigSources[i].Deleted = true
+	c.configChanged(name)
 }
 
 // configSource finds what a reference of a pod in the namespace is about, nil when there is none.

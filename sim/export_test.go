@@ -204,3 +204,14 @@ func (c *Cluster) AllPasses() {
 
 // Passes counts the passes of a node's eviction manager that were events.
 func (c *Cluster) Passes(node model.NodeID) int32 { return c.nodes[node].evictions.passGen }
+
+// VolumesAnywhere are the volumes of which something is known at a node, with the node.
+func (c *Cluster) VolumesAnywhere() []string {
+	var names []string
+	for i := range c.attach.volumes {
+		for _, a := range c.attach.volumes[i].on {
+			names = append(names, fmt.Sprintf("%s at %s: %+v", c.attach.volumes[i].name, c.state.Nodes[a.node].Name, a))
+		}
+	}
+	return names
+}

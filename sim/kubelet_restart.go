@@ -42,6 +42,7 @@ func (c *Cluster) stopKubelet(id model.NodeID) {
 	n.deletor = 0
 	n.missed = n.missed[:0]
 	n.resizes.pending = n.resizes.pending[:0]
+	c.abandonMounts(id)
 	// What the kubelet has noted of the pulls that are done stays on its disk.
 	n.puller.Reset()
 	n.pulled.Reset()
@@ -163,6 +164,7 @@ func (c *Cluster) podsListed(id model.NodeID, starts int32) {
 		}
 	}
 	n.left = n.left[:0]
+	c.resumeVolumes(id)
 	c.planPass(id)
 }
 
@@ -221,6 +223,7 @@ func (c *Cluster) loseContainers(id model.NodeID) {
 		}
 	}
 	c.nodes[id].cpuBound = c.nodes[id].cpuBound[:0]
+	c.loseMounts(id)
 	c.watchNodeMemory(id)
 }
 

@@ -397,7 +397,6 @@ func (c *Cluster) recover(id model.NodeID) {
 	}
 	n.down = false
 	n.failures++
-	c.resumeVolumes(id, n.failed == model.FailCrash)
 	if n.failed != model.FailNetwork {
 		if n.failed == model.FailCrash {
 			c.boot(id)
@@ -414,6 +413,7 @@ func (c *Cluster) recover(id model.NodeID) {
 		c.catchUp(p, id)
 	}
 	c.resumeResizes(id)
+	c.resumeVolumes(id)
 	c.nodeStatusChanged(id)
 }
 

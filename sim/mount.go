@@ -248,7 +248,7 @@ func (c *Cluster) mountRound(v int32, node model.NodeID) {
 
 func (c *Cluster) reconcileMounts(v int32, a *attachment) {
 	x := &c.attach.volumes[v]
-	if c.nodes[a.node].down || a.op != noOperation {
+	if n := &c.nodes[a.node]; n.down || n.starting || a.op != noOperation {
 		return
 	}
 	i := slices.IndexFunc(a.users, func(u volumeUser) bool { return u.state == unmounted })
@@ -260,6 +260,8 @@ func (c *Cluster) reconcileMounts(v int32, a *attachment) {
 		if x.attachable {
 			c.nodeStatusChanged(a.node)
 		}
+		c.forgetAttachment(v, a)
+	case len(a.users) == 0:
 		c.forgetAttachment(v, a)
 	case i < 0:
 	case a.verified:
@@ -385,19 +387,33 @@ func (c *Cluster) storeVolumesInUse(list []int32, node model.NodeID) {
 	}
 }
 
-// resumeVolumes lets a kubelet that is back go on with the volumes. After a reboot nothing is mounted.
-func (c *Cluster) resumeVolumes(node model.NodeID, rebooted bool) {
+// abandonMounts ends what a kubelet does about volumes, with the kubelet. What is mounted stays.
+func (c *Cluster) abandonMounts(node model.NodeID) {
 	for _, v := range c.nodes[node].volumes {
 		a := c.attach.volumes[v].attachmentAt(node)
 		a.op = noOperation
-		if rebooted {
-			a.verified, a.staged = false, false
-		}
 		for i := range a.users {
-			if u := &a.users[i]; rebooted || u.state == backingOff {
+			if u := &a.users[i]; u.state == backingOff {
 				u.state, u.failed = unmounted, false
 			}
 		}
+	}
+}
+
+// loseMounts takes away what is mounted on a node that has no power.
+func (c *Cluster) loseMounts(node model.NodeID) {
+	for _, v := range c.nodes[node].volumes {
+		a := c.attach.volumes[v].attachmentAt(node)
+		a.verified, a.staged = false, false
+		for i := range a.users {
+			a.users[i].state, a.users[i].failed = unmounted, false
+		}
+	}
+}
+
+// resumeVolumes lets a kubelet go on with the volumes, once it knows its pods.
+func (c *Cluster) resumeVolumes(node model.NodeID) {
+	for _, v := range c.nodes[node].volumes {
 		c.lookAtMount(v, node)
 	}
 }

@@ -134,7 +134,7 @@ func (c *Cluster) nextNodeStatus(id model.NodeID, t model.Time) model.Time {
 // conditions, and sent when it is another one than the API server has (tryUpdateNodeStatus).
 func (c *Cluster) nodeStatusRound(id model.NodeID, starts int32) {
 	n, o := &c.nodes[id], &c.state.Nodes[id]
-	if starts != n.starts || n.stopped() {
+	if starts != n.starts {
 		return
 	}
 	n.nodeStatus.asked = false

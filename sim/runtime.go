@@ -93,6 +93,9 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 		c.mountVolumes(id)
 	case kubelet.SetUpVolume:
 		c.at(c.nodes[c.state.Pods[id].Node].loops.NextReconcile(f.At), evVolume, id, 0, int32(f.M))
+	case kubelet.RemountVolumes:
+		loops := &c.nodes[c.state.Pods[id].Node].loops
+		c.at(loops.NextReconcile(loops.NextReconcile(c.now)), evVolume, id, 0, remount)
 	case kubelet.UnmountVolumes:
 		c.unmountVolumes(id)
 	case kubelet.RunSandbox:

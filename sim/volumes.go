@@ -52,10 +52,12 @@ func (c *Cluster) unmountVolumes(id model.PodID) {
 }
 
 // allVolumes says, as the Arg of an evVolume, that it is about all volumes, for the first time, and
-// populate that it is the populator's first look at them.
+// populate that it is the populator's first look at them, remount that those that are mounted are set up
+// again.
 const (
 	allVolumes = -1
 	populate   = -2
+	remount    = -3
 )
 
 // setUpVolumes is the first time that the reconciler tries to set up a pod's volumes.
@@ -68,6 +70,48 @@ func (c *Cluster) setUpVolumes(id model.PodID) {
 	}
 	c.eachUse(id, func(v int32, _ *attachment, _ *volumeUser) { c.lookAtMount(v, o.Node) })
 	c.maybeMounted(id)
+}
+
+// remountVolumes sets up a pod's mounted volumes again. The next attempt of those that fail comes by itself.
+func (c *Cluster) remountVolumes(id model.PodID) {
+	o, p := &c.state.Pods[id], &c.pods[id]
+	for i := range o.Template.VolumeSources {
+		if len(o.Template.VolumeSources[i].Sources) > 0 && p.machine.Remounts() && !p.machine.VolumeFails(i) && c.volumeError(o, i) != "" {
+			c.setUpVolume(id, i)
+		}
+	}
+}
+
+// configChanged looks for mounted volumes that could not be made any more of a ConfigMap or Secret as it is
+// now. The next sync of their pods will find out, so that it has to be an event.
+func (c *Cluster) configChanged(name model.ConfigName) {
+	for i := 1; i < len(c.pods); i++ {
+		id, p := model.PodID(i), &c.pods[i]
+		o := &c.state.Pods[i]
+		if o.Node == 0 || !c.kubeletHas(id) || p.done || !p.machine.Remounts() || c.nodes[o.Node].cutOff() || !c.lacks(o, name) {
+			continue
+		}
+		c.step(id, kubelet.Event{Kind: kubelet.VolumesStale})
+		if p.resyncAt != model.Never {
+			c.at(p.resyncAt, evWake, id, p.wakeGen, 0)
+			p.resyncAt = model.Never
+		}
+	}
+}
+
+// lacks says that one of a pod's volumes cannot be made for want of a ConfigMap or Secret, or of a key.
+func (c *Cluster) lacks(o *model.Pod, name model.ConfigName) bool {
+	if o.Template.Namespace != name.Namespace {
+		return false
+	}
+	for i := range o.Template.VolumeSources {
+		for _, refs := range o.Template.VolumeSources[i].Sources {
+			if refs[0].Secret == name.Secret && refs[0].Name == name.Name && c.fileError(name.Namespace, refs) != "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // setUpVolume tries to set up one of a pod's VolumeSources.

@@ -330,6 +330,8 @@ const (
 	VolumeSetUp
 	// VolumesUnprocessed answers MountVolumes when a claim is not bound: Text says so.
 	VolumesUnprocessed
+	// VolumesStale says that a volume that is mounted could not be set up again.
+	VolumesStale
 	VolumesUnmounted
 	// ImageStatus answers AskImage: OK says that the image is present and that the pod may use it
 	// (PullRecords).
@@ -367,7 +369,7 @@ const (
 )
 
 var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "Preempt", "ResizeAllocated", "ResizePended", "ResizeReverted", "SyncBegun", "SandboxStarted",
-	"SandboxStopped", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnprocessed", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
+	"SandboxStopped", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnprocessed", "VolumesStale", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "Resized", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed",
 	"MirrorReconciled"}
 
@@ -447,6 +449,8 @@ const (
 	MountVolumes
 	// SetUpVolume tries to set up a volume, M, again at the reconciler's first round after At.
 	SetUpVolume
+	// RemountVolumes sets up the volumes again that are made of what may have changed.
+	RemountVolumes
 	UnmountVolumes
 	RunSandbox
 	// StopSandbox stops the sandbox; OK says that it runs.
@@ -482,7 +486,7 @@ const (
 	Done
 )
 
-var effectNames = [...]string{"Wake", "HoldWake", "DeadlineAt", "Housekeep", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "PublishHeld", "Emit", "ReconcileMirror", "MountVolumes", "SetUpVolume", "UnmountVolumes",
+var effectNames = [...]string{"Wake", "HoldWake", "DeadlineAt", "Housekeep", "RelistSoon", "RelistNext", "BeginSync", "PublishStatus", "PublishHeld", "Emit", "ReconcileMirror", "MountVolumes", "SetUpVolume", "RemountVolumes", "UnmountVolumes",
 	"RunSandbox", "StopSandbox", "AskImage", "GenerateConfig", "Pull", "Create", "Start", "Stop", "Remove", "Discard", "Collect", "Resize", "RunHook", "Timer", "ProbeAt",
 	"RunProbe", "Done"}
 

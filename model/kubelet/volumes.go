@@ -12,13 +12,14 @@ const (
 	mountBackoffMax     = 122 * model.Second
 )
 
-// volumes is what the volume manager keeps of the pod.
-// Differs from Kubernetes: a volume that is mounted is not set up again with each sync, so a
-// ConfigMap or Secret that goes away later goes unnoticed.
+// volumes is what the volume manager keeps of the pod. Upstream sets up a mounted volume of ConfigMaps and
+// Secrets again with each sync; here the next sync does that when it would fail.
 type volumes struct {
 	// asked says that the volumes are being mounted, mounted that all are, unmounted that none is any
 	// more.
 	asked, mounted, unmounted bool
+	// stale says that a mounted volume cannot be set up again.
+	stale bool
 	// backoff is the delay of each of the template's VolumeSources that could not be set up, 0 for
 	// the others; failing counts them.
 	backoff []model.Time
@@ -96,7 +97,7 @@ func (p *Pod) Populates() bool {
 // whether a sync waits or not: even when the pod has stopped, as long as its object is there
 // (volumemanager/populator findAndRemoveDeletedPods).
 func (p *Pod) volumeFailed(i int, why model.Message) {
-	if p.config.removed && p.work.kind >= terminatedPod {
+	if p.work.kind >= terminatedPod && (p.config.removed || p.volumes.mounted) {
 		return
 	}
 	p.emit(-1, true, model.EventFailedMount, why)
@@ -121,6 +122,23 @@ func (p *Pod) volumeSetUp(i int) {
 	p.volumes.backoff[i] = 0
 	p.volumes.failing--
 }
+
+// volumesStale notes that a volume that is mounted cannot be set up again.
+func (p *Pod) volumesStale() { p.volumes.stale = p.volumes.mounted && p.work.kind == syncPod }
+
+// remount has the volumes set up again that changed (ReprocessPod, MarkRemountRequired).
+func (p *Pod) remount() {
+	if p.volumes.stale {
+		p.volumes.stale = false
+		p.ask(RemountVolumes, -1)
+	}
+}
+
+// Remounts says that the volume manager sets up the pod's volumes again.
+func (p *Pod) Remounts() bool { return p.volumes.mounted && p.work.kind < terminatedPod }
+
+// VolumeFails says that a volume, one of the template's VolumeSources, is being tried again.
+func (p *Pod) VolumeFails(i int) bool { return i < len(p.volumes.backoff) && p.volumes.backoff[i] > 0 }
 
 // volumesUnprocessed notes that the populator cannot take in some volume. The sync that waits fails at
 // its next look, with an Event, and the next sync asks again (populator processPodVolumes, kubelet.go

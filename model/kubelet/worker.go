@@ -176,6 +176,8 @@ func (p *Pod) handle(e Event) {
 		p.volumeSetUp(int(e.N))
 	case VolumesUnprocessed:
 		p.volumesUnprocessed(e.Text)
+	case VolumesStale:
+		p.volumesStale()
 	case ProbeDue:
 		p.probeDue(int(e.Container), e.Probe, e.Gen)
 	case Probed:
@@ -441,6 +443,7 @@ func (p *Pod) syncPod() {
 func (p *Pod) awaitVolumes() {
 	switch {
 	case p.template.Volumes == 0 || p.volumes.mounted:
+		p.remount()
 		p.volumesMounted()
 	case p.work.kind != syncPod:
 		p.cancelSync()
