@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -26,11 +27,13 @@ func TestFidelityPage(t *testing.T) {
 	require.NoError(t, err)
 	text := between(t, string(page), "recordings", table.String())
 	text = between(t, text, "random", randomTable(random))
-	// The table of nodes is held against the page once all of them agree.
-	if *update {
-		var whole bytes.Buffer
-		require.NoError(t, conform.Write(&whole, "markdown", nodeResults(t)))
-		text = between(t, text, "nodes", whole.String())
+	var whole bytes.Buffer
+	require.NoError(t, conform.Write(&whole, "markdown", nodeResults(t)))
+	withNodes := between(t, text, "nodes", whole.String())
+	// How near the nearest of a node's runs is depends on all draws: the page need not follow.
+	masked := func(page string) string { return timeError.ReplaceAllString(page, "TIME") }
+	if *update || masked(withNodes) != masked(text) {
+		text = withNodes
 	}
 	var cases bytes.Buffer
 	require.NoError(t, conform.WriteScheduler(&cases, "markdown", schedulerResults(t)))
@@ -41,6 +44,9 @@ func TestFidelityPage(t *testing.T) {
 	}
 	require.Equal(t, text, string(page), "`go test ./conform -update` writes the tables")
 }
+
+// timeError is a time error in a table.
+var timeError = regexp.MustCompile(`\d+\.\d{3}s`)
 
 // randomTable counts, and lists those that differ.
 func randomTable(list []conform.Result) string {

@@ -16,8 +16,8 @@ import (
 // nodesAgree are the recordings of a node that podsim agrees with. The others are logged with the first
 // difference.
 var nodesAgree = []string{
-	"evict-imagefs", "evict-memory-hard", "evict-nodefs", "kubelet-restart", "max-pods", "pulls-parallel", "pulls-serial",
-	"resize-inplace", "static-pod",
+	"evict-imagefs", "evict-imagefs-images", "evict-memory-hard", "evict-nodefs", "image-gc", "kubelet-restart", "max-pods",
+	"pulls-parallel", "pulls-serial", "resize-inplace", "static-pod",
 }
 
 // The recordings of a node are compared once for all tests.
