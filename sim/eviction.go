@@ -156,7 +156,10 @@ func (c *Cluster) podsMemory(node model.NodeID) int64 {
 	if o.Allocatable.Memory >= o.Capacity.Memory {
 		return o.Capacity.Memory
 	}
-	most, _ := c.nodes[node].evictions.manager.Most(kubelet.AllocatableMemoryAvailable, o.Capacity.Memory)
+	most, some := c.nodes[node].evictions.manager.Most(kubelet.AllocatableMemoryAvailable, o.Capacity.Memory)
+	if !some {
+		return o.Allocatable.Memory
+	}
 	return min(o.Capacity.Memory, o.Allocatable.Memory+o.Capacity.Memory-most)
 }
 

@@ -197,12 +197,10 @@ func (c *Cluster) overPodLimit(id model.PodID, gen uint16) {
 	if c.pods[id].memoryGen != gen {
 		return
 	}
-	use := int64(0)
-	for i := range c.pods[id].containers {
-		use += c.memoryUse(id, i, c.now)
-	}
-	limit := c.podMemoryLimit(id)
-	if use <= limit {
+	s, limit := &c.memorySearch, c.podMemoryLimit(id)
+	s.reset(0)
+	c.searchPod(s, id)
+	if use, _ := s.lines(c.now); use.Bytes <= limit {
 		c.watchPodLimit(id)
 		return
 	}

@@ -396,3 +396,39 @@ func (r *twinRun) knots(from, to model.Time) []model.Time {
 	}
 	return out
 }
+
+// Each eviction for memory comes in the pass in which it comes when every eviction manager passes each 10s,
+// and no other pod is evicted.
+func TestMemoryEvictionTwin(t *testing.T) {
+	nodes, duration := 6, 2*model.Hour
+	if *memoryDay {
+		nodes, duration = 50, 24*model.Hour
+	}
+	run := func(each bool) (told []string, evicted int) {
+		sc := leakingCluster(*memorySeed, nodes, 50, duration)
+		for i := range sc.Nodes {
+			sc.Nodes[i].Kubelet = nil
+		}
+		c, err := sim.NewCluster(sc)
+		require.NoError(t, err)
+		c.Observe(nil, func(e *model.Event) {
+			_, name := c.State().ObjectName(e.Kind, e.ID)
+			if e.Reason == model.EventEvicted || e.Kind == model.KindNode {
+				told = append(told, fmt.Sprintf("%s %s %s %s", e.At, name, c.State().EventReason(e), c.State().EventMessage(e)))
+			}
+			if e.Reason == model.EventEvicted {
+				evicted++
+			}
+		})
+		c.Begin()
+		if each {
+			c.AllPasses()
+		}
+		c.Run(sc.Duration, nil)
+		return append(told, fmt.Sprint(c.Counts().OOMKills, " kills")), evicted
+	}
+	want, evicted := run(true)
+	got, _ := run(false)
+	require.Greater(t, evicted, nodes, "hardly anything is evicted")
+	require.Equal(t, want, got, "seed %d", *memorySeed)
+}
