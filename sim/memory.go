@@ -260,8 +260,10 @@ func (c *Cluster) podsMemoryLimit(id model.NodeID) int64 {
 
 // killWorst kills the container with the highest badness of those in some pods that share total bytes, the
 // youngest of equals (Linux mm/oom_kill.c select_bad_process, which goes through the processes as they
-// were started). The containers of which the scenario does not say what they use are not killed, nor is
-// anything else of the node: a kill of one would give nothing back.
+// were started).
+//
+// Differs from Kubernetes: the kernel may also kill a container of which the scenario does not say what it
+// uses, which would give nothing back here, and processes of the system.
 func (c *Cluster) killWorst(pods []model.PodID, total int64) (victim model.PodID, container int) {
 	worst, began := int64(0), model.Time(0)
 	for _, id := range pods {
