@@ -292,6 +292,8 @@ const (
 	// StepRestartKubelet is how a scenario file writes a kubelet that fails and recovers at once or later:
 	// a StepFail and a StepRecover.
 	StepRestartKubelet
+	// StepShutdown shuts a node down, which is then off for For, or for good when that is 0.
+	StepShutdown
 	// StepSetCondition sets the condition of a readiness gate, Condition, to Status, in all pods there
 	// are whose names match the pattern Name.
 	StepSetCondition
@@ -310,7 +312,7 @@ const (
 	StepRemoveStaticPod
 )
 
-var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "restartKubelet", "setCondition", "registry", "resize", "reseed", "staticPod", "removeStaticPod"}
+var stepVerbNames = [...]string{"apply", "delete", "scale", "setImage", "cordon", "uncordon", "taint", "untaint", "drain", "fail", "recover", "restartKubelet", "shutdown", "setCondition", "registry", "resize", "reseed", "staticPod", "removeStaticPod"}
 
 // String is the verb as a scenario file writes it.
 func (v StepVerb) String() string { return stepVerbNames[v] }
@@ -356,6 +358,7 @@ type Step struct {
 	Failure      Failure
 	// Pod is the name in a manifest.
 	Pod string
+	For Time
 	// Kubelet is the configuration of a kubelet that comes back, nil for the one that it had.
 	Kubelet   *kubeletconfig.Configuration
 	Condition string

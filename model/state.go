@@ -354,6 +354,7 @@ const (
 	EventNodeHasSufficientPID
 	EventNodeHasInsufficientPID
 	EventStarting
+	EventShutdown
 	EventRebooted
 	EventNodeAllocatableEnforced
 	// The Events of a resize in place.
@@ -379,7 +380,7 @@ var eventReasonNames = [...]string{"Scheduled", "FailedScheduling", "Pulling", "
 	"NodeNotReady", "NodeReady", "TaintManagerEviction", "NodeSchedulable", "NodeNotSchedulable", "Evicted", "Preempted",
 	"FailedToRetrieveImagePullSecret", "FailedCreatePodSandBox", "ProbeWarning", "ExceededGracePeriod",
 	"NodeHasSufficientMemory", "NodeHasInsufficientMemory", "NodeHasNoDiskPressure", "NodeHasDiskPressure", "NodeHasSufficientPID",
-	"NodeHasInsufficientPID", "Starting", "Rebooted", "NodeAllocatableEnforced",
+	"NodeHasInsufficientPID", "Starting", "Shutdown", "Rebooted", "NodeAllocatableEnforced",
 	"ResizeStarted", "ResizeCompleted", "ResizeDeferred", "ResizeInfeasible", "ResizeError", "", "Preempting", "EvictionThresholdMet", "SystemOOM", "FailedAttachVolume", "SuccessfulAttachVolume",
 	"FreeDiskSpaceFailed", "ImageGCFailed"}
 

@@ -246,6 +246,8 @@ type stepFile struct {
 
 	RestartKubelet string `json:"restartKubelet" doc:"The kubelet of a node stops and begins anew, the containers run on: the node's name, with for and kubelet."`
 
+	Shutdown string `json:"shutdown" doc:"A node is shut down, gracefully where its kubelet is configured so (shutdownGracePeriod, shutdownGracePeriodByPodPriority): the node's name, with for."`
+
 	SetCondition string `json:"setCondition" doc:"What the controller of a readiness gate does: pod/NAME, or a pattern with * for all such pods there are, with type and status."`
 
 	StaticPod       string `json:"staticPod" doc:"Puts the manifest of a static pod onto a node, or changes it: the node's name, with manifest. The pod is called NAME-NODE."`
@@ -267,7 +269,7 @@ type stepFile struct {
 	Type        string    `json:"type" doc:"With setCondition: the condition's type, which is a readiness gate of the pod."`
 	Status      truth     `json:"status" doc:"With setCondition: \"True\", \"False\" or \"Unknown\", in quotes."`
 	Mode        nodeMode  `json:"mode" doc:"With fail: crash (loss of power, the default), network (cut off, containers run on) or kubelet (the kubelet stops, containers run on)."`
-	For         *span     `json:"for" doc:"With fail: when the node comes back. With restartKubelet: how long the kubelet is down, 0s when left out. With registry: when all is well again."`
+	For         *span     `json:"for" doc:"With fail: when the node comes back. With restartKubelet: how long the kubelet is down, 0s when left out. With shutdown: how long the node is off before it boots again; for good when left out. With registry: when all is well again."`
 	Kubelet     *document `json:"kubelet" doc:"With restartKubelet: a KubeletConfiguration that holds from then on, a file or an object; the one before when left out."`
 	Error       pullError `json:"error" doc:"With registry: what pulls end with, as an image's error. With timeout and stalled transfers stand still, with refused they break off, otherwise they go on and the next layer fails."`
 	Bandwidth   *amount   `json:"bandwidth" doc:"With registry: its bandwidth in bytes per second to all nodes together."`

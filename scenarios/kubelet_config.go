@@ -69,6 +69,7 @@ const kubeletFields = `
 	cpuCFSQuota cpuCFSQuotaPeriod allowedUnsafeSysctls
 	serializeImagePulls maxParallelImagePulls registryPullQPS registryBurst
 	kubeAPIQPS kubeAPIBurst nodeStatusUpdateFrequency nodeStatusMaxImages
+	shutdownGracePeriod shutdownGracePeriodCriticalPods shutdownGracePeriodByPodPriority
 	imageMinimumGCAge imageMaximumGCAge imageGCHighThresholdPercent imageGCLowThresholdPercent
 	syncFrequency crashLoopBackOff.maxContainerRestartPeriod
 	systemReserved kubeReserved registerWithTaints featureGates enforceNodeAllocatable singleProcessOOMKill

@@ -175,7 +175,7 @@ func TestBadScenarios(t *testing.T) {
 		{"distribution weights", "for: 90s", "for: {empirical: {values: [1s, 2s], weights: [1]}}", "s.yaml:16: spec.behaviors[0].run.for: empirical: 1 weights for 2 values: give one each, or none"},
 
 		{"step without verb", "scale: deployment/d, replicas: 5", "namespace: x",
-			"s.yaml:18: the step has no verb, want one of apply, delete, scale, setImage, cordon, uncordon, drain, taint, untaint, fail, recover, restartKubelet, resize, staticPod, removeStaticPod, setCondition or registry"},
+			"s.yaml:18: the step has no verb, want one of apply, delete, scale, setImage, cordon, uncordon, drain, taint, untaint, fail, recover, restartKubelet, shutdown, resize, staticPod, removeStaticPod, setCondition or registry"},
 		{"step with two verbs", "replicas: 5", "cordon: worker-0", "s.yaml:18: the step has the verbs scale and cordon, want one: make two steps of it"},
 		{"step without time", "at: 1m, ", "", "s.yaml:18: spec.steps[0].at is missing"},
 		{"step with a foreign key", "replicas: 5", "replicas: 5, force: true", "s.yaml:18: force says nothing in a step with scale: leave it out"},

@@ -36,6 +36,7 @@ var verbs = []verb{
 	{"fail", model.StepFail, []string{"mode", "for"}, nil},
 	{"recover", model.StepRecover, nil, nil},
 	{"restartKubelet", model.StepRestartKubelet, []string{"for", "kubelet"}, nil},
+	{"shutdown", model.StepShutdown, []string{"for"}, nil},
 	{"resize", model.StepResize, []string{"namespace", "container", "requests", "limits"}, []model.ObjectKind{model.KindPod}},
 	{"staticPod", model.StepStaticPod, []string{"manifest"}, nil},
 	{"removeStaticPod", model.StepRemoveStaticPod, []string{"name", "namespace"}, nil},
@@ -233,6 +234,10 @@ func (s *stepReader) fill(f *stepFile, step model.Step) []model.Step {
 		return s.fillFor(f, step, end)
 	case model.StepRestartKubelet:
 		return s.fillRestart(f, step)
+	case model.StepShutdown:
+		if f.For != nil {
+			step.For = model.Time(*f.For)
+		}
 	case model.StepRegistry:
 		end := step
 		step.Error, step.Bandwidth = string(f.Error), s.bandwidth(f.Where, "bandwidth", f.Bandwidth)

@@ -62,6 +62,10 @@ func (c *Cluster) canAdmit(id model.PodID) verdict {
 		c.reject(id, "SysctlForbidden", why)
 		return rejected
 	}
+	if c.nodes[o.Node].shutdown.on {
+		c.reject(id, "NodeShutdown", shutdownRefusal)
+		return rejected
+	}
 	if reason, message := hostFilter(o.Template); reason != "" {
 		c.reject(id, reason, message)
 		return rejected
@@ -99,7 +103,8 @@ func (c *Cluster) activePods(node model.NodeID) []model.PodID {
 	c.active = c.active[:0]
 	for _, id := range c.nodes[node].pods {
 		p := &c.pods[id]
-		if known := !p.gone && p.static == nil || p.static != nil && c.inConfig(id); known && !p.left && !p.machine.Terminated() {
+		known := !p.gone && p.static == nil || p.static != nil && c.inConfig(id)
+		if known && !p.left && !p.machine.Refused() && !p.machine.Terminated() {
 			c.active = append(c.active, id)
 		}
 	}

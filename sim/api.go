@@ -220,4 +220,7 @@ func (c *Cluster) step(id model.PodID, e kubelet.Event) {
 	if c.nodes[o.Node].admission.killing == id && p.machine.Terminated() {
 		c.preemptNext(o.Node)
 	}
+	if c.nodes[o.Node].shutdown.on && p.machine.Terminated() {
+		c.shutdownEnds(o.Node, id)
+	}
 }

@@ -23,6 +23,7 @@ func (c *Cluster) Check() {
 		c.checkEvictions(model.NodeID(id))
 		c.checkNode(model.NodeID(id), coming)
 		c.checkCPU(model.NodeID(id))
+		c.checkShutdown(model.NodeID(id))
 		c.checkResizes(model.NodeID(id))
 		c.checkLayers(model.NodeID(id))
 	}

@@ -251,6 +251,10 @@ const (
 	// evKubeletStarted: the loops of the kubelet of node Obj begin; evPodsListed: it hears of its pods.
 	evKubeletStarted
 	evPodsListed
+	// evShutdown: the shutdown of node Obj goes on; Arg counts the kubelet's beginnings. evBoot: it is
+	// switched on; Arg counts its failures.
+	evShutdown
+	evBoot
 	// evEvicted: the eviction manager of node Obj looks after the pods that it has evicted.
 	evEvicted
 	// evVictimKilled: the kubelet of node Obj gives up the wait for the end of a pod that it preempts.
@@ -413,7 +417,7 @@ func (c *Cluster) dispatch(e *Event) {
 		c.createReplica(model.ReplicaSetID(e.Obj))
 	case evCollect:
 		c.collect(model.ObjectKind(e.Arg), e.Obj)
-	case evLease, evTaint, evNodeStatus, evNodeReported, evListImages, evRegistered, evKubeletStarted, evPodsListed, evPass, evEvicted:
+	case evLease, evTaint, evNodeStatus, evNodeReported, evListImages, evRegistered, evKubeletStarted, evPodsListed, evShutdown, evBoot, evPass, evEvicted:
 		c.nodeEvent(e)
 	case evManifests:
 		c.readManifests(model.NodeID(e.Obj))

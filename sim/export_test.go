@@ -65,8 +65,11 @@ func (c *Cluster) Known(id model.PodID) bool {
 }
 func (c *Cluster) Admitted(id model.PodID) bool { return c.pods[id].admitted == 2 }
 
-// NodeFailed says that the pod's node is down.
-func (c *Cluster) NodeFailed(id model.PodID) bool { return c.nodes[c.state.Pods[id].Node].down }
+// NodeFailed says that the pod's node is down, or shuts down.
+func (c *Cluster) NodeFailed(id model.PodID) bool {
+	n := &c.nodes[c.state.Pods[id].Node]
+	return n.down || n.shutdown.on || n.unready
+}
 
 // Evicted says that the pod's kubelet evicts it.
 func (c *Cluster) Evicted(id model.PodID) bool {

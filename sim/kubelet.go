@@ -62,7 +62,10 @@ type node struct {
 	// lost says that the node lifecycle controller has given the node up.
 	lost bool
 	// pods are those that have a worker, or containers that an earlier kubelet has left.
-	pods []model.PodID
+	pods     []model.PodID
+	shutdown shutdown
+	// unready says that the node lifecycle controller has seen the node report that it is not ready.
+	unready bool
 	// resizes are those that wait.
 	resizes resizes
 	// missed are pods with changes that the kubelet could not see or publish.

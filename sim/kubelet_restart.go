@@ -37,6 +37,7 @@ func (c *Cluster) stopKubelet(id model.NodeID) {
 	n.nodeStatus.asked, n.nodeStatus.listing = false, false
 	n.status = kubelet.StatusManager{}
 	n.admission = admission{victims: n.admission.victims[:0], held: n.admission.held[:0]}
+	n.shutdown = shutdown{}
 	n.resizes = resizes{pending: n.resizes.pending[:0], gen: n.resizes.gen + 1}
 	c.stopEvictions(id)
 	n.deletor = 0

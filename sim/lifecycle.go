@@ -44,6 +44,7 @@ type assumptions struct {
 // The taints of nodes that are not well (k8s.io/api/core/v1 well_known_taints.go).
 const (
 	taintUnreachable   = v1.TaintNodeUnreachable
+	taintNodeNotReady  = v1.TaintNodeNotReady
 	taintUnschedulable = v1.TaintNodeUnschedulable
 )
 
@@ -99,6 +100,8 @@ func (c *Cluster) nodeStep(s *model.Step) {
 			c.configure(id, s.Kubelet)
 		}
 		c.recover(id)
+	case model.StepShutdown:
+		c.shutDown(id, s.For)
 	}
 }
 
@@ -124,6 +127,8 @@ const (
 	taintCordon = 2 << iota
 	taintNoSchedule
 	taintNoExecute
+	taintNotReady
+	taintNotReadyNoExecute
 	taintPressure
 )
 
@@ -293,6 +298,12 @@ func (c *Cluster) nodeEvent(e *Event) {
 			if n.lost == on {
 				c.setTaint(id, taintUnreachable, v1.TaintEffectNoExecute, on)
 			}
+		case taintNotReady:
+			if n.unready == on {
+				c.setTaint(id, taintNodeNotReady, v1.TaintEffectNoSchedule, on)
+			}
+		case taintNotReadyNoExecute:
+			c.taintNotReadyNodes(id, on)
 		case taintPressure:
 			c.taintForPressure(id)
 		}
@@ -314,6 +325,10 @@ func (c *Cluster) nodeEvent(e *Event) {
 		c.kubeletStarted(id, e.Arg)
 	case evPodsListed:
 		c.podsListed(id, e.Arg)
+	case evShutdown:
+		c.shutdownDue(id, e.Arg)
+	case evBoot:
+		c.bootDue(id, e.Arg)
 	case evEvicted:
 		c.evictedSome(id)
 	}
@@ -323,17 +338,25 @@ func (c *Cluster) nodeEvent(e *Event) {
 // follow (node_lifecycle_controller.go monitorNodeHealth, processNoTaintBaseEviction).
 func (c *Cluster) lose(id model.NodeID) {
 	n, o := &c.nodes[id], &c.state.Nodes[id]
+	wasReady := o.Conditions[model.NodeReady].Status == model.ConditionTrue
 	n.lost = true
 	for i := range o.Conditions {
 		k := &o.Conditions[i]
 		k.Status, k.Reason, k.Transition = model.ConditionUnknown, model.ReasonNodeStatusUnknown, c.now.TruncateSecond()
 	}
 	c.changed(model.KindNode, int32(id), model.Modified)
-	c.readinessEvent(id, model.FromNodeController, model.EventNodeNotReady)
-	c.markPodsNotReady(id)
+	if wasReady {
+		c.readinessEvent(id, model.FromNodeController, model.EventNodeNotReady)
+		c.markPodsNotReady(id)
+	}
 	c.lifecycleWrites++
 	at := c.request(&c.lifecycleLimit, n.luck, c.lifecycleWrites)
 	c.after(at-c.now, evTaint, int32(id), taintNoSchedule|1)
+	if n.unready {
+		n.unready = false
+		c.after(at-c.now, evTaint, int32(id), taintNotReady)
+		c.after(at-c.now, evTaint, int32(id), taintNotReadyNoExecute)
+	}
 	z := c.zoneOf(id)
 	if !c.evicts(z.name) {
 		return
@@ -357,10 +380,11 @@ func (c *Cluster) readinessEvent(id model.NodeID, from model.EventSource, r mode
 func (c *Cluster) evicts(name string) bool {
 	wellAnywhere, lost, total := false, 0, 0
 	for i := 1; i < len(c.nodes); i++ {
-		wellAnywhere = wellAnywhere || !c.nodes[i].lost
+		gone := c.nodes[i].lost || c.nodes[i].unready
+		wellAnywhere = wellAnywhere || !gone
 		if c.zoneOf(model.NodeID(i)).name == name {
 			total++
-			if c.nodes[i].lost {
+			if gone {
 				lost++
 			}
 		}
@@ -435,14 +459,45 @@ func (c *Cluster) catchUp(p model.PodID, node model.NodeID) {
 // found is the first status of a node that was lost: the taints go.
 func (c *Cluster) found(id model.NodeID) {
 	n := &c.nodes[id]
-	n.lost = false
+	schedule, execute := int32(taintNoSchedule), int32(taintNoExecute)
+	if n.unready {
+		schedule, execute = taintNotReady, taintNotReadyNoExecute
+	}
+	n.lost, n.unready = false, false
 	c.lifecycleWrites++
 	at := c.request(&c.lifecycleLimit, n.luck, c.lifecycleWrites)
-	c.after(at-c.now, evTaint, int32(id), taintNoSchedule)
-	c.after((c.now/monitorPeriod+1)*monitorPeriod-c.now, evTaint, int32(id), taintNoExecute)
+	c.after(at-c.now, evTaint, int32(id), schedule)
+	c.after((c.now/monitorPeriod+1)*monitorPeriod-c.now, evTaint, int32(id), execute)
 	for _, p := range append([]model.PodID(nil), n.pods...) {
 		if c.kubeletHas(p) && !c.pods[p].done && c.pods[p].machine.Version > 0 {
 			c.statusChanged(p)
 		}
 	}
+}
+
+// notReady is the node lifecycle controller's answer to a node that reports that it is not ready: the
+// NoSchedule taint at once, the rest with its next pass (monitorNodeHealth, doNoScheduleTaintingPass).
+func (c *Cluster) notReady(id model.NodeID) {
+	n := &c.nodes[id]
+	n.unready = true
+	c.lifecycleWrites++
+	at := c.request(&c.lifecycleLimit, n.luck, c.lifecycleWrites)
+	c.after(at-c.now, evTaint, int32(id), taintNotReady|1)
+	c.after((c.now/monitorPeriod+1)*monitorPeriod-c.now, evTaint, int32(id), taintNotReadyNoExecute|1)
+}
+
+// taintNotReadyNodes is the controller's pass that finds a node not ready, or ready again.
+func (c *Cluster) taintNotReadyNodes(id model.NodeID, on bool) {
+	n := &c.nodes[id]
+	switch {
+	case n.unready != on:
+		return
+	case on:
+		c.readinessEvent(id, model.FromNodeController, model.EventNodeNotReady)
+		c.markPodsNotReady(id)
+		if !c.evicts(c.zoneOf(id).name) {
+			return
+		}
+	}
+	c.setTaint(id, taintNodeNotReady, v1.TaintEffectNoExecute, on)
 }

@@ -169,6 +169,10 @@ func (c *Cluster) makeNodeReport(id model.NodeID, r *nodeReport) {
 		r.conditions[i] = pressureCondition(model.NodeConditionType(i), n.pressure[i])
 	}
 	r.conditions[model.NodeReady] = nodeCondition{status: model.ConditionTrue, reason: model.ReasonKubeletReady}
+	if n.shutdown.on {
+		r.conditions[model.NodeReady] = nodeCondition{model.ConditionFalse, model.ReasonKubeletNotReady,
+			model.TextMessage(c.state.Texts.Intern(shuttingDownStatus))}
+	}
 	r.images = append(r.images[:0], n.nodeStatus.listed...)
 	r.volumes = c.volumesInUse(r.volumes[:0], id)
 	r.stored = c.volumesReported(r.stored[:0], id)
@@ -227,8 +231,11 @@ func (c *Cluster) nodeReported(id model.NodeID, starts int32) {
 	n.nodeStatus.report.store(o, c.now)
 	c.storeVolumesInUse(n.nodeStatus.report.volumes, id)
 	c.changed(model.KindNode, int32(id), model.Modified)
-	if n.lost {
+	switch ready := n.nodeStatus.report.conditions[model.NodeReady].status == model.ConditionTrue; {
+	case ready && (n.lost || n.unready):
 		c.found(id)
+	case !ready && !n.lost && !n.unready:
+		c.notReady(id)
 	}
 }
 

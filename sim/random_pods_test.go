@@ -297,7 +297,7 @@ func (w *watcher) checkObject(h *podHistory, o *model.Pod) {
 		w.wrong(o, "has more time to its deletion than before")
 	case o.Generation < h.pod.Generation:
 		w.wrong(o, "has generation %d after %d", o.Generation, h.pod.Generation)
-	case s.Containers == nil && old.Containers != nil:
+	case !h.crashed && s.Containers == nil && old.Containers != nil:
 		w.wrong(o, "loses its container statuses")
 	}
 }

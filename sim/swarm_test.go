@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"podsim/model"
+	"podsim/model/kubeletconfig"
 	"podsim/sim"
 )
 
@@ -157,6 +158,19 @@ func swarm(seed int64) *model.Scenario {
 			at += model.Time(r.Int63n(3)) * model.Time(r.Int63n(int64(3*model.Second)))
 			s.At, s.Verb = at, model.StepRecover
 			sc.Steps = append(sc.Steps, s)
+		}
+		if r.Intn(12) == 0 {
+			s.Kind, s.Verb, s.For = model.KindNode, model.StepShutdown, model.Time(r.Intn(40))*model.Second
+			s.Name = sc.Nodes[r.Intn(len(sc.Nodes))].Name
+			sc.Steps = append(sc.Steps, s)
+		}
+	}
+	if r.Intn(2) == 0 {
+		c := kubeletconfig.Default()
+		c.ShutdownGracePeriod.Duration = time.Duration(r.Intn(30)) * time.Second
+		c.ShutdownGracePeriodCriticalPods.Duration = c.ShutdownGracePeriod.Duration / time.Duration(1+r.Intn(3))
+		for i := range sc.Nodes {
+			sc.Nodes[i].Kubelet = c
 		}
 	}
 	for range 3 {

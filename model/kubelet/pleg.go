@@ -63,11 +63,11 @@ func (p *Pod) inspected() {
 	p.seen.at, p.seen.inspecting = p.seen.listedAt, false
 	p.cacheStatus()
 	for i := range p.containers {
-		if p.containers[i].ended && p.work.evicted == model.NoText {
+		if p.containers[i].ended && !p.removesContent() {
 			p.discard(i)
 		}
 	}
-	if p.seen.died && p.work.evicted != model.NoText {
+	if p.seen.died && p.removesContent() {
 		p.discardAll()
 	}
 	if p.seen.worthy {
@@ -117,6 +117,10 @@ func (c *container) vanished() bool {
 	x := c.listedCur
 	return (x.state == created || x.state == running) && x.id != c.cur.id && x.id != c.prev.id
 }
+
+// removesContent says that nothing of the pod is kept once its containers have ended
+// (pod_workers.go ShouldPodContentBeRemoved).
+func (p *Pod) removesContent() bool { return p.work.evicted != model.NoText && !p.work.shutdown }
 
 // discardAll lets go of all instances of an evicted pod that have ended, also of those whose end
 // nobody has read yet (pod_workers.go ShouldPodContentBeRemoved), the newest first.

@@ -99,6 +99,10 @@ type work struct {
 	// disruption is the message of the condition DisruptionTarget, which says so too; none when it is
 	// not set.
 	disruption model.Message
+	// refused says that the pod ran and that this kubelet does not admit it.
+	refused bool
+	// shutdown says that this is a node shutdown, for which nothing of the pod is removed.
+	shutdown bool
 	// graceSeconds is the effective grace period of the termination, 0 before.
 	graceSeconds int64
 	// phase is the phase of the object that the pending update came with.
@@ -307,6 +311,8 @@ const (
 	// Preempt is the same for the sake of a critical pod (preemption/preemption.go
 	// evictPodsToFreeRequests).
 	Preempt
+	// Shutdown is the same for a graceful node shutdown (nodeshutdown/nodeshutdown_manager.go killPods).
+	Shutdown
 	// ResizeAllocated: the kubelet gives the pod the resources of Template, which it asked for with
 	// generation N. OK gives the worker work, here and in the next two.
 	ResizeAllocated
@@ -368,7 +374,7 @@ const (
 	MirrorReconciled
 )
 
-var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "Preempt", "ResizeAllocated", "ResizePended", "ResizeReverted", "SyncBegun", "SandboxStarted",
+var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "Preempt", "Shutdown", "ResizeAllocated", "ResizePended", "ResizeReverted", "SyncBegun", "SandboxStarted",
 	"SandboxStopped", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnprocessed", "VolumesStale", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "Resized", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed",
 	"MirrorReconciled"}

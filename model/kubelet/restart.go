@@ -100,6 +100,10 @@ func (p *Pod) rejectRunning(e Event) {
 	p.lookAgain()
 	p.config.deleting, p.config.graceSeconds, p.config.generation = e.Deleting, e.GraceSeconds, e.N
 	p.work.evicted, p.work.evictedMessage, p.work.graceSeconds = e.Reason, e.Message, 1
+	p.work.refused = true
 	p.terminate()
 	p.update()
 }
+
+// Refused says that the pod ran and that its kubelet has not admitted it when it began.
+func (p *Pod) Refused() bool { return p.work.refused }

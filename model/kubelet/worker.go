@@ -152,6 +152,9 @@ func (p *Pod) handle(e Event) {
 	case Preempt:
 		p.emit(-1, true, model.EventPreempting, e.Message)
 		p.evict(e)
+	case Shutdown:
+		p.work.shutdown = true
+		p.evict(e)
 	case ResizeAllocated:
 		p.resizeAllocated(e)
 	case ResizePended:
@@ -269,7 +272,7 @@ func (p *Pod) rejected(e Event) {
 		p.rejectRunning(e)
 		return
 	}
-	*p.next = model.PodStatus{Phase: model.PodFailed, Reason: e.Reason, Message: e.Message, StartTime: model.Never,
+	*p.next = model.PodStatus{Phase: model.PodFailed, Reason: e.Reason, Message: e.Message, StartTime: p.Status.StartTime,
 		ObservedGeneration: e.N}
 	p.work.kind, p.work.rejected = terminatedPod, true
 	p.work.initialized = p.template.NumInit == 0
