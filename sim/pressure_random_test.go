@@ -115,7 +115,10 @@ func pressurePod(r *rand.Rand, name string) (*v1.Pod, model.Behavior) {
 // each 10 s: the same pods are evicted, the same is said, at the same moments.
 func TestPassesTwin(t *testing.T) {
 	spared, seen := 0, map[string]int{}
-	for seed := range int64(400) {
+	for seed := range int64(401) {
+		if seed == 400 {
+			seed = 2115 // a kubelet that stops while it starts a container, and refuses the pod when it is back
+		}
 		few, lazy := pressureRun(t, seed, false)
 		all, eager := pressureRun(t, seed, true)
 		require.Equal(t, all, few, "seed %d", seed)

@@ -41,7 +41,8 @@ func (p *Pod) checkContainer(i int) string {
 		return "the runtime changed and the PLEG does not know that it has to look"
 	case c.kill.stage != notKilling && !p.kills():
 		return fmt.Sprintf("it is being killed in stage %d of a sync", p.sync.stage)
-	case p.work.kind == finished && (c.cur.state == running || c.cur.state == created):
+	// What was created stays when the kubelet that wanted to start it has stopped meanwhile: it does not run.
+	case p.work.kind == finished && c.cur.state == running:
 		return "it runs and the worker has ended"
 	}
 	return ""
