@@ -833,6 +833,11 @@ func randomBehavior(r *rand.Rand) model.Behavior {
 		b.CreateError = "no space left on device"
 	case 2:
 		b.Memory = []model.MemoryPoint{{At: 0, Use: 1 << 20}, {At: model.Time(r.Int63n(int64(30 * model.Second))), Use: 1 << 30}}
+	case 3:
+		b.Memory = []model.MemoryPoint{{Use: 1 << 20, Rate: model.RatePer(r.Int63n(8<<30), model.Minute)}}
+		b.MemoryChild = r.Intn(2) == 0
+	case 4:
+		b.MemoryWalk = &model.MemoryWalk{Base: 32 << 20, Step: r.Int63n(64 << 20), Max: one[int64](r, 80<<20, 4<<30), Period: model.Time(1e6 + r.Int63n(5e9))}
 	}
 	return b
 }

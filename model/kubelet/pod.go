@@ -111,6 +111,8 @@ type work struct {
 	// (hasPodInitialized), gates are its readiness gates.
 	initialized bool
 	gates       model.Gates
+	// deadline says that the tick after the pod's deadline was asked for.
+	deadline bool
 	// rejected says that the kubelet did not admit the pod and that housekeeping has not taken it.
 	rejected bool
 	// podFinished says that SyncTerminatedPod is done (versionedPodStatus.podIsFinished).

@@ -209,9 +209,10 @@ func (c *instance) containerState() model.ContainerState {
 func (p *Pod) setStatus(force bool) {
 	if p.next.StartTime == model.Never {
 		p.next.StartTime = p.now.TruncateSecond()
-		if d := p.template.ActiveDeadlineSeconds; d >= 0 {
-			p.out = append(p.out, Effect{Kind: DeadlineAt, At: p.next.StartTime + model.Time(d)*model.Second})
-		}
+	}
+	if d := p.template.ActiveDeadlineSeconds; d >= 0 && !p.work.deadline {
+		p.work.deadline = true
+		p.out = append(p.out, Effect{Kind: DeadlineAt, At: p.next.StartTime + model.Time(d)*model.Second})
 	}
 	if p.Version > 0 && !force && !p.orphaned && p.next.Equal(p.Status) {
 		return
