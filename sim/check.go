@@ -72,8 +72,8 @@ type coming struct {
 	// work on it yet; kubelet: the kubelet's own events but the ends of its containers, and
 	// those where the worker waits for them; relist: the PLEG's look; volume: the volume manager's.
 	// These two go on when the worker has ended.
-	// answer: what the sync under way waits for.
-	notice, admission, kubelet, relist, volume, answer bool
+	// answer: what the sync under way waits for. status: the status manager's look at all statuses.
+	notice, admission, kubelet, relist, volume, answer, status bool
 }
 
 // coming looks through the events that wait, by pod.
@@ -119,6 +119,7 @@ func (c *Cluster) comingHeld(all []coming, a *admission) {
 // comingTo counts an event of a pod's kubelet unless it is stale.
 func (c *Cluster) comingTo(x *coming, e *Event) {
 	p, op := &c.pods[e.Obj], uint16(e.Gen)
+	x.status = x.status || e.Kind == evStatusSync
 	switch e.Kind {
 	case evAdmit:
 		x.admission = true
@@ -189,7 +190,7 @@ func (c *Cluster) checkKubelet(id model.PodID, coming coming) {
 	case (p.relistAt != model.Never) != coming.relist:
 		c.contradiction("pod %s is to be looked at by the PLEG at %s, an event for it: %t", o.Name, p.relistAt, coming.relist)
 	}
-	if !waits && p.exists && !coming.notice && c.nodes[o.Node].status.Idle() {
+	if !waits && p.exists && !coming.notice && !coming.status && c.nodes[o.Node].status.Idle() {
 		c.checkPublished(id)
 	}
 }
@@ -245,7 +246,9 @@ func (c *Cluster) checkContainer(o *model.Pod, i int) {
 	switch {
 	case k.Ready && k.State.Kind == model.StateWaiting && !again:
 		c.contradiction("container %s of %s waits and is ready", o.Template.Containers[i].Name, o.Name)
-	case k.Started && k.State.Kind != model.StateRunning:
+	// A startup probe may answer when the status says that the container has ended (status_manager.go
+	// SetContainerStartup).
+	case k.Started && k.State.Kind == model.StateWaiting:
 		c.contradiction("container %s of %s is started and does not run", o.Template.Containers[i].Name, o.Name)
 	case k.State.Kind == model.StateTerminated && k.State.FinishedAt < k.State.StartedAt:
 		c.contradiction("container %s of %s ended before it began", o.Template.Containers[i].Name, o.Name)

@@ -396,7 +396,8 @@ func (c *Cluster) evicts(name string) bool {
 	return !partial || total > largeCluster
 }
 
-// markPodsNotReady follows pkg/controller/util/node MarkPodsNotReady.
+// markPodsNotReady follows pkg/controller/util/node MarkPodsNotReady. A kubelet that sees it puts it right
+// with its status manager's next look at all statuses (status/status_manager.go needsReconcile).
 func (c *Cluster) markPodsNotReady(id model.NodeID) {
 	for i := 1; i < len(c.pods); i++ {
 		o, p := &c.state.Pods[i], &c.pods[i]
@@ -408,6 +409,9 @@ func (c *Cluster) markPodsNotReady(id model.NodeID) {
 			c.changed(model.KindPod, int32(i), model.Modified)
 			c.write(&p.log, model.Event{Kind: model.KindPod, ID: int32(i), Container: -1, Warning: true, Source: model.FromNodeController,
 				Reason: model.EventNodeNotReady, Message: model.Message{Kind: model.MessageNodeNotReady}})
+			if n := &c.nodes[id]; !n.cutOff() && c.kubeletHas(model.PodID(i)) {
+				c.at(n.loops.NextStatusSync(c.now), evStatusSync, model.PodID(i), 0, 0)
+			}
 		}
 	}
 }

@@ -249,6 +249,12 @@ func (w *watcher) transition(tr model.Transition) {
 		w.checkState(h, o, i)
 		h.containers[i].status = o.Status.Containers[i]
 	}
+	if o.Status.Containers == nil {
+		// A kubelet that refuses a pod takes its container statuses away, and with them what was before.
+		for i := range h.containers {
+			h.containers[i].status.Last = model.ContainerState{}
+		}
+	}
 	w.noteDeletion(h, o)
 	if o.Status.Phase.Terminal() && !h.pod.Status.Phase.Terminal() {
 		h.final = w.at
@@ -355,20 +361,21 @@ func (w *watcher) checkConditions(h *podHistory, o *model.Pod) {
 func (w *watcher) checkState(h *podHistory, o *model.Pod, i int) {
 	s, k := &o.Status.Containers[i], &h.containers[i]
 	old, name := &k.status, o.Template.Containers[i].Name
-	// A readiness probe may answer when the status says that the container has ended
-	// (status_manager.go SetContainerReadiness).
+	// A readiness or startup probe may answer when the status says that the container has ended
+	// (status_manager.go SetContainerReadiness, SetContainerStartup).
 	late := s.State.Kind == model.StateTerminated && s.State == old.State
 	// An init container that starts over with all others stays ready (prober_manager.go UpdatePodStatus).
 	late = late || o.Template.CanRestartAll && o.Template.Containers[i].Kind == model.InitContainer
 	switch {
 	case s.Restarts < old.Restarts:
 		w.wrong(o, "container %s: restartCount falls from %d to %d", name, old.Restarts, s.Restarts)
-	case s.Started && s.State.Kind != model.StateRunning:
+	case s.Started && s.State.Kind != model.StateRunning && !late:
 		w.wrong(o, "container %s is started and does not run", name)
 	case s.Ready && s.State.Kind != model.StateRunning && !late &&
 		!(o.Template.Containers[i].Kind == model.InitContainer && s.State.Kind == model.StateTerminated && s.State.ExitCode == 0):
 		w.wrong(o, "container %s is ready and does not run", name)
-	case s.Last.Kind != model.StateNone && s.Last.Kind != model.StateTerminated:
+	// One that a kubelet has created and not started before it stopped waits for ever.
+	case s.Last.Kind != model.StateNone && s.Last.Kind != model.StateTerminated && !(h.crashed && s.Last.Kind == model.StateWaiting):
 		w.wrong(o, "container %s: lastState is %s", name, s.Last.Kind)
 	case old.Last.Kind == model.StateTerminated && s.Last.Kind == model.StateNone:
 		w.wrong(o, "container %s loses its lastState", name)

@@ -28,8 +28,9 @@ func (p *Pod) Check() string {
 
 func (p *Pod) checkContainer(i int) string {
 	c := &p.containers[i]
+	// What was created and does not run stays so when the kubelet that wanted to start it has stopped.
 	switch {
-	case c.prev.state == running || c.prev.state == created:
+	case c.prev.state == running:
 		return "an older instance has not ended"
 	case c.prev.state != absent && c.cur.state != absent && c.prev.id >= c.cur.id:
 		return fmt.Sprintf("instance %d is not newer than %d", c.cur.id, c.prev.id)
@@ -41,7 +42,6 @@ func (p *Pod) checkContainer(i int) string {
 		return "the runtime changed and the PLEG does not know that it has to look"
 	case c.kill.stage != notKilling && !p.kills():
 		return fmt.Sprintf("it is being killed in stage %d of a sync", p.sync.stage)
-	// What was created stays when the kubelet that wanted to start it has stopped meanwhile: it does not run.
 	case p.work.kind == finished && c.cur.state == running:
 		return "it runs and the worker has ended"
 	}
