@@ -24,6 +24,7 @@ import (
 var (
 	memoryDay  = flag.Bool("memory-day", false, "the memory twin with 10,000 containers on 200 nodes for a day")
 	memorySeed = flag.Int64("memory-seed", 1, "the seed of the memory twin")
+	memoryEach = flag.Int("memory-each", 1, "the twin looks at one of so many nodes")
 )
 
 // TestMemoryTwin holds the kernel's kills of a run against a twin that steps each second. It is told when
@@ -40,7 +41,7 @@ func TestMemoryTwin(t *testing.T) {
 	ran := time.Since(start)
 	require.Greater(t, kills, nodes, "hardly anything is killed")
 	found := [2]int{}
-	for id := 1; id <= nodes; id++ {
+	for id := 1; id <= nodes; id += *memoryEach {
 		twin := newMemoryTwin(sc, model.NodeID(id))
 		wrong := twin.run(changes[id], duration)
 		if wrong != "" {
@@ -50,7 +51,9 @@ func TestMemoryTwin(t *testing.T) {
 		found[0] += twin.killed[0]
 		found[1] += twin.killed[1]
 	}
-	require.Equal(t, kills, found[0]+found[1])
+	if *memoryEach == 1 {
+		require.Equal(t, kills, found[0]+found[1])
+	}
 	t.Logf("%d containers on %d nodes for %s: %d kills for a container's limit, %d for the node's; %d events; podsim took %s, the twin %s",
 		nodes*50, nodes, duration, found[0], found[1], counts.Events, ran.Round(time.Millisecond), (time.Since(start) - ran).Round(time.Millisecond))
 	require.Positive(t, found[1], "no node runs out of memory")

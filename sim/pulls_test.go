@@ -174,7 +174,7 @@ func TestPullStormKubelets(t *testing.T) {
 	near(2*one, waited["p7-1"], "parallel, second with waiting")
 
 	qps := int32(1)
-	took, waited = run(func(c *kubeletconfig.Configuration) {
+	_, waited = run(func(c *kubeletconfig.Configuration) {
 		c.SerializeImagePulls, c.RegistryPullQPS, c.RegistryBurst = &parallel, &qps, 1
 	})
 	nearTo(t, 2*one-15*model.Second, max(waited["p7-0"], waited["p7-1"]), 9*model.Second, "the pull that was refused began later, and ended with all others")
@@ -289,7 +289,7 @@ func TestRegistrySteps(t *testing.T) {
 	nearTo(t, 70500*model.Millisecond, took, 600*model.Millisecond, "stalled for a minute")
 
 	// Nothing comes for too long. What had come is there when the next try begins.
-	events, took = run(registryStep(2*model.Second, "timeout", 0), registryStep(5*model.Minute+20*model.Second, "", 0))
+	events, _ = run(registryStep(2*model.Second, "timeout", 0), registryStep(5*model.Minute+20*model.Second, "", 0))
 	assert.Equal(t, `Failed to pull image "registry.example/app:1": rpc error: code = Canceled desc = failed to pull and unpack image "registry.example/app:1": context canceled`, events[0])
 	assert.Contains(t, events[len(events)-1], "in 8.", "two of ten seconds less")
 
