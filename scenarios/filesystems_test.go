@@ -44,7 +44,8 @@ func TestFilesystems(t *testing.T) {
 func TestBadFilesystems(t *testing.T) {
 	for _, c := range []struct{ name, fields, behavior, want string }{
 		{"capacity twice", "nodeFilesystem: {capacity: 1Gi}", "", "s.yaml:9: nodeFilesystem.capacity must be left out: status.capacity ephemeral-storage counts"},
-		{"no capacity", "imageFilesystem: {used: 1Gi}", "", "s.yaml:9: imageFilesystem.capacity is missing, want something like 100Gi"},
+		{"no capacity", "imageFilesystem: {used: 1Gi}", "", "s.yaml:9: imageFilesystem.capacity is missing or 0, want something like 100Gi"},
+		{"no room", "imageFilesystem: {capacity: 0}", "", "s.yaml:9: imageFilesystem.capacity is missing or 0, want something like 100Gi"},
 		{"too full", "imageFilesystem: {capacity: 1Ki, used: 2Ki}", "", "s.yaml:9: imageFilesystem.used is 2048 bytes, must not be above the capacity (1024)"},
 		{"inodes", "nodeFilesystem: {inodesUsed: 5}", "", "s.yaml:9: nodeFilesystem.inodesUsed is 5, must not be above inodes (0)"},
 		{"processes", "processes: {max: 1, used: 2}", "", "s.yaml:9: processes.used is 2, must not be above max (1)"},

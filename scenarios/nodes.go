@@ -63,8 +63,8 @@ func (r *reader) filesystems(f *nodeFile, node *model.NodeSpec) {
 		node.NodeFilesystem = r.filesystem(x, "nodeFilesystem", room)
 	}
 	if x := f.ImageFilesystem; x != nil {
-		if x.Capacity == nil {
-			r.errorAt(x.Where.at(""), "imageFilesystem.capacity is missing, want something like 100Gi")
+		if amountOf(x.Capacity) <= 0 {
+			r.errorAt(x.Where.at("capacity"), "imageFilesystem.capacity is missing or 0, want something like 100Gi")
 		}
 		node.ImageFilesystem = r.filesystem(x, "imageFilesystem", amountOf(x.Capacity))
 	}

@@ -125,7 +125,7 @@ func (c *Cluster) shareCPU(node model.NodeID) {
 		if ends := r.end(); ends != r.ends && k.exitAt == r.ends {
 			r.ends = ends
 			c.exitIn(x.id, int(x.container), ends-c.now)
-			c.runLasts(x.id, int(x.container))
+			c.memoryLimitChanged(x.id, int(x.container))
 		}
 	}
 }

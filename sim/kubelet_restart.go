@@ -95,7 +95,7 @@ func (c *Cluster) spare(id model.PodID, i int) {
 	if k.cpu != nil {
 		k.cpu.ends = k.exitAt
 	}
-	c.runLasts(id, i)
+	c.memoryLimitChanged(id, i)
 }
 
 // startKubelet starts the process of a node's kubelet.

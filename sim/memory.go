@@ -116,13 +116,9 @@ func (c *Cluster) memoryPeaks(b *model.Behavior) []int64 {
 	return peaks
 }
 
-// memoryLimitChanged looks again when a container will be above its limit, as that has changed, and when
-// its pod will be.
-func (c *Cluster) memoryLimitChanged(id model.PodID, i int) { c.runLasts(id, i) }
-
-// runLasts looks again at what is to be expected of the memory of a container whose run lasts to another
-// moment than was known.
-func (c *Cluster) runLasts(id model.PodID, i int) {
+// memoryLimitChanged looks again when a container will be above its limit, as that or the end of its run
+// has changed, and when its pod and its node will be.
+func (c *Cluster) memoryLimitChanged(id model.PodID, i int) {
 	if k := &c.pods[id].containers[i]; k.memory != nil && k.running {
 		c.watchLimit(id, i)
 		c.memoryChanged(id, i)
