@@ -271,11 +271,12 @@ func (w *watcher) overtaken(h *podHistory, o *model.Pod) bool {
 		o.Status.Reason == model.ReasonDeadlineExceeded && w.at-h.final <= 2*model.Second
 }
 
-// preemptedLate says that the kubelet has preempted a pod whose containers had ended by themselves: it
-// writes Failed before it looks at them (kubelet.go SyncTerminatingPod).
+// preemptedLate says that the kubelet has preempted a pod, or shut it down with its node, whose containers
+// had ended by themselves: it writes Failed before it looks at them (kubelet.go SyncTerminatingPod).
 func (w *watcher) preemptedLate(h *podHistory, o *model.Pod) bool {
 	preempted := func(s *model.PodStatus) bool {
-		return s.Phase == model.PodFailed && w.cluster.State().Texts.String(s.Reason) == "Preempting"
+		reason := w.cluster.State().Texts.String(s.Reason)
+		return s.Phase == model.PodFailed && (reason == "Preempting" || reason == "Terminated")
 	}
 	from, to := &h.pod.Status, &o.Status
 	return w.at-h.final <= 2*model.Second && (preempted(from) && to.Phase == model.PodSucceeded || from.Phase == model.PodSucceeded && preempted(to))
