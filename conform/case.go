@@ -3,13 +3,10 @@ package conform
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
@@ -120,22 +117,7 @@ type Preemption struct {
 // ReadCases reads the cases of a file, one a line; it ends in .gz when it is compressed. An error
 // names the file and the line.
 func ReadCases(path string) ([]Case, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var r io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("%s:1: %w", path, err)
-		}
-	}
-	cases, err := readCases(r)
-	if err != nil {
-		return nil, fmt.Errorf("%s:%w", path, err)
-	}
-	return cases, nil
+	return readFile(path, readCases)
 }
 
 // readCases reads cases; an error begins with the number of the line.

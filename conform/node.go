@@ -3,13 +3,10 @@ package conform
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -97,23 +94,12 @@ type NodeContainer struct {
 // ReadNodeFile reads the recording of a node in a file, which ends in .gz when it is compressed. An
 // error names the file and the line.
 func ReadNodeFile(path string) (*NodeRecording, error) {
-	f, err := os.Open(path)
+	rec, err := readFile(path, ReadNode)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	var r io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("%s:1: %w", path, err)
-		}
-	}
-	rec, err := ReadNode(r)
-	if err != nil {
-		return nil, fmt.Errorf("%s:%w", path, err)
-	}
 	if rec.Name == "" {
-		rec.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), ".gz"), ".jsonl")
+		rec.Name = caseName(path)
 	}
 	return rec, nil
 }

@@ -3,13 +3,9 @@ package conform
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
 
 	v1 "k8s.io/api/core/v1"
 )
@@ -72,24 +68,7 @@ type Container struct {
 // one pod on a real node, or one pod of the kubelet in virtual time a line. An error names the
 // file and the line.
 func ReadFile(path string) ([]Recording, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var r io.Reader = f
-	base := filepath.Base(path)
-	if strings.HasSuffix(base, ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("%s:1: %w", path, err)
-		}
-		base = strings.TrimSuffix(base, ".gz")
-	}
-	list, err := Read(r, strings.TrimSuffix(base, filepath.Ext(base)))
-	if err != nil {
-		return nil, fmt.Errorf("%s:%w", path, err)
-	}
-	return list, nil
+	return readFile(path, func(r io.Reader) ([]Recording, error) { return Read(r, caseName(path)) })
 }
 
 // form is a line of either kind of file.

@@ -50,9 +50,9 @@ func TestRecordIsTheState(t *testing.T) {
 	}
 }
 
-// TestMirrorPod runs a scenario of the library and looks at a mirror pod, which belongs to its node.
-func TestMirrorPod(t *testing.T) {
-	sc, err := scenarios.Read("../scenarios/library/static-pod.yaml")
+// snapshotAt runs a scenario of the library and gives what its record says of a moment.
+func snapshotAt(t *testing.T, name string, at model.Time) *reports.Snapshot {
+	sc, err := scenarios.Read("../scenarios/library/" + name + ".yaml")
 	require.NoError(t, err)
 	c, err := sim.NewCluster(sc)
 	require.NoError(t, err)
@@ -67,8 +67,14 @@ func TestMirrorPod(t *testing.T) {
 	require.NoError(t, w.Close(info))
 	r, err := reports.Open(dir)
 	require.NoError(t, err)
-	snapshot, err := r.At(30*model.Second, false)
+	snapshot, err := r.At(at, false)
 	require.NoError(t, err)
+	return snapshot
+}
+
+// TestMirrorPod runs a scenario of the library and looks at a mirror pod, which belongs to its node.
+func TestMirrorPod(t *testing.T) {
+	snapshot := snapshotAt(t, "static-pod", 30*model.Second)
 	pods := snapshot.Pods()
 	require.Len(t, pods, 2)
 	for _, p := range pods {
@@ -82,23 +88,7 @@ func TestMirrorPod(t *testing.T) {
 
 // TestResizedPod runs a scenario of the library and looks at a pod that is being resized.
 func TestResizedPod(t *testing.T) {
-	sc, err := scenarios.Read("../scenarios/library/resize-deferred.yaml")
-	require.NoError(t, err)
-	c, err := sim.NewCluster(sc)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	info := reports.RunInfo{Seed: sc.Seed, Start: sc.Start, Duration: sc.Duration}
-	w, err := reports.NewWriter(dir, c.State(), info)
-	require.NoError(t, err)
-	c.Observe(w.Transition, w.Event)
-	c.Begin()
-	c.Run(sc.Duration, nil)
-	info.Complete, info.Ended = true, c.Now()
-	require.NoError(t, w.Close(info))
-	r, err := reports.Open(dir)
-	require.NoError(t, err)
-	snapshot, err := r.At(30*model.Second, false)
-	require.NoError(t, err)
+	snapshot := snapshotAt(t, "resize-deferred", 30*model.Second)
 	for _, p := range snapshot.Pods() {
 		if p.Name != "web" {
 			continue

@@ -42,7 +42,6 @@ func (c *Cluster) stopKubelet(id model.NodeID) {
 	c.stopEvictions(id)
 	n.deletor = 0
 	n.missed = n.missed[:0]
-	n.resizes.pending = n.resizes.pending[:0]
 	c.abandonMounts(id)
 	// What the kubelet has noted of the pulls that are done stays on its disk.
 	n.puller.Reset()
