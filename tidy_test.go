@@ -29,7 +29,10 @@ scenarios         < model
 reports           < model
 extender          < model scheduler
 conform           < model scheduler sim scenarios
-cmd               < model model/kubelet scheduler sim scenarios reports extender conform
+runner            < model model/kubelet sim runner/workload runner/images
+runner/workload   <
+runner/images     < model
+cmd               < model model/kubelet scheduler sim scenarios reports extender conform runner runner/workload runner/images
 `
 
 // pure are the rooms without a clock, goroutines, locks, random numbers or files of their own.

@@ -84,7 +84,7 @@ func (c *Cluster) createPod(name string, t *model.PodTemplate, owner model.Repli
 	o.Status.Containers = nil
 	p.exists = true
 	c.podNames[podName{t.Namespace, name}] = id
-	p.luck, p.draws = luck, 0
+	p.luck, p.draws = luck, [numDraws]uint32{}
 	if len(t.Spec.SchedulingGates) > 0 {
 		o.Status.SetCondition(model.PodScheduled, model.ConditionFalse, model.ReasonSchedulingGated,
 			model.TextMessage(c.state.Texts.Intern("Scheduling is blocked due to non-empty scheduling gates")), c.now)

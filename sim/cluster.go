@@ -18,7 +18,8 @@ type Cluster struct {
 	scenario *model.Scenario
 	queue    Queue
 	now      model.Time
-	seed     uint64
+	// seed is that of all draws but those of the runtime, which have their own.
+	seed, runtimeSeed uint64
 
 	scheduler *scheduler.Scheduler
 	scheduling
@@ -93,7 +94,7 @@ type pod struct {
 	exists bool
 	// luck names the pod's random draws; draws counts them.
 	luck  uint64
-	draws uint32
+	draws [numDraws]uint32
 	// noticeAt is when the watchers hear of the pod's last change.
 	noticeAt model.Time
 	// machine is the kubelet's view, nil before the kubelet has seen the pod.
@@ -294,7 +295,7 @@ const (
 
 // NewCluster makes the cluster that a scenario describes, at time 0.
 func NewCluster(sc *model.Scenario) (*Cluster, error) {
-	c := &Cluster{scenario: sc, seed: sc.Seed}
+	c := &Cluster{scenario: sc, seed: sc.Seed, runtimeSeed: sc.Seed}
 	c.state = model.State{Start: sc.Start, Seed: sc.Seed}
 	c.state.Templates = make([]*model.PodTemplate, 1)
 	c.state.Pods = make([]model.Pod, 1)
@@ -380,10 +381,6 @@ func (c *Cluster) Run(until model.Time, more func() bool) {
 	}
 	c.now = max(c.now, until)
 }
-
-// Inject hands an event to a pod's machine at the present moment: the answer of a runtime
-// that is not simulated.
-func (c *Cluster) Inject(id model.PodID, e kubelet.Event) { c.step(id, e) }
 
 func (c *Cluster) dispatch(e *Event) {
 	switch e.Kind {

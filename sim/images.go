@@ -281,15 +281,49 @@ func (c *Cluster) beginPull(node model.NodeID, r kubelet.PullRequest) {
 	} else if len(image.Credentials) > 0 {
 		p.result = image.Denied
 	}
-	d := model.Time(0)
-	if n.pullLimit.try(c.now) {
-		d = c.askRegistry(r.Pod, &p)
-	} else {
-		p.result = c.tooManyPulls
-	}
-	p.ends = c.now + d
+	p.ends = model.Never
 	n.pulls[slot] = p
+	if n.pullLimit.try(c.now) {
+		c.runtime.Do(r.Pod, &kubelet.Effect{Kind: kubelet.Pull, Container: r.Container})
+	} else {
+		n.pulls[slot].result = c.tooManyPulls
+		c.endPullAfter(node, slot, 0)
+	}
+}
+
+// resolve is the beginning of a pull in the simulated runtime: the registry is asked.
+func (c *Cluster) resolve(id model.PodID, container int8) {
+	node := c.state.Pods[id].Node
+	slot := c.pullOf(id, container)
+	c.endPullAfter(node, slot, c.askRegistry(id, &c.nodes[node].pulls[slot]))
+}
+
+// endPullAfter lets what a pull does now be over after a span of time.
+func (c *Cluster) endPullAfter(node model.NodeID, slot int, d model.Time) {
+	c.nodes[node].pulls[slot].ends = c.now + d
 	c.after(d, evPulled, int32(node), int32(slot))
+}
+
+// pullOf is the slot of the pull that runs for a pod's container, -1 for none.
+func (c *Cluster) pullOf(id model.PodID, container int8) int {
+	return slices.IndexFunc(c.nodes[c.state.Pods[id].Node].pulls, func(p pull) bool {
+		return p.active && p.request.Pod == id && p.request.Container == container && p.request.Gen == c.pods[id].kubeletGen
+	})
+}
+
+// pullAnswered is the end of a pull by a runtime that is not simulated: the error or none, and the size.
+func (c *Cluster) pullAnswered(id model.PodID, e *kubelet.Event) {
+	node := c.state.Pods[id].Node
+	slot := c.pullOf(id, e.Container)
+	if slot < 0 {
+		return // the kubelet began anew meanwhile
+	}
+	p := &c.nodes[node].pulls[slot]
+	p.result = model.PullResult{Error: e.Text, Reason: e.Reason}
+	if e.S > 0 {
+		c.state.Images[p.image].Size = e.S
+	}
+	c.endPull(node, slot)
 }
 
 // askRegistry is how long it takes to resolve an image, or to see that this fails.

@@ -353,12 +353,18 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 			at += c.late(id)
 		}
 		c.at(at, evProbeDue, id, f.Gen, int32(f.Probe)<<8|int32(f.Container))
-	case kubelet.AskImage:
-		c.step(id, kubelet.Event{Kind: kubelet.ImageStatus, OK: c.usableImage(id, f.Container)})
 	case kubelet.GenerateConfig:
 		c.generateConfig(id, f.Container)
 	case kubelet.Pull:
 		c.askPull(id, f.Container)
+	case kubelet.MountVolumes:
+		c.mountVolumes(id)
+	case kubelet.SetUpVolume:
+		c.at(n.loops.NextReconcile(f.At), evVolume, id, 0, int32(f.M))
+	case kubelet.RemountVolumes:
+		c.at(n.loops.NextReconcile(n.loops.NextReconcile(c.now)), evVolume, id, 0, remount)
+	case kubelet.UnmountVolumes:
+		c.unmountVolumes(id)
 	case kubelet.Done:
 		c.workerDone(id)
 	default:
@@ -376,9 +382,7 @@ func (c *Cluster) isLate(id model.PodID) bool { return c.late(id) > 0 }
 
 // workerWake draws the tick of the sync loop at which a pod's worker is woken that asked for it at t.
 func (c *Cluster) workerWake(id model.PodID, t, delay model.Time) model.Time {
-	p := &c.pods[id]
-	p.draws++
-	u := Uniform(Draw(c.seed, streamWake, p.luck, uint64(p.draws)))
+	u := Uniform(c.draw(id, streamWake))
 	due := t + delay + model.Time(u*c.scenario.ControlPlane.KubeletJitter*float64(delay))
 	return c.nodes[c.state.Pods[id].Node].loops.NextTick(due)
 }

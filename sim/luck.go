@@ -46,6 +46,7 @@ const (
 	streamResize
 	streamAttach
 	streamBoot
+	streamPostStart
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another
@@ -66,10 +67,44 @@ func (c *Cluster) delay(id model.PodID, s Stream, d *model.Dist) model.Time {
 	if d.Kind == model.DistConstant {
 		return SampleTime(d, 0.5)
 	}
-	p := &c.pods[id]
-	p.draws++
-	return SampleTime(d, UniformOpen(Draw(c.seed, s, p.luck, uint64(p.draws))))
+	return SampleTime(d, UniformOpen(c.draw(id, s)))
 }
+
+// draw is a pod's next draw of a stream. What the runtime draws, what wakes the pod's worker and
+// the rest are counted apart: how often a runtime is asked does not change the luck of the kubelet.
+func (c *Cluster) draw(id model.PodID, s Stream) uint64 {
+	p, use, seed := &c.pods[id], drawsOfKubelet, c.seed
+	switch {
+	case s == streamWake:
+		use = drawsOfWakes
+	case s.ofRuntime():
+		use, seed = drawsOfRuntime, c.runtimeSeed
+	}
+	p.draws[use]++
+	return Draw(seed, s, p.luck, uint64(p.draws[use]))
+}
+
+// drawRun draws how long something of a container's n-th run takes: its process, its answer to SIGTERM, a hook.
+func (c *Cluster) drawRun(id model.PodID, i int, run int32, s Stream, d *model.Dist) model.Time {
+	return c.delayOf(c.pods[id].luck, s, uint64(i)<<32|uint64(uint32(run)), d)
+}
+
+// The uses that count a pod's draws.
+const (
+	drawsOfKubelet = iota
+	drawsOfWakes
+	drawsOfRuntime
+	numDraws
+)
+
+// ofRuntime says that the simulated runtime draws there how long it takes for what it is asked.
+func (s Stream) ofRuntime() bool {
+	return s >= streamSandbox && s <= streamPull || s == streamLayer || s == streamResize
+}
+
+// RedrawRuntime gives the latencies of the runtime other draws than the scenario's seed gives
+// them; all else keeps its luck. It comes before Begin.
+func (c *Cluster) RedrawRuntime(seed uint64) { c.runtimeSeed = seed }
 
 // delayOf draws the span of time of something that is not a pod; n must differ from draw to
 // draw of the same object.

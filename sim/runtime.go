@@ -11,8 +11,13 @@ import (
 )
 
 // Runtime is the container runtime of the nodes: besides the scheduler's extenders the only interface of the core. Do begins
-// what a pod's machine asks for; the answer comes back later as an event of the machine. The
-// simulated runtime draws how long it takes; a real one does it.
+// what a pod's machine asks for; the answer comes back as an event of the machine. The
+// simulated runtime draws how long it takes; a real one does it, and answers by Cluster.Inject.
+//
+// Effects and answers: RunSandbox SandboxStarted, StopSandbox SandboxStopped, AskImage ImageStatus, Pull
+// ImagePulled, Create ContainerCreated, Start ContainerStarted, Stop ContainerStopped, Remove ContainerRemoved,
+// Discard and Collect ContainerDiscarded, RunHook HookDone, RunProbe Probed, Resize Resized. Beside the
+// answers the runtime says ContainerExited, before the ContainerStopped that waits for it.
 type Runtime interface {
 	Do(id model.PodID, f *kubelet.Effect)
 }
@@ -89,15 +94,10 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 		c.at(c.now+c.delay(id, s, d), evRuntime, id, 0, answer(k, f.Container))
 	}
 	switch f.Kind {
-	case kubelet.MountVolumes:
-		c.mountVolumes(id)
-	case kubelet.SetUpVolume:
-		c.at(c.nodes[c.state.Pods[id].Node].loops.NextReconcile(f.At), evVolume, id, 0, int32(f.M))
-	case kubelet.RemountVolumes:
-		loops := &c.nodes[c.state.Pods[id].Node].loops
-		c.at(loops.NextReconcile(loops.NextReconcile(c.now)), evVolume, id, 0, remount)
-	case kubelet.UnmountVolumes:
-		c.unmountVolumes(id)
+	case kubelet.AskImage:
+		c.step(id, kubelet.Event{Kind: kubelet.ImageStatus, OK: c.usableImage(id, f.Container)})
+	case kubelet.Pull:
+		c.resolve(id, f.Container)
 	case kubelet.RunSandbox:
 		later(kubelet.SandboxStarted, streamSandbox, &l.RunSandbox)
 	case kubelet.StopSandbox:
@@ -251,7 +251,7 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	k.exitAt = model.Never
 	ends := model.Never
 	if !b.Run.Forever {
-		ends = c.delay(id, streamRun, &b.Run.For)
+		ends = c.drawRun(id, i, k.runs, streamRun, &b.Run.For)
 		if b.Run.MilliCPUs > 0 {
 			ends = model.Never
 		}
@@ -264,7 +264,7 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 		c.exitIn(id, i, ends)
 	}
 	if b.Run.MilliCPUs > 0 {
-		c.beginWork(id, i, c.delay(id, streamRun, &b.Run.Work))
+		c.beginWork(id, i, c.drawRun(id, i, k.runs, streamRun, &b.Run.Work))
 	}
 	c.beginMemory(id, i, b)
 	c.watchDisk(id)
@@ -368,7 +368,7 @@ func (c *Cluster) killed(id model.PodID, i int, gen uint16) {
 	c.keepEnd(id, i)
 	term := &c.behaviorOf(id, i).OnTerm
 	grace := model.Time(k.grace) * model.Second
-	if after := c.delay(id, streamTerm, &term.After); !term.Ignore && after <= grace {
+	if after := c.drawRun(id, i, k.runs, streamTerm, &term.After); !term.Ignore && after <= grace {
 		if c.now+after < k.exitAt {
 			k.exitCode, k.reason = term.Exit, model.NoText
 			c.exitIn(id, i, after)
@@ -391,16 +391,16 @@ func (c *Cluster) killed(id model.PodID, i int, gen uint16) {
 func (r *simulatedRuntime) hook(id model.PodID, f *kubelet.Effect) {
 	c := r.cluster
 	b, t := c.behaviorOf(id, int(f.Container)), &c.state.Pods[id].Template.Containers[f.Container]
-	run, h := &b.PreStop, t.PreStop
+	run, h, stream := &b.PreStop, t.PreStop, streamHook
 	if f.OK {
-		run, h = &b.PostStart, t.PostStart
+		run, h, stream = &b.PostStart, t.PostStart, streamPostStart
 	}
 	latency := &c.scenario.Latencies.ExecProbe
 	if h.Handler == model.HandlerHTTP {
 		latency = &c.scenario.Latencies.NetProbe
 	}
 	begins := c.delay(id, streamProbe, latency)
-	d := begins + c.delay(id, streamHook, &run.Takes)
+	d := begins + c.drawRun(id, int(f.Container), c.pods[id].containers[f.Container].runs, stream, &run.Takes)
 	c.pods[id].containers[f.Container].hook = command{instance: f.Instance, from: c.now + begins, to: c.now + d}
 	failed := run.Fail
 	switch {

@@ -156,7 +156,7 @@ func (c *Cluster) addStatic(node model.NodeID, m *manifest) {
 	o.Status = model.PodStatus{StartTime: model.Never, Containers: containers, Gates: gates}
 	o.Status.Containers = nil
 	p.static, p.gone = &staticPod{hash: m.hash, desired: true}, true
-	p.luck, p.draws = luckOf("static", m.name.namespace, m.name.name, m.hash), 0
+	p.luck, p.draws = luckOf("static", m.name.namespace, m.name.name, m.hash), [numDraws]uint32{}
 	n.statics = append(n.statics, id)
 	c.useNamespace(m.name.namespace)
 	c.admitStatic(id)

@@ -77,7 +77,7 @@ func TestStaticPod(t *testing.T) {
 	sc := podsScenario(1, 1)
 	sc.Behaviors = []model.Behavior{{Args: "2", Run: model.Run{Forever: true}, OnTerm: model.OnTerm{Ignore: true}}}
 	sc.Steps = append(sc.Steps, putStatic(22*model.Second, staticManifest("static", "1", 5)), deletePod(30*model.Second, "static-n0", false),
-		putStatic(120*model.Second, staticManifest("static", "2", 5)), removeStatic(150*model.Second, "static"))
+		putStatic(126*model.Second, staticManifest("static", "2", 5)), removeStatic(156*model.Second, "static"))
 	for seed := range uint64(20) {
 		sc.Seed = seed
 		assertStory(t, []string{
@@ -94,9 +94,9 @@ func TestStaticPod(t *testing.T) {
 			"+0 ADDED Pending ready=false v1",
 			// The status manager's next look at all statuses.
 			"+5000±5100 MODIFIED Running ready=true v1 running",
-			"120000 Killing x1",
+			"126000 Killing x1",
 			// The worker of the new pod looks again after 10 to 15 s.
-			"133000±3100 MODIFIED Running ready=true v1 grace 0 running",
+			"139000±3100 MODIFIED Running ready=true v1 grace 0 running",
 			"+0 DELETED Running ready=true v1 grace 0 running",
 			"+0 ADDED Pending ready=false v2",
 			"+170 Pulled x1",
@@ -104,9 +104,9 @@ func TestStaticPod(t *testing.T) {
 			"+50 Created x1",
 			"+70 Started x1",
 			"+10 MODIFIED Running ready=true v2 running",
-			"150000 Killing x1",
+			"156000 Killing x1",
 			// Housekeeping comes each 2 s.
-			"156000±1300 MODIFIED Running ready=true v2 grace 0 running",
+			"162000±1300 MODIFIED Running ready=true v2 grace 0 running",
 			"+0 DELETED Running ready=true v2 grace 0 running",
 		}, story(t, sc, "static-n0"))
 	}

@@ -1,0 +1,83 @@
+package sim
+
+import (
+	"fmt"
+
+	"podsim/model"
+	"podsim/model/kubelet"
+)
+
+// PodRef names a pod of a cluster for a runtime that is not simulated. Ids are used again; a reference to
+// a pod that is gone is known as such.
+type PodRef struct {
+	ID model.PodID
+	// gen is the slot's generation, kubeletGen that of the kubelet that asked.
+	gen, kubeletGen uint16
+}
+
+// Ref names a pod as its kubelet knows it now. It is for use in Runtime.Do.
+func (c *Cluster) Ref(id model.PodID) PodRef {
+	return PodRef{ID: id, gen: c.pods[id].gen, kubeletGen: c.pods[id].kubeletGen}
+}
+
+// UseRuntime lets a runtime do what the pods' machines ask for, instead of the simulated one. It comes
+// before Begin.
+func (c *Cluster) UseRuntime(r Runtime) { c.runtime = r }
+
+// Advance says that it is later now, as a runtime that is not simulated keeps the time. What is due
+// until then must have happened: Advance panics when Next is earlier.
+func (c *Cluster) Advance(to model.Time) {
+	if at, ok := c.queue.Peek(); ok && at < to {
+		panic(fmt.Sprintf("sim: an event of %s is due before %s", at, to))
+	}
+	c.now = max(c.now, to)
+}
+
+// Inject hands the answer of a runtime that is not simulated to a pod's machine, at the present moment
+// (Advance). An answer to a pod or a kubelet that is gone is dropped, except that a container that has
+// ended has ended for the next kubelet, too.
+func (c *Cluster) Inject(r PodRef, e kubelet.Event) {
+	p := &c.pods[r.ID]
+	if p.gen != r.gen || p.kubeletGen != r.kubeletGen && e.Kind != kubelet.ContainerExited {
+		return
+	}
+	switch e.Kind {
+	case kubelet.ImageStatus:
+		o := &c.state.Pods[r.ID]
+		image := o.Template.Containers[e.Container].ImageID
+		e.OK = e.OK && !c.nodes[o.Node].pulled.MustPull(image, c.pullSecrets(r.ID, image))
+		c.step(r.ID, e)
+	case kubelet.ImagePulled:
+		c.pullAnswered(r.ID, &e)
+	default:
+		c.step(r.ID, e)
+	}
+}
+
+// ContainerRun is what the scenario lets a container do in one of its runs.
+type ContainerRun struct {
+	Behavior *model.Behavior
+	// For is how long the process runs, Never when it does not end by itself, Work the CPU time that it
+	// needs instead where Behavior.Run.MilliCPUs is set. Exit is its exit code.
+	For, Work model.Time
+	Exit      int32
+	// TermAfter is how long it goes on after SIGTERM; PostStart and PreStop are how long the hooks take.
+	TermAfter, PostStart, PreStop model.Time
+}
+
+// RunOf is the n-th run of a pod's container, counted from 1: the same in a simulation and on a real node.
+func (c *Cluster) RunOf(id model.PodID, i int, n int32) ContainerRun {
+	b := c.behaviorOf(id, i)
+	r := ContainerRun{Behavior: b, For: model.Never, Exit: exitOf(&b.Run, n)}
+	switch {
+	case b.Run.Forever:
+	case b.Run.MilliCPUs > 0:
+		r.Work = c.drawRun(id, i, n, streamRun, &b.Run.Work)
+	default:
+		r.For = c.drawRun(id, i, n, streamRun, &b.Run.For)
+	}
+	r.TermAfter = c.drawRun(id, i, n, streamTerm, &b.OnTerm.After)
+	r.PostStart = c.drawRun(id, i, n, streamPostStart, &b.PostStart.Takes)
+	r.PreStop = c.drawRun(id, i, n, streamHook, &b.PreStop.Takes)
+	return r
+}
