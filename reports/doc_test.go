@@ -47,6 +47,10 @@ then, without those whose last row says DELETED. The two Parquet files are the s
 A run that is under way or was killed has parts instead (` + "`transitions-00000.parquet`" + ` and so on): each is a whole Parquet file, and together they
 hold what happened up to a moment.
 
+The record of a run on a real node (` + "`podsim run --on containerd`" + `) also has ` + "`operations.csv`" + `, what each call to the container runtime took. Its first line is a comment with the
+machine, the second names the columns: ` + "`at_ns`" + ` and ` + "`took_ns`" + ` are the beginning since the start of the run and the time until the answer, ` + "`waited_ns`" + ` the part of it in which the
+runtime waited for a process, ` + "`in_flight`" + ` how many calls were under way when it began, itself included. ` + "`podsim calibrate`" + ` reads it.
+
 This page is made from the code: ` + "`go test ./reports -update`" + `.
 `
 

@@ -104,7 +104,7 @@ func prepare(dir string) error {
 }
 
 // ours are the names of a record's files.
-var ours = regexp.MustCompile(`^(run\.json|(transitions|events)(-\d{5,})?\.parquet)(\.tmp)?$`)
+var ours = regexp.MustCompile(`^(run\.json|operations\.csv|(transitions|events)(-\d{5,})?\.parquet)(\.tmp)?$`)
 
 // isRecord says whether run.json is that of a record, of this version or another.
 func isRecord(dir string) bool {
