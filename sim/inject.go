@@ -54,6 +54,17 @@ func (c *Cluster) Inject(r PodRef, e kubelet.Event) {
 	}
 }
 
+// NextRelist is when the PLEG of a node next sees all its pods.
+func (c *Cluster) NextRelist(id model.NodeID) model.Time { return c.nodes[id].loops.NextRelist(c.now) }
+
+// NextCollect is the next round of the container GC of a node, and whether it comes before the PLEG's next
+// look at all pods (kubelet.Collect).
+func (c *Cluster) NextCollect(id model.NodeID) (at model.Time, ok bool) {
+	loops := &c.nodes[id].loops
+	at = loops.NextCollect(c.now)
+	return at, at < loops.NextRelist(c.now)
+}
+
 // ContainerRun is what the scenario lets a container do in one of its runs.
 type ContainerRun struct {
 	Behavior *model.Behavior

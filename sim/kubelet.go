@@ -366,6 +366,7 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 	case kubelet.UnmountVolumes:
 		c.unmountVolumes(id)
 	case kubelet.Done:
+		c.runtime.Do(id, f)
 		c.workerDone(id)
 	default:
 		c.runtime.Do(id, f)

@@ -17,7 +17,8 @@ import (
 // Effects and answers: RunSandbox SandboxStarted, StopSandbox SandboxStopped, AskImage ImageStatus, Pull
 // ImagePulled, Create ContainerCreated, Start ContainerStarted, Stop ContainerStopped, Remove ContainerRemoved,
 // Discard and Collect ContainerDiscarded, RunHook HookDone, RunProbe Probed, Resize Resized. Beside the
-// answers the runtime says ContainerExited, before the ContainerStopped that waits for it.
+// answers the runtime says ContainerExited, before the ContainerStopped that waits for it. Done has no
+// answer: the kubelet is through with the pod, and what the runtime still has of it may go.
 type Runtime interface {
 	Do(id model.PodID, f *kubelet.Effect)
 }
@@ -94,6 +95,7 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 		c.at(c.now+c.delay(id, s, d), evRuntime, id, 0, answer(k, f.Container))
 	}
 	switch f.Kind {
+	case kubelet.Done:
 	case kubelet.AskImage:
 		c.step(id, kubelet.Event{Kind: kubelet.ImageStatus, OK: c.usableImage(id, f.Container)})
 	case kubelet.Pull:

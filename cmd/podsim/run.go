@@ -30,6 +30,9 @@ type runOptions struct {
 	noRecord  bool
 	// schedulerConfig is a file.
 	schedulerConfig string
+	// on says where: in the simulation or on a real node.
+	on   string
+	real realOptions
 }
 
 // current is what an internal error names: the run under way.
@@ -49,7 +52,8 @@ The record goes to the folder given with -o, podsim-out by default. A record tha
 is replaced; a folder that is something else is left alone.`,
 		Example: `  podsim run scenarios/library/shop/shop.yaml
   podsim run scenarios/library/shop/shop.yaml --seed 7 -o /tmp/seed-7
-  podsim run scenarios/library/shop/shop.yaml --set 'spec.nodes[0].count=5' --until 2m`,
+  podsim run scenarios/library/shop/shop.yaml --set 'spec.nodes[0].count=5' --until 2m
+  podsim run --on containerd scenarios/library/exit-codes.yaml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runScenario(cmd, args[0], &o)
@@ -63,6 +67,8 @@ is replaced; a folder that is something else is left alone.`,
 	f.StringVar(&o.schedulerConfig, "scheduler-config", "", "a KubeSchedulerConfiguration `file`, instead of the scenario's")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no progress")
 	f.BoolVar(&o.noRecord, "no-record", false, "record nothing: only the summary")
+	f.StringVar(&o.on, "on", "simulation", "where to run it: simulation, or containerd: this machine's container runtime, in real time")
+	o.real.add(f)
 	return cmd
 }
 
@@ -88,6 +94,10 @@ func (o *runOptions) scenarioOptions(cmd *cobra.Command) ([]scenarios.Option, er
 
 // runScenario is `podsim run`.
 func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
+	onReal, err := checkOn(o.on)
+	if err != nil {
+		return err
+	}
 	opts, err := o.scenarioOptions(cmd)
 	if err != nil {
 		return err
@@ -113,22 +123,16 @@ func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
 	}
 	p := newProgress(os.Stderr, cluster, sc.Duration, start)
 	p.silent = p.silent || o.quiet
-	interrupted := interrupts()
 	stopped := false
-	cluster.Begin()
-	cluster.Run(sc.Duration, func() bool {
-		p.tick()
-		if rec != nil && rec.Err() != nil {
-			return false
-		}
-		select {
-		case <-interrupted:
-			stopped = true
-		default:
-		}
-		return !stopped
-	})
+	if onReal {
+		stopped, err = o.real.play(sc, cluster, p.tick)
+	} else {
+		stopped = simulate(cluster, sc, rec, p)
+	}
 	p.done()
+	if err != nil {
+		return err
+	}
 	counts := cluster.Counts()
 	info.Ended = cluster.Now()
 	info.Hash = fmt.Sprintf("%016x", cluster.Hash())
@@ -147,6 +151,25 @@ func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
 		return failure{fmt.Errorf("interrupted at %s of %s; the record ends there", cluster.Now(), sc.Duration), exitFailed}
 	}
 	return nil
+}
+
+// simulate runs a cluster in virtual time. It says whether it was interrupted.
+func simulate(c *sim.Cluster, sc *model.Scenario, rec *reports.Writer, p *progress) (stopped bool) {
+	interrupted := interrupts()
+	c.Begin()
+	c.Run(sc.Duration, func() bool {
+		p.tick()
+		if rec != nil && rec.Err() != nil {
+			return false
+		}
+		select {
+		case <-interrupted:
+			stopped = true
+		default:
+		}
+		return !stopped
+	})
+	return stopped
 }
 
 // extend lets the scheduler ask the extenders of its configuration.

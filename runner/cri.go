@@ -1,0 +1,246 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"podsim/model"
+	"podsim/model/kubelet"
+	"podsim/sim"
+)
+
+// The labels of all that a run makes on a node.
+const (
+	// LabelRun has the run's id, LabelPod the pod as namespace/name, LabelNode the scenario's node.
+	LabelRun  = "podsim.run"
+	LabelPod  = "podsim.pod"
+	LabelNode = "podsim.node"
+)
+
+// CRI is a container runtime that is asked over the Container Runtime Interface, v1. It is the sim.Runtime
+// of a cluster that a Driver runs: Do and what it hands to the driver run in the driver's goroutine, and
+// only there the fields are touched; the calls themselves are made in goroutines of their own.
+type CRI struct {
+	// Run is the id of the run, which is part of the names of all that it makes. Directory is where
+	// its files are on the node.
+	Run, Directory string
+
+	ctx     context.Context
+	cluster *sim.Cluster
+	driver  *Driver
+	conn    *grpc.ClientConn
+	runtime runtimeapi.RuntimeServiceClient
+	images  Images
+
+	// pods are those that the runtime has something of, by their serial numbers; instances are their
+	// containers by the runtime's ids.
+	pods      map[int64]*pod
+	instances map[string]*instance
+	addresses int
+}
+
+// Images gets the images of a run onto the node.
+type Images interface {
+	// Name is how the runtime knows an image of a scenario's node, Original writes such names in a text
+	// back to what the scenario calls them.
+	Name(node, image string) string
+	Original(text string) string
+}
+
+// Dial connects to the runtime whose socket is at an endpoint such as unix:///run/containerd/containerd.sock.
+func Dial(endpoint string) (*grpc.ClientConn, error) {
+	if !strings.Contains(endpoint, "://") {
+		endpoint = "unix://" + endpoint
+	}
+	return grpc.NewClient(endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)))
+}
+
+// NewCRI makes the runtime of a cluster that has not begun. The calls end with the context.
+func NewCRI(ctx context.Context, conn *grpc.ClientConn, c *sim.Cluster, d *Driver, images Images, run, directory string) *CRI {
+	r := &CRI{Run: run, Directory: directory, ctx: ctx, cluster: c, driver: d, conn: conn, images: images,
+		runtime: runtimeapi.NewRuntimeServiceClient(conn), pods: map[int64]*pod{}, instances: map[string]*instance{}}
+	c.UseRuntime(r)
+	go r.watchExits()
+	return r
+}
+
+// pod is what the runtime has of a pod.
+type pod struct {
+	// ref is the pod as the kubelet knew it when it last asked for something.
+	ref                             sim.PodRef
+	serial                          int64
+	namespace, name, uid, node      string
+	template                        *model.PodTemplate
+	address, directory, logs        string
+	// sandbox is the last one, config how it was made; sandboxes are all that are there.
+	sandbox   string
+	config    *runtimeapi.PodSandboxConfig
+	sandboxes []string
+	attempts  uint32
+	containers []container
+}
+
+// container is one of a pod's containers.
+type container struct {
+	// created counts the instances, runs the starts.
+	created uint32
+	runs    int32
+	// last is the latest instance, byNumber has those that are there by the machine's numbers.
+	last     *instance
+	byNumber map[int32]*instance
+}
+
+// instance is a container in the runtime.
+type instance struct {
+	pod    *pod
+	index  int8
+	number int32
+	id     string
+	// directory is the instance's own on the node.
+	directory string
+	// started says that the machine knows that it runs, ended has how it ended, told that the machine
+	// knows that too.
+	started, told bool
+	ended         *runtimeapi.ContainerStatus
+}
+
+// pod finds what the runtime has of a pod, or begins it.
+func (r *CRI) pod(id model.PodID) *pod {
+	o := &r.cluster.State().Pods[id]
+	p := r.pods[o.Serial]
+	if p == nil {
+		s := r.cluster.State()
+		p = &pod{serial: o.Serial, namespace: o.Template.Namespace, name: o.Name, uid: s.UID(model.KindPod, o.Serial),
+			node: s.Nodes[o.Node].Name, address: r.nextAddress(), containers: make([]container, len(o.Template.Containers))}
+		p.directory = filepath.Join(r.Directory, "pods", p.uid)
+		p.logs = filepath.Join(r.Directory, "logs", p.namespace+"_"+p.name+"_"+p.uid)
+		for i := range p.containers {
+			p.containers[i].byNumber = map[int32]*instance{}
+		}
+		r.pods[o.Serial] = p
+	}
+	p.ref, p.template = r.cluster.Ref(id), o.Template
+	return p
+}
+
+// nextAddress is the next pod's own address in 127.0.0.0/8, whose every address is one of the machine.
+func (r *CRI) nextAddress() string {
+	r.addresses++
+	return fmt.Sprintf("127.%d.%d.%d", 64+r.addresses>>16, r.addresses>>8&255, r.addresses&255)
+}
+
+// Do begins an effect.
+func (r *CRI) Do(id model.PodID, f *kubelet.Effect) {
+	p := r.pod(id)
+	switch f.Kind {
+	case kubelet.RunSandbox:
+		r.runSandbox(p)
+	case kubelet.StopSandbox:
+		r.stopSandbox(p, f.OK)
+	case kubelet.AskImage:
+		r.askImage(p, f.Container)
+	case kubelet.Pull:
+		r.pull(p, f.Container)
+	case kubelet.Create:
+		r.create(p, f.Container)
+	case kubelet.Start:
+		r.start(p, f.Container, f.Instance)
+	case kubelet.Stop:
+		r.stop(p, f.Container, f.Instance, f.GraceSeconds)
+	case kubelet.Remove:
+		r.remove(p, f.Container, f.Instance, kubelet.Event{Kind: kubelet.ContainerRemoved, Container: f.Container})
+	case kubelet.Discard:
+		r.remove(p, f.Container, f.Instance, kubelet.Event{Kind: kubelet.ContainerDiscarded, Container: f.Container, Instance: f.Instance})
+	case kubelet.Collect:
+		r.collect(p, f)
+	case kubelet.RunProbe:
+		r.probe(p, f)
+	case kubelet.RunHook:
+		r.hook(p, f)
+	case kubelet.Resize:
+		r.resize(p)
+	case kubelet.Done:
+		r.forget(p)
+	default:
+		panic("runner: the runtime cannot " + f.Kind.String())
+	}
+}
+
+// call makes a call in a goroutine of its own and hands its end to the cluster.
+func (r *CRI) call(limit time.Duration, do func(context.Context) error, then func(error)) {
+	go func() {
+		ctx, cancel := context.WithTimeout(r.ctx, limit)
+		defer cancel()
+		err := do(ctx)
+		r.driver.Answer(func() { then(err) })
+	}()
+}
+
+// callTime is how long a call may take that waits for nothing (cri-client runtimeRequestTimeout: 2 min).
+const callTime = 2 * time.Minute
+
+// answer hands an event to a pod's machine.
+func (r *CRI) answer(p *pod, e kubelet.Event) { r.cluster.Inject(p.ref, e) }
+
+// failed puts an error's text into an event, NoText for none.
+func (r *CRI) failed(e kubelet.Event, err error, text func(error) string) kubelet.Event {
+	if err != nil {
+		e.Text = r.intern(text(err))
+	}
+	return e
+}
+
+func (r *CRI) intern(text string) model.Text {
+	return r.cluster.State().Texts.Intern(r.images.Original(text))
+}
+
+// description is an error as the kubelet shows it of containers: without the code
+// (kuberuntime_container.go startContainer, grpc status Message).
+func description(err error) string {
+	if s, ok := status.FromError(err); ok {
+		return s.Message()
+	}
+	return err.Error()
+}
+
+func whole(err error) string { return err.Error() }
+
+// labels are those of all that a run makes for a pod.
+func (r *CRI) labels(p *pod) map[string]string {
+	return map[string]string{LabelRun: r.Run, LabelPod: p.namespace + "/" + p.name, LabelNode: p.node}
+}
+
+// forget removes what is left of a pod that the kubelet is through with.
+func (r *CRI) forget(p *pod) {
+	delete(r.pods, p.serial)
+	for i := range p.containers {
+		for _, x := range p.containers[i].byNumber {
+			delete(r.instances, x.id)
+		}
+	}
+	sandboxes, directory, uid := p.sandboxes, p.directory, p.uid
+	r.call(callTime, func(ctx context.Context) error {
+		for _, id := range sandboxes {
+			if _, err := r.runtime.StopPodSandbox(ctx, &runtimeapi.StopPodSandboxRequest{PodSandboxId: id}); err != nil {
+				return err
+			}
+			if _, err := r.runtime.RemovePodSandbox(ctx, &runtimeapi.RemovePodSandboxRequest{PodSandboxId: id}); err != nil {
+				return err
+			}
+		}
+		removeCgroups(r.cgroup(uid))
+		return os.RemoveAll(directory)
+	}, func(error) {
+		// What could not be removed is looked for at the end of the run.
+	})
+}

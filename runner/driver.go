@@ -1,0 +1,85 @@
+package runner
+
+import (
+	"context"
+	"time"
+
+	"podsim/model"
+	"podsim/sim"
+)
+
+// Driver lets the events of a cluster happen in wall time. The cluster belongs to the goroutine that
+// calls Run; others hand in what they have found out by Answer.
+type Driver struct {
+	cluster *sim.Cluster
+	answers chan func()
+	start   time.Time
+	// Tick, where it is not nil, is called after each event or answer.
+	Tick func()
+}
+
+// NewDriver makes the driver of a cluster that has not begun.
+func NewDriver(c *sim.Cluster) *Driver {
+	return &Driver{cluster: c, answers: make(chan func(), 1024)}
+}
+
+// Answer lets f happen in the goroutine that runs the cluster, as soon as it can. The cluster's time is
+// then the present moment. It may be called from any goroutine while Run runs.
+func (d *Driver) Answer(f func()) { d.answers <- f }
+
+// Run begins the cluster and runs it until a moment, or until the context is done, whose error it then
+// gives.
+func (d *Driver) Run(ctx context.Context, until model.Time) error {
+	d.start = time.Now()
+	d.cluster.Begin()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		d.stepUntil(min(d.now(), until))
+		if d.now() >= until {
+			d.cluster.Advance(until)
+			return nil
+		}
+		next := until
+		if at, ok := d.cluster.Next(); ok {
+			next = min(at, until)
+		}
+		timer.Reset(time.Duration(next - d.now()))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		case f := <-d.answers:
+			d.answer(f, until)
+		}
+	}
+}
+
+// answer hands in what has been found out, at the present moment.
+func (d *Driver) answer(f func(), until model.Time) {
+	now := min(d.now(), until)
+	d.stepUntil(now)
+	d.cluster.Advance(now)
+	f()
+	d.tick()
+}
+
+// stepUntil carries out what is due.
+func (d *Driver) stepUntil(now model.Time) {
+	for {
+		if at, ok := d.cluster.Next(); !ok || at > now {
+			return
+		}
+		d.cluster.Step()
+		d.tick()
+	}
+}
+
+func (d *Driver) tick() {
+	if d.Tick != nil {
+		d.Tick()
+	}
+}
+
+// now is the time since the start.
+func (d *Driver) now() model.Time { return model.Time(time.Since(d.start)) }

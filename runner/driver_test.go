@@ -1,0 +1,78 @@
+package runner
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"podsim/model"
+	"podsim/sim"
+)
+
+// idle is a cluster of which nothing is asked but a step that does nothing, each second.
+func idle(t *testing.T, steps int) *sim.Cluster {
+	sc := &model.Scenario{Start: time.Unix(1e9, 0).UTC()}
+	for i := range steps {
+		sc.Steps = append(sc.Steps, model.Step{At: model.Time(i+1) * model.Second, Verb: model.StepReseed})
+	}
+	c, err := sim.NewCluster(sc)
+	require.NoError(t, err)
+	return c
+}
+
+func TestDriverKeepsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := idle(t, 3)
+		d := NewDriver(c)
+		start := time.Now()
+		var ticks []time.Duration
+		d.Tick = func() { ticks = append(ticks, time.Since(start)) }
+		require.NoError(t, d.Run(t.Context(), 5*model.Second))
+		assert.Equal(t, []time.Duration{time.Second, 2 * time.Second, 3 * time.Second}, ticks)
+		assert.Equal(t, 5*time.Second, time.Since(start))
+		assert.Equal(t, 5*model.Second, c.Now())
+	})
+}
+
+func TestDriverTakesAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := idle(t, 2)
+		d := NewDriver(c)
+		var at []model.Time
+		go func() {
+			time.Sleep(1500 * time.Millisecond)
+			d.Answer(func() { at = append(at, c.Now()) })
+		}()
+		require.NoError(t, d.Run(t.Context(), 3*model.Second))
+		assert.Equal(t, []model.Time{1500 * model.Millisecond}, at, "an answer comes at the present moment")
+	})
+}
+
+// What is due happens before an answer that comes at the same moment or was late.
+func TestDriverStepsBeforeAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := idle(t, 1)
+		d := NewDriver(c)
+		events := int64(-1)
+		go func() {
+			time.Sleep(time.Second)
+			d.Answer(func() { events = c.Counts().Events })
+		}()
+		require.NoError(t, d.Run(t.Context(), 2*model.Second))
+		assert.Equal(t, int64(1), events)
+	})
+}
+
+func TestDriverStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		c := idle(t, 3)
+		require.ErrorIs(t, NewDriver(c).Run(ctx, 5*model.Second), context.DeadlineExceeded)
+		assert.Equal(t, model.Second, c.Now())
+	})
+}

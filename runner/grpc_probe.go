@@ -1,0 +1,40 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	v1 "k8s.io/api/core/v1"
+
+	"podsim/model"
+)
+
+// grpcProbe follows Probe of pkg/probe/grpc/grpc.go.
+func grpcProbe(ctx context.Context, address string, a *v1.GRPCAction, timeout time.Duration) probeResult {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	conn, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(address, fmt.Sprint(a.Port)), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return probeResult{errored: true, text: err.Error()}
+	}
+	defer conn.Close()
+	request := &grpc_health_v1.HealthCheckRequest{}
+	if a.Service != nil {
+		request.Service = *a.Service
+	}
+	answer, err := grpc_health_v1.NewHealthClient(conn).Check(ctx, request, grpc.WaitForReady(true))
+	switch {
+	case ctx.Err() != nil:
+		return probeResult{end: model.ProbeRefused}
+	case err != nil:
+		return probeResult{text: err.Error()}
+	case answer.Status != grpc_health_v1.HealthCheckResponse_SERVING:
+		return probeResult{text: fmt.Sprintf("service unhealthy (responded with %q)", answer.Status)}
+	}
+	return probeResult{ok: true}
+}

@@ -1,0 +1,41 @@
+package runner
+
+import (
+	"context"
+	"time"
+
+	"podsim/model"
+	"podsim/model/kubelet"
+)
+
+// hook runs a hook other than a sleep before the stop (pkg/kubelet/lifecycle/handlers.go Run).
+func (r *CRI) hook(p *pod, f *kubelet.Effect) {
+	e := kubelet.Event{Kind: kubelet.HookDone, Container: f.Container, Instance: f.Instance}
+	t := &p.template.Containers[f.Container]
+	h, name := t.PreStop, "preStop"
+	spec := p.template.ContainerSpec(int(f.Container))
+	handler := spec.Lifecycle.PreStop
+	if f.OK {
+		h, name, handler = t.PostStart, "postStart", spec.Lifecycle.PostStart
+	}
+	id := r.instanceID(p, f)
+	var result probeResult
+	r.call(time.Hour, func(ctx context.Context) error {
+		switch h.Handler {
+		case model.HandlerSleep:
+			wait(ctx, time.Duration(h.Sleep))
+			result.ok = true
+		case model.HandlerHTTP:
+			result = httpProbe(p.address, spec, handler.HTTPGet, 0)
+		case model.HandlerExec:
+			result = r.execProbe(ctx, id, []string{programPath, "hook", name}, 0)
+		}
+		return nil
+	}, func(error) {
+		e.OK, e.N = result.ok, 1
+		if !result.ok && result.text != "" {
+			e.Text = r.intern(result.text)
+		}
+		r.answer(p, e)
+	})
+}
