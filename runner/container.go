@@ -12,6 +12,7 @@ import (
 
 	"podsim/model"
 	"podsim/model/kubelet"
+	"podsim/runner/workload"
 )
 
 // create makes a container (kuberuntime_container.go startContainer step 2).
@@ -27,7 +28,7 @@ func (r *CRI) create(p *pod, i int8) {
 		if err := os.MkdirAll(x.directory, 0o777); err != nil {
 			return err
 		}
-		if err := run.Write(x.directory); err != nil {
+		if err := workload.Write(x.directory, &run); err != nil {
 			return err
 		}
 		answer, err := r.runtime.CreateContainer(ctx, request)

@@ -77,16 +77,16 @@ func NewCRI(ctx context.Context, conn *grpc.ClientConn, c *sim.Cluster, d *Drive
 // pod is what the runtime has of a pod.
 type pod struct {
 	// ref is the pod as the kubelet knew it when it last asked for something.
-	ref                             sim.PodRef
-	serial                          int64
-	namespace, name, uid, node      string
-	template                        *model.PodTemplate
-	address, directory, logs        string
+	ref                        sim.PodRef
+	serial                     int64
+	namespace, name, uid, node string
+	template                   *model.PodTemplate
+	address, directory, logs   string
 	// sandbox is the last one, config how it was made; sandboxes are all that are there.
-	sandbox   string
-	config    *runtimeapi.PodSandboxConfig
-	sandboxes []string
-	attempts  uint32
+	sandbox    string
+	config     *runtimeapi.PodSandboxConfig
+	sandboxes  []string
+	attempts   uint32
 	containers []container
 }
 
