@@ -85,11 +85,23 @@ type Settings struct {
 // which came some 60 ms sooner than with podsim's latencies.
 func RealNode() Settings {
 	s := Settings{created: 20300 * model.Millisecond, big: 480 * time.Millisecond, slow: 6700 * time.Millisecond,
-		early: 100 * model.Millisecond, controlPlane: model.DefaultControlPlane(), latencies: model.DefaultLatencies()}
-	s.latencies.PullPerByte = model.Dist{}
+		early: 100 * model.Millisecond, controlPlane: model.DefaultControlPlane(), latencies: recordedLatencies()}
 	s.load = 3
 	s.controlPlane.KubeletNodeStatus = nodeStatusTime
 	return s
+}
+
+// recordedLatencies are those of the runtime in the recordings of the real node: each call takes its minimum
+// and up to 30 % more, where load does not lengthen it. The tester's images take no time to unpack. They are not the
+// default of scenarios, which is measured on a quiet machine.
+func recordedLatencies() model.Latencies {
+	ms := func(n float64) model.Dist {
+		least := n * float64(model.Millisecond)
+		return model.Dist{Kind: model.DistUniform, Min: least, Max: 1.3 * least}
+	}
+	return model.Latencies{RunSandbox: ms(150), StopSandbox: ms(60), Create: ms(40), Start: ms(60), Remove: ms(50), StopTerm: ms(30), Kill: ms(40),
+		ExecProbe: ms(30), NetProbe: ms(2), PullLookup: ms(20), MountVolumes: ms(100), UnmountVolumes: ms(50), UpdateResources: ms(8),
+		LayerStats: model.Dist{Kind: model.DistUniform, Max: float64(10 * model.Second)}}
 }
 
 // loaded are the latencies on a machine with other work: as short as ever, but up to f times as

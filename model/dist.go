@@ -28,7 +28,8 @@ const (
 	// DistNormal has the mean Mean and the standard deviation Stddev >= 0.
 	DistNormal
 	// DistLogNormal has the mean Mean > 0 and the standard deviation Stddev >= 0. Both are of
-	// the distribution itself, not of its logarithm: they are what is measured from a sample.
+	// the distribution itself, not of its logarithm: they are what is measured from a sample. With a
+	// Shift, which is below Mean, no number is below it, and what is above it is log-normal.
 	DistLogNormal
 	// DistGamma has Shape > 0 (k) and Scale > 0 (theta); its mean is Shape*Scale.
 	DistGamma
@@ -69,6 +70,8 @@ type Dist struct {
 	Min, Max float64
 	// Mean and Stddev are those of the distribution itself (before Min and Max cut it).
 	Mean, Stddev float64
+	// Shift is the least number of DistLogNormal, 0 or above.
+	Shift float64
 	// Shape has no unit.
 	Shape float64
 	// Scale has the unit of what is drawn.
@@ -121,7 +124,7 @@ func (d *Dist) validateKind() error {
 	case DistNormal:
 		return cmp.Or(finite("mean", d.Mean), notNegative("stddev", d.Stddev))
 	case DistLogNormal:
-		return cmp.Or(positive("mean", d.Mean), notNegative("stddev", d.Stddev))
+		return cmp.Or(positive("mean", d.Mean), notNegative("stddev", d.Stddev), notNegative("shift", d.Shift), d.validateShift())
 	case DistGamma, DistWeibull, DistPareto:
 		return cmp.Or(between("shape", d.Shape, 1/distShapeMax, distShapeMax),
 			positive("scale", d.Scale))
@@ -129,6 +132,13 @@ func (d *Dist) validateKind() error {
 		return d.validateEmpirical()
 	}
 	return errors.New("there is no such kind")
+}
+
+func (d *Dist) validateShift() error {
+	if d.Shift >= d.Mean {
+		return fmt.Errorf("shift %v must be below the mean %v", d.Shift, d.Mean)
+	}
+	return nil
 }
 
 func (d *Dist) validateEmpirical() error {

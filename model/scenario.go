@@ -459,30 +459,6 @@ func DefaultControlPlane() ControlPlane {
 	}
 }
 
-// DefaultLatencies is what recorded runs of containerd on a lightly loaded 2-core machine
-// show: each call takes its minimum and up to 30 % more. It measures writable layers every 10 s
-// (stats_collect_period).
-func DefaultLatencies() Latencies {
-	return Latencies{
-		RunSandbox:     around(150 * Millisecond),
-		StopSandbox:    around(60 * Millisecond),
-		Create:         around(40 * Millisecond),
-		Start:          around(60 * Millisecond),
-		Remove:         around(50 * Millisecond),
-		StopTerm:       around(30 * Millisecond),
-		Kill:           around(40 * Millisecond),
-		ExecProbe:      around(30 * Millisecond),
-		NetProbe:       around(2 * Millisecond),
-		PullLookup:     around(20 * Millisecond),
-		PullPerByte:    Dist{Kind: DistConstant, Value: 2.3e6 / (1 << 20)},
-		MountVolumes:   around(100 * Millisecond),
-		UnmountVolumes: around(50 * Millisecond),
-		LayerStats:     Dist{Kind: DistUniform, Max: float64(10 * Second)},
-
-		UpdateResources: around(8 * Millisecond),
-	}
-}
-
 // around is uniform between t and 1.3 t.
 func around(t Time) Dist {
 	return Dist{Kind: DistUniform, Min: float64(t), Max: 1.3 * float64(t)}

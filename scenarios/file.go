@@ -297,25 +297,6 @@ type limitFile struct {
 	Burst *int32   `json:"burst" doc:"Requests that may come at once."`
 }
 
-type latenciesFile struct {
-	RunSandbox     *distribution `json:"runSandbox" doc:"Making a pod's sandbox."`
-	StopSandbox    *distribution `json:"stopSandbox" doc:"Stopping it."`
-	Create         *distribution `json:"create" doc:"Creating a container."`
-	Start          *distribution `json:"start" doc:"Starting it."`
-	Remove         *distribution `json:"remove" doc:"Removing it."`
-	StopTerm       *distribution `json:"stopTerm" doc:"From the process's end on SIGTERM until the runtime says so."`
-	Kill           *distribution `json:"kill" doc:"From SIGKILL until the runtime says that the process has ended."`
-	ExecProbe      *distribution `json:"execProbe" doc:"An exec probe."`
-	NetProbe       *distribution `json:"netProbe" doc:"An HTTP, TCP or gRPC probe."`
-	PullLookup     *distribution `json:"pullLookup" doc:"Asking whether an image is there."`
-	PullPerMiB     *distribution `json:"pullPerMiB" doc:"Unpacking 1 MiB of an image, after the registry has sent it."`
-	MountVolumes   *distribution `json:"mountVolumes" doc:"Mounting a pod's volumes."`
-	UnmountVolumes *distribution `json:"unmountVolumes" doc:"Unmounting them."`
-	LayerStats     *distribution `json:"layerStats" doc:"From a write to a container's writable layer until the runtime shows it."`
-
-	UpdateResources *distribution `json:"updateResources" doc:"Changing the CPU or the memory of a pod's running containers."`
-}
-
 // amounts are the CPU and the memory that a container gets.
 type amounts struct {
 	CPU    *quantity `json:"cpu" doc:"CPU, such as 300m or 1.5."`

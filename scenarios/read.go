@@ -241,7 +241,7 @@ func (r *reader) scenario(file *scenarioFile) *model.Scenario {
 		Seed:         1,
 		Start:        defaultStart,
 		ControlPlane: r.controlPlane(spec.ControlPlane),
-		Latencies:    latencies(spec.Latencies),
+		Latencies:    r.latencies(spec.Latencies),
 	}
 	if spec.Seed != nil {
 		s.Seed = *spec.Seed
@@ -461,29 +461,4 @@ func (r *reader) limit(l *model.ClientLimit, f *limitFile) {
 	if l.QPS > 0 && l.Burst < 1 {
 		r.errorAt(f.Where.at("burst"), "burst is %d, must be 1 or more", l.Burst)
 	}
-}
-
-func latencies(f *latenciesFile) model.Latencies {
-	l := model.DefaultLatencies()
-	if f == nil {
-		return l
-	}
-	override(&l.RunSandbox, f.RunSandbox)
-	override(&l.StopSandbox, f.StopSandbox)
-	override(&l.Create, f.Create)
-	override(&l.Start, f.Start)
-	override(&l.Remove, f.Remove)
-	override(&l.StopTerm, f.StopTerm)
-	override(&l.Kill, f.Kill)
-	override(&l.ExecProbe, f.ExecProbe)
-	override(&l.NetProbe, f.NetProbe)
-	override(&l.PullLookup, f.PullLookup)
-	override(&l.MountVolumes, f.MountVolumes)
-	override(&l.UnmountVolumes, f.UnmountVolumes)
-	override(&l.LayerStats, f.LayerStats)
-	override(&l.UpdateResources, f.UpdateResources)
-	if f.PullPerMiB != nil {
-		l.PullPerByte = scaled(f.PullPerMiB.Dist, 1<<20)
-	}
-	return l
 }

@@ -43,6 +43,7 @@ var named = map[reflect.Type]string{
 	reflect.TypeFor[quantity]():         "quantity",
 	reflect.TypeFor[document]():         "manifest",
 	reflect.TypeFor[objectTree]():       "object",
+	reflect.TypeFor[fileName]():         "file",
 	reflect.TypeFor[clock]():            "time",
 	reflect.TypeFor[pullError]():        "pullError",
 	reflect.TypeFor[nodeMode]():         "nodeFailure",
@@ -139,6 +140,8 @@ func (g *schemaMaker) definition(t reflect.Type) map[string]any {
 		return map[string]any{"type": []string{"string", "object"}, "description": "The path of a file or folder, or a Kubernetes object."}
 	case reflect.TypeFor[objectTree]():
 		return map[string]any{"type": "object", "description": "A Kubernetes object."}
+	case reflect.TypeFor[fileName]():
+		return map[string]any{"type": "string", "minLength": 1, "description": "The path of a file."}
 	case reflect.TypeFor[clock]():
 		return map[string]any{"type": "string", "format": "date-time", "description": "A moment in RFC 3339."}
 	case reflect.TypeFor[pullError]():

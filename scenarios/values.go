@@ -169,7 +169,7 @@ type distributionFile struct {
 	Uniform     *uniformFile     `json:"uniform" doc:"Flat between min and max."`
 	Exponential *exponentialFile `json:"exponential" doc:"Exponential with a mean."`
 	Normal      *normalFile      `json:"normal" doc:"Normal with a mean and a standard deviation; what falls below 0 becomes 0."`
-	LogNormal   *normalFile      `json:"lognormal" doc:"Log-normal; mean and stddev are those of the distribution itself, not of its logarithm."`
+	LogNormal   *logNormalFile   `json:"lognormal" doc:"Log-normal; mean and stddev are those of the distribution itself, not of its logarithm."`
 	Gamma       *shapeFile       `json:"gamma" doc:"Gamma with shape (k) and scale (theta)."`
 	Weibull     *shapeFile       `json:"weibull" doc:"Weibull with shape (k) and scale (lambda)."`
 	Pareto      *shapeFile       `json:"pareto" doc:"Pareto with shape (alpha) and scale, the least value. Give a max when shape is 1 or less."`
@@ -198,6 +198,13 @@ type exponentialFile struct {
 type normalFile struct {
 	Mean       span `json:"mean" need:"true" doc:"The mean."`
 	Stddev     span `json:"stddev" need:"true" doc:"The standard deviation."`
+	boundsFile `json:",inline"`
+}
+
+type logNormalFile struct {
+	Mean       span `json:"mean" need:"true" doc:"The mean."`
+	Stddev     span `json:"stddev" need:"true" doc:"The standard deviation."`
+	Shift      span `json:"shift" doc:"The least value, which all others exceed by a log-normal part; 0 when left out. It is below the mean, which counts it."`
 	boundsFile `json:",inline"`
 }
 
@@ -256,7 +263,7 @@ func (f *distributionFile) dist() model.Dist {
 	case f.Normal != nil:
 		return f.Normal.dist(model.DistNormal)
 	case f.LogNormal != nil:
-		return f.LogNormal.dist(model.DistLogNormal)
+		return f.LogNormal.bound(model.Dist{Kind: model.DistLogNormal, Mean: float64(f.LogNormal.Mean), Stddev: float64(f.LogNormal.Stddev), Shift: float64(f.LogNormal.Shift)})
 	case f.Gamma != nil:
 		return f.Gamma.dist(model.DistGamma)
 	case f.Weibull != nil:
@@ -293,7 +300,7 @@ func (f *boundsFile) bound(d model.Dist) model.Dist {
 
 // scaled is the distribution of x/by.
 func scaled(d model.Dist, by float64) model.Dist {
-	for _, x := range []*float64{&d.Value, &d.Min, &d.Max, &d.Mean, &d.Stddev} {
+	for _, x := range []*float64{&d.Value, &d.Min, &d.Max, &d.Mean, &d.Stddev, &d.Shift} {
 		*x /= by
 	}
 	if d.Kind == model.DistGamma || d.Kind == model.DistWeibull || d.Kind == model.DistPareto {

@@ -49,7 +49,7 @@ func quantile(d *model.Dist, u float64) float64 {
 	case model.DistNormal:
 		return distuv.Normal{Mu: d.Mean, Sigma: d.Stddev}.Quantile(u)
 	case model.DistLogNormal:
-		return logNormal(d.Mean, d.Stddev).Quantile(u)
+		return d.Shift + logNormal(d.Mean-d.Shift, d.Stddev).Quantile(u)
 	case model.DistGamma:
 		return distuv.Gamma{Alpha: d.Shape, Beta: 1 / d.Scale}.Quantile(u)
 	case model.DistWeibull:

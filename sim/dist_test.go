@@ -36,6 +36,14 @@ var distributions = map[string]struct {
 			return math.Erfc(-z/math.Sqrt2) / 2
 		},
 	},
+	"shifted lognormal": {
+		model.Dist{Kind: model.DistLogNormal, Mean: 110, Stddev: 5, Shift: 100}, 110, 25,
+		func(x float64) float64 {
+			variance := math.Log(1 + 0.25)
+			z := (math.Log(x-100) - math.Log(10) + variance/2) / math.Sqrt(variance)
+			return math.Erfc(-z/math.Sqrt2) / 2
+		},
+	},
 	"gamma": {
 		model.Dist{Kind: model.DistGamma, Shape: 2, Scale: 3}, 6, 18,
 		func(x float64) float64 { return 1 - math.Exp(-x/3)*(1+x/3) },

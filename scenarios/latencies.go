@@ -1,0 +1,224 @@
+package scenarios
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"podsim/model"
+)
+
+// latenciesFile is what a scenario says of the container runtime, and the spec of a file of kind Latencies.
+type latenciesFile struct {
+	Where          place         `json:"-"`
+	File           *fileName     `json:"file" doc:"A file of kind Latencies, such as podsim calibrate writes; what is said beside it wins. Its path is relative to this file."`
+	RunSandbox     *distribution `json:"runSandbox" doc:"Making a pod's sandbox."`
+	StopSandbox    *distribution `json:"stopSandbox" doc:"Stopping it."`
+	Create         *distribution `json:"create" doc:"Creating a container."`
+	Start          *distribution `json:"start" doc:"Starting it."`
+	Remove         *distribution `json:"remove" doc:"Removing it."`
+	StopTerm       *distribution `json:"stopTerm" doc:"From the process's end on SIGTERM until the runtime says so."`
+	Kill           *distribution `json:"kill" doc:"From SIGKILL until the runtime says that the process has ended."`
+	ExecProbe      *distribution `json:"execProbe" doc:"An exec probe."`
+	NetProbe       *distribution `json:"netProbe" doc:"An HTTP, TCP or gRPC probe."`
+	PullLookup     *distribution `json:"pullLookup" doc:"Asking whether an image is there."`
+	PullPerMiB     *distribution `json:"pullPerMiB" doc:"Unpacking 1 MiB of an image, after the registry has sent it."`
+	MountVolumes   *distribution `json:"mountVolumes" doc:"Mounting a pod's volumes."`
+	UnmountVolumes *distribution `json:"unmountVolumes" doc:"Unmounting them."`
+	LayerStats     *distribution `json:"layerStats" doc:"From a write to a container's writable layer until the runtime shows it."`
+
+	UpdateResources *distribution `json:"updateResources" doc:"Changing the CPU or the memory of a pod's running containers."`
+}
+
+// latency is a field of latenciesFile and the place of its value.
+type latency struct {
+	name  string
+	file  **distribution
+	value *model.Dist
+}
+
+// perMiB is the field whose value is kept per byte.
+const perMiB = "pullPerMiB"
+
+// each is the fields with their places, in the order of the file.
+func (f *latenciesFile) each(l *model.Latencies) []latency {
+	return []latency{
+		{"runSandbox", &f.RunSandbox, &l.RunSandbox},
+		{"stopSandbox", &f.StopSandbox, &l.StopSandbox},
+		{"create", &f.Create, &l.Create},
+		{"start", &f.Start, &l.Start},
+		{"remove", &f.Remove, &l.Remove},
+		{"stopTerm", &f.StopTerm, &l.StopTerm},
+		{"kill", &f.Kill, &l.Kill},
+		{"execProbe", &f.ExecProbe, &l.ExecProbe},
+		{"netProbe", &f.NetProbe, &l.NetProbe},
+		{"pullLookup", &f.PullLookup, &l.PullLookup},
+		{perMiB, &f.PullPerMiB, &l.PullPerByte},
+		{"mountVolumes", &f.MountVolumes, &l.MountVolumes},
+		{"unmountVolumes", &f.UnmountVolumes, &l.UnmountVolumes},
+		{"layerStats", &f.LayerStats, &l.LayerStats},
+		{"updateResources", &f.UpdateResources, &l.UpdateResources},
+	}
+}
+
+// override takes what the file says.
+func (f *latenciesFile) override(l *model.Latencies) {
+	for _, x := range f.each(l) {
+		if *x.file == nil {
+			continue
+		}
+		*x.value = (*x.file).Dist
+		if x.name == perMiB {
+			*x.value = scaled(*x.value, 1<<20)
+		}
+	}
+}
+
+// latencies are those of a scenario.
+func (r *reader) latencies(f *latenciesFile) model.Latencies {
+	l := model.DefaultLatencies()
+	if f == nil {
+		return l
+	}
+	if f.File != nil {
+		r.latenciesOf(f.File, &l)
+	}
+	f.override(&l)
+	return l
+}
+
+// latenciesOf takes what a file of kind Latencies says.
+func (r *reader) latenciesOf(x *fileName, l *model.Latencies) {
+	name := relative(x.from.name, x.name)
+	data, err := r.files.ReadFile(name)
+	if err != nil {
+		r.errorAt(x.from.at(x.node), "%s: %s", x.path, missingFile(r.files, name, err))
+		return
+	}
+	if err := readLatencies(name, data, l); err != nil {
+		r.errs = append(r.errs, err)
+	}
+}
+
+// latenciesDocument is a file of kind Latencies.
+type latenciesDocument struct {
+	Where      place         `json:"-"`
+	APIVersion string        `json:"apiVersion" need:"true" doc:"Always podsim/v1alpha1."`
+	Kind       string        `json:"kind" need:"true" doc:"Always Latencies."`
+	Metadata   metaFile      `json:"metadata" doc:"Its name."`
+	Spec       latenciesFile `json:"spec" need:"true" doc:"The delays of the container runtime; what is left out is as it was."`
+}
+
+// ReadLatencies reads a file of kind Latencies. What it leaves out is as by default. Errors are as those of Read.
+func ReadLatencies(path string) (model.Latencies, error) {
+	l := model.DefaultLatencies()
+	data, err := OS{}.ReadFile(path)
+	if err != nil {
+		return l, fileError(path, err)
+	}
+	return l, readLatencies(path, data, &l)
+}
+
+func readLatencies(name string, data []byte, l *model.Latencies) error {
+	f, err := latenciesIn(name, data)
+	if err != nil {
+		return err
+	}
+	f.override(l)
+	return nil
+}
+
+func latenciesIn(name string, data []byte) (*latenciesFile, error) {
+	s := &source{name: name}
+	documents, err := s.documents(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(documents) != 1 {
+		return nil, errorAt(s.line(1), "this file has %d documents, want one Latencies", len(documents))
+	}
+	d := newDecoder(s)
+	d.checkType(documents[0], "", "podsim/v1alpha1", "Latencies", true)
+	if len(d.errs) > 0 {
+		return nil, joined(d.errs)
+	}
+	var file latenciesDocument
+	d.decodeInto(documents[0], &file, "")
+	if file.Spec.File != nil {
+		d.errs = append(d.errs, errorAt(file.Spec.Where.at("file"), "spec.file: a file of kind Latencies names no other one"))
+	}
+	if len(d.errs) > 0 {
+		return nil, joined(d.errs)
+	}
+	return &file.Spec, nil
+}
+
+// LatenciesYAML is the content of a file of kind Latencies with all fields. comment stands at its top, notes
+// beside the fields of their names.
+func LatenciesYAML(l *model.Latencies, name, comment string, notes map[string]string) []byte {
+	var b bytes.Buffer
+	writeComment(&b, "", comment)
+	fmt.Fprintf(&b, "apiVersion: podsim/v1alpha1\nkind: Latencies\nmetadata: {name: %s}\nspec:\n", name)
+	for _, x := range new(latenciesFile).each(l) {
+		d := *x.value
+		if x.name == perMiB {
+			d = scaled(d, 1.0/(1<<20))
+		}
+		writeComment(&b, "  ", notes[x.name])
+		fmt.Fprintf(&b, "  %s: %s\n", x.name, distributionYAML(&d))
+	}
+	return b.Bytes()
+}
+
+func writeComment(b *bytes.Buffer, indent, comment string) {
+	for _, line := range strings.Split(comment, "\n") {
+		if line != "" {
+			fmt.Fprintf(b, "%s# %s\n", indent, line)
+		}
+	}
+}
+
+// distributionYAML is a distribution of durations as a scenario file writes it.
+func distributionYAML(d *model.Dist) string {
+	span := func(ns float64) string { return time.Duration(math.Round(ns)).String() }
+	bounds := ""
+	if d.Kind != model.DistUniform && d.Max > d.Min {
+		if d.Min > 0 {
+			bounds += ", min: " + span(d.Min)
+		}
+		if !math.IsInf(d.Max, 1) {
+			bounds += ", max: " + span(d.Max)
+		}
+	}
+	switch d.Kind {
+	case model.DistConstant:
+		return span(d.Value)
+	case model.DistUniform:
+		return fmt.Sprintf("{uniform: {min: %s, max: %s}}", span(d.Min), span(d.Max))
+	case model.DistLogNormal:
+		return fmt.Sprintf("{lognormal: {mean: %s, stddev: %s, shift: %s%s}}", span(d.Mean), span(d.Stddev), span(d.Shift), bounds)
+	}
+	panic("scenarios: no latency is " + d.Kind.String())
+}
+
+// fileName is the path of a file that another file names.
+type fileName struct {
+	name string
+	node *yaml.Node
+	path string
+	from *source
+}
+
+func (x *fileName) decodeNode(d *decoder, n *yaml.Node, path string) {
+	*x = fileName{node: n, path: path, from: d.source}
+	if name, ok := d.decodeString(n, path); ok {
+		x.name = name
+		if name == "" {
+			d.errorf(n, "%s is empty, want the name of a file", path)
+		}
+	}
+}
