@@ -1,0 +1,181 @@
+package images
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"podsim/model"
+)
+
+// origin is a registry of the scenario: what its images have in common.
+type origin struct {
+	host string
+	// spec is the index of what the scenario says of it, -1 for nothing.
+	spec                  int
+	latency               *model.Dist
+	bandwidth, connection int64
+
+	mutex sync.Mutex
+	// shared is what all transfers have together, nil for no limit.
+	shared *rate.Limiter
+	kind   string
+	// changed is closed when something of this changes.
+	changed chan struct{}
+}
+
+// outage is what is wrong with the registries whose hosts match a pattern.
+type outage struct {
+	pattern, kind string
+	bandwidth     int64
+}
+
+// The kinds of errors with which no answer comes, or none any more.
+const (
+	kindRefused = "refused"
+	kindTimeout = "timeout"
+	kindStalled = "stalled"
+)
+
+// originOf finds the registry that an image comes from, as the simulation does.
+func (r *Registry) originOf(name string) *origin {
+	image := model.Image{Name: name}
+	host := image.Registry()
+	spec := slices.IndexFunc(r.scenario.Registries, func(s model.Registry) bool { return s.Gives(&image) })
+	for _, o := range r.origins {
+		if o.host == host && o.spec == spec {
+			return o
+		}
+	}
+	o := &origin{host: host, spec: spec, connection: model.DefaultConnectionBandwidth, changed: make(chan struct{})}
+	if spec >= 0 {
+		s := &r.scenario.Registries[spec]
+		o.latency, o.bandwidth, o.connection = &s.Latency, s.Bandwidth, s.Connection
+	}
+	o.set(r.outageOf(host))
+	r.origins = append(r.origins, o)
+	return o
+}
+
+// outageOf is what is wrong with a registry: the latest that was said counts.
+func (r *Registry) outageOf(host string) outage {
+	found := outage{}
+	for _, o := range r.outages {
+		if model.Matches(o.pattern, host) {
+			found = o
+		}
+	}
+	return found
+}
+
+// addressOf is the address of a registry, which is in reach or not.
+func (r *Registry) addressOf(host string) *address {
+	if a := r.hosts[host]; a != nil {
+		return a
+	}
+	a, err := newAddress(r)
+	if err == nil {
+		err = a.set(reachOf(r.outageOf(host).kind))
+	}
+	if err != nil {
+		return r.refusing // no port is left
+	}
+	r.hosts[host] = a
+	return a
+}
+
+func reachOf(kind string) reach {
+	switch kind {
+	case kindRefused:
+		return refuses
+	case kindTimeout:
+		return ignores
+	}
+	return answers
+}
+
+// Set says what is wrong with the registries whose hosts match the pattern from now on (model.StepRegistry):
+// the kind of error or its text, "" for none, and the bandwidth in bytes per second, 0 for the usual one. It
+// replaces what was said of the same pattern.
+func (r *Registry) Set(pattern, kind string, bandwidth int64) error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.outages = slices.DeleteFunc(r.outages, func(o outage) bool { return o.pattern == pattern })
+	if kind != "" || bandwidth > 0 {
+		r.outages = append(r.outages, outage{pattern, kind, bandwidth})
+	}
+	for _, o := range r.origins {
+		o.set(r.outageOf(o.host))
+	}
+	var failed error
+	for host, a := range r.hosts {
+		if host == "" {
+			continue
+		}
+		if err := a.set(reachOf(r.outageOf(host).kind)); err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// set changes what is wrong with a registry.
+func (o *origin) set(x outage) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	bandwidth := o.bandwidth
+	if x.bandwidth > 0 {
+		bandwidth = x.bandwidth
+	}
+	o.kind, o.shared = x.kind, limiter(bandwidth)
+	close(o.changed)
+	o.changed = make(chan struct{})
+}
+
+// state is what the registry gives now, and what tells that it changes.
+func (o *origin) state() (shared *rate.Limiter, kind string, changed <-chan struct{}) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.shared, o.kind, o.changed
+}
+
+// piece is how many bytes a transfer takes at a time: the smaller, the fairer is what all share.
+const piece = 32 << 10
+
+// limiter gives so many bytes per second in pieces, nil for no limit. It makes up for 20 ms at most in which
+// nobody took any.
+func limiter(bandwidth int64) *rate.Limiter {
+	if bandwidth <= 0 {
+		return nil
+	}
+	l := rate.NewLimiter(rate.Limit(bandwidth), int(max(piece, bandwidth/50)))
+	l.AllowN(time.Now(), l.Burst())
+	return l
+}
+
+// take waits until the transfer may have n bytes, of the registry's bandwidth and of its own.
+func (o *origin) take(ctx context.Context, own *rate.Limiter, n int) error {
+	for {
+		shared, kind, changed := o.state()
+		if kind == kindStalled || kind == kindTimeout {
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		for _, l := range []*rate.Limiter{own, shared} {
+			if l == nil {
+				continue
+			}
+			if err := l.WaitN(ctx, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
