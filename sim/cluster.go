@@ -61,7 +61,6 @@ type Cluster struct {
 	serial   int64
 
 	runtime Runtime
-	listen  func(model.PodID, *kubelet.Event) bool
 	// managerLimit, schedulerLimit are the rate limits of the control plane's clients; each
 	// kubelet has its own.
 	schedulerLimit, deploymentLimit, replicaSetLimit, lifecycleLimit, disruptionLimit limit

@@ -74,12 +74,20 @@ type ContainerRun struct {
 	Exit      int32
 	// TermAfter is how long it goes on after SIGTERM; PostStart and PreStop are how long the hooks take.
 	TermAfter, PostStart, PreStop model.Time
+	// Memory is the memory in use over time.
+	Memory []model.MemoryPoint
 }
+
+// BehaviorOf is what the scenario says of a pod's container.
+func (c *Cluster) BehaviorOf(id model.PodID, i int) *model.Behavior { return c.behaviorOf(id, i) }
 
 // RunOf is the n-th run of a pod's container, counted from 1: the same in a simulation and on a real node.
 func (c *Cluster) RunOf(id model.PodID, i int, n int32) ContainerRun {
 	b := c.behaviorOf(id, i)
-	r := ContainerRun{Behavior: b, For: model.Never, Exit: exitOf(&b.Run, n)}
+	r := ContainerRun{Behavior: b, For: model.Never, Exit: exitOf(&b.Run, n), Memory: b.Memory}
+	if b.MemoryWalk != nil {
+		r.Memory = c.walkPoints(id, i, n, b.MemoryWalk, c.scenario.Duration-c.now)
+	}
 	switch {
 	case b.Run.Forever:
 	case b.Run.MilliCPUs > 0:

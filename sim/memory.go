@@ -98,7 +98,7 @@ func (c *Cluster) beginMemory(id model.PodID, i int, b *model.Behavior) {
 	}
 	k.memory.childKilled = model.Never
 	if b.MemoryWalk != nil {
-		k.memory.walk.begin(b.MemoryWalk, c.seed, c.pods[id].luck, uint64(i)<<56|uint64(k.runs&0xffff)<<40)
+		k.memory.walk.beginRun(b.MemoryWalk, c.seed, c.pods[id].luck, i, k.runs)
 	}
 	if k.runs == 1 && c.memoryLimit(id, i) == 0 {
 		c.assumed.unlimited++

@@ -37,6 +37,11 @@ type walk struct {
 // while they are not drawn.
 type block struct{ use, most int64 }
 
+// beginRun makes w the walk of a container's n-th run.
+func (w *walk) beginRun(of *model.MemoryWalk, seed, luck uint64, container int, n int32) {
+	w.begin(of, seed, luck, uint64(container)<<56|uint64(n&0xffff)<<40)
+}
+
 // begin makes w the walk of a run; first is the number of its first draw.
 func (w *walk) begin(of *model.MemoryWalk, seed, luck, first uint64) {
 	*w = walk{MemoryWalk: of, seed: seed, luck: luck, first: first, blocks: append(w.blocks[:0], block{use: of.Base})}
@@ -87,6 +92,20 @@ func (w *walk) decode(b int) {
 		}
 		w.decoded = next + 1
 	}
+}
+
+// walkPoints are the steps of the walk of a container's n-th run in a span of time. Of a long one only some
+// steps are in it.
+func (c *Cluster) walkPoints(id model.PodID, i int, n int32, of *model.MemoryWalk, span model.Time) []model.MemoryPoint {
+	const most = 4096
+	var w walk
+	w.beginRun(of, c.seed, c.pods[id].luck, i, n)
+	var points []model.MemoryPoint
+	stride := 1 + w.steps(span)/most
+	for step := int64(0); step <= w.steps(span); step += stride {
+		points = append(points, model.MemoryPoint{At: model.Time(step) * w.Period, Use: w.use(step)})
+	}
+	return points
 }
 
 // peaksOf is the most in use from each walkBlock-th point up to the next one; of the last point, which
