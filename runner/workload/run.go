@@ -3,6 +3,7 @@ package workload
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -98,11 +99,18 @@ const (
 	GRPC = "grpc"
 )
 
+// OutputHeader is in an HTTP answer whose body is an Output, OutputField in the header of a gRPC answer with
+// one.
+const (
+	OutputHeader = "Podsim-Output"
+	OutputField  = "podsim-output-bin"
+)
+
 // Server answers probes, or HTTP hooks, of one kind on a port of its own.
 //
 // While an answer is Refused nobody listens; with TCP, neither while it is not OK. An HTTP server answers
 // with Status, or 200 and 503 by OK, and Output as the body, which is empty when Output is. A gRPC server
-// answers Check with SERVING or NOT_SERVING, and with Output in the header podsim-output. Connecting
+// answers Check with SERVING or NOT_SERVING, and with Output in OutputField. Connecting
 // takes no time, so TCP does not know Takes: whoever asks waits so long himself.
 type Server struct {
 	// Address is what it listens on, such as 127.3.0.1:8080. While another process has it the program
@@ -137,6 +145,14 @@ func AnswerAt(answers []Answer, since time.Duration) Answer {
 		}
 	}
 	return now
+}
+
+// Wait is how long the answer takes, drawn at random.
+func (a *Answer) Wait() time.Duration {
+	if len(a.Takes) == 0 {
+		return 0
+	}
+	return a.Takes[rand.IntN(len(a.Takes))]
 }
 
 // Write makes the directory ready for a run. Whoever the container runs as may write to it.
