@@ -23,7 +23,8 @@ func (r *CRI) create(p *pod, i int8) {
 	config := r.containerConfig(p, x, k.created)
 	k.created++
 	request := &runtimeapi.CreateContainerRequest{PodSandboxId: p.sandbox, Config: config, SandboxConfig: p.config}
-	run := workloadRun(r.cluster.RunOf(p.ref.ID, int(i), k.runs+1), p.template, int(i), p.address)
+	run := workloadRun(r.cluster.RunOf(p.ref.ID, int(i), k.runs+1), r.standIns(p), int(i), p.address,
+		memoryLimit(p.template, p.template.ContainerSpec(int(i))))
 	r.call(callTime, func(ctx context.Context) error {
 		if err := os.MkdirAll(x.directory, 0o777); err != nil {
 			return err

@@ -3,22 +3,23 @@ package runner
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	v1 "k8s.io/api/core/v1"
 
 	"podsim/model"
+	"podsim/runner/workload"
 )
 
 // grpcProbe follows Probe of pkg/probe/grpc/grpc.go.
-func grpcProbe(ctx context.Context, address string, a *v1.GRPCAction, timeout time.Duration) probeResult {
+func grpcProbe(ctx context.Context, where string, a *v1.GRPCAction, timeout time.Duration) probeResult {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	conn, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(address, fmt.Sprint(a.Port)), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient("passthrough:///"+where, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return probeResult{errored: true, text: err.Error()}
 	}
@@ -27,12 +28,16 @@ func grpcProbe(ctx context.Context, address string, a *v1.GRPCAction, timeout ti
 	if a.Service != nil {
 		request.Service = *a.Service
 	}
-	answer, err := grpc_health_v1.NewHealthClient(conn).Check(ctx, request, grpc.WaitForReady(true))
+	var header metadata.MD
+	answer, err := grpc_health_v1.NewHealthClient(conn).Check(ctx, request, grpc.WaitForReady(true), grpc.Header(&header))
+	said := header.Get(workload.OutputField)
 	switch {
 	case ctx.Err() != nil:
 		return probeResult{end: model.ProbeRefused}
 	case err != nil:
 		return probeResult{text: err.Error()}
+	case answer.Status != grpc_health_v1.HealthCheckResponse_SERVING && len(said) > 0:
+		return probeResult{text: said[0], said: true}
 	case answer.Status != grpc_health_v1.HealthCheckResponse_SERVING:
 		return probeResult{text: fmt.Sprintf("service unhealthy (responded with %q)", answer.Status)}
 	}

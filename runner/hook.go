@@ -12,12 +12,12 @@ import (
 func (r *CRI) hook(p *pod, f *kubelet.Effect) {
 	e := kubelet.Event{Kind: kubelet.HookDone, Container: f.Container, Instance: f.Instance}
 	t := &p.template.Containers[f.Container]
-	h, name := t.PreStop, "preStop"
-	spec := p.template.ContainerSpec(int(f.Container))
-	handler := spec.Lifecycle.PreStop
+	h, name, hook := t.PreStop, "preStop", askedPreStop
 	if f.OK {
-		h, name, handler = t.PostStart, "postStart", spec.Lifecycle.PostStart
+		h, name, hook = t.PostStart, "postStart", askedPostStart
 	}
+	handler := hookOf(p.template.ContainerSpec(int(f.Container)), hook)
+	where := r.standIns(p).address(int(f.Container), hook, p.address)
 	id := r.instanceID(p, f)
 	var result probeResult
 	r.call(time.Hour, func(ctx context.Context) error {
@@ -26,13 +26,16 @@ func (r *CRI) hook(p *pod, f *kubelet.Effect) {
 			wait(ctx, time.Duration(h.Sleep))
 			result.ok = true
 		case model.HandlerHTTP:
-			result = httpProbe(p.address, spec, handler.HTTPGet, 0)
+			result = httpProbe(where, handler.HTTPGet, 0)
+			if !result.said {
+				result.text = ""
+			}
 		case model.HandlerExec:
 			result = r.execProbe(ctx, id, []string{programPath, "hook", name}, 0)
 		}
 		return nil
 	}, func(error) {
-		e.OK, e.N = result.ok, 1
+		e.OK, e.N = result.ok, int64(max(1, result.exit))
 		if !result.ok && result.text != "" {
 			e.Text = r.intern(result.text)
 		}

@@ -20,30 +20,36 @@ import (
 
 	"podsim/model"
 	"podsim/model/kubelet"
+	"podsim/runner/workload"
 )
 
 // probe runs a probe once (pkg/kubelet/prober/prober.go runProbe).
 func (r *CRI) probe(p *pod, f *kubelet.Effect) {
 	e := kubelet.Event{Kind: kubelet.Probed, Container: f.Container, Probe: f.Probe, Instance: f.Instance}
 	spec := p.template.ContainerSpec(int(f.Container))
-	probe := [model.NumProbes]*v1.Probe{model.Liveness: spec.LivenessProbe, model.Readiness: spec.ReadinessProbe, model.Startup: spec.StartupProbe}[f.Probe]
+	probe := probeOf(spec, f.Probe)
 	if invalid := p.template.Containers[f.Container].Probes[f.Probe].Invalid; invalid != "" {
 		e.Errored, e.Text = true, r.intern(invalid)
 		go r.driver.Answer(func() { r.answer(p, e) })
 		return
 	}
 	timeout := time.Duration(probe.TimeoutSeconds) * time.Second
+	where := r.standIns(p).address(int(f.Container), asked(f.Probe), p.address)
+	var tcp workload.Answer
+	if probe.TCPSocket != nil {
+		tcp = r.tcpAnswer(p, f)
+	}
 	var result probeResult
 	r.call(timeout+callTime, func(ctx context.Context) error {
 		switch {
 		case probe.Exec != nil:
 			result = r.execProbe(ctx, r.instanceID(p, f), probeCommand(f.Probe), timeout)
 		case probe.HTTPGet != nil:
-			result = httpProbe(p.address, spec, probe.HTTPGet, timeout)
+			result = httpProbe(where, probe.HTTPGet, timeout)
 		case probe.TCPSocket != nil:
-			result = tcpProbe(p.address, spec, probe.TCPSocket, timeout)
+			result = tcpProbe(where, &tcp, timeout)
 		case probe.GRPC != nil:
-			result = grpcProbe(ctx, p.address, probe.GRPC, timeout)
+			result = grpcProbe(ctx, where, probe.GRPC, timeout)
 		}
 		return nil
 	}, func(error) {
@@ -60,6 +66,10 @@ type probeResult struct {
 	ok, errored bool
 	end         model.ProbeEnd
 	text        string
+	// said says that the text is the scenario's.
+	said bool
+	// exit is the exit code of a command.
+	exit int32
 }
 
 // instanceID is the runtime's id of the instance that an effect is about, "" when it is gone.
@@ -84,7 +94,7 @@ func (r *CRI) execProbe(ctx context.Context, id string, command []string, timeou
 	case err != nil:
 		return probeResult{errored: true, text: err.Error()}
 	}
-	return probeResult{ok: answer.ExitCode == 0, text: onFailure(answer.ExitCode != 0, string(answer.Stdout)+string(answer.Stderr))}
+	return probeResult{ok: answer.ExitCode == 0, exit: answer.ExitCode, text: onFailure(answer.ExitCode != 0, string(answer.Stdout)+string(answer.Stderr))}
 }
 
 func onFailure(failed bool, text string) string {
@@ -95,11 +105,8 @@ func onFailure(failed bool, text string) string {
 }
 
 // httpProbe follows DoHTTPProbe of pkg/probe/http/http.go: a redirect to another host is a warning.
-func httpProbe(address string, c *v1.Container, get *v1.HTTPGetAction, timeout time.Duration) probeResult {
-	if get.Host != "" {
-		address = get.Host
-	}
-	url := fmt.Sprintf("%s://%s/%s", strings.ToLower(string(get.Scheme)), net.JoinHostPort(address, fmt.Sprint(portOf(c, get.Port))), strings.TrimPrefix(get.Path, "/"))
+func httpProbe(where string, get *v1.HTTPGetAction, timeout time.Duration) probeResult {
+	url := fmt.Sprintf("http://%s/%s", where, strings.TrimPrefix(get.Path, "/"))
 	client := &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
 		CheckRedirect: func(request *http.Request, via []*http.Request) error {
 			if request.URL.Hostname() != via[0].URL.Hostname() || len(via) >= 10 {
@@ -127,21 +134,43 @@ func httpProbe(address string, c *v1.Container, get *v1.HTTPGetAction, timeout t
 		return probeResult{ok: true, text: "Probe terminated redirects, Response body: " + string(body)}
 	case answer.StatusCode >= 200 && answer.StatusCode < 300:
 		return probeResult{ok: true}
+	case answer.Header.Get(workload.OutputHeader) != "":
+		return probeResult{text: string(body), said: true}
 	}
 	return probeResult{text: fmt.Sprintf("HTTP probe failed with statuscode: %d", answer.StatusCode)}
 }
 
-// tcpProbe follows DoTCPProbe of pkg/probe/tcp/tcp.go.
-func tcpProbe(address string, c *v1.Container, a *v1.TCPSocketAction, timeout time.Duration) probeResult {
-	if a.Host != "" {
-		address = a.Host
+// tcpProbe follows DoTCPProbe of pkg/probe/tcp/tcp.go. What a server of TCP cannot do is done here: an answer
+// that takes time, and the words of one that fails.
+func tcpProbe(where string, a *workload.Answer, timeout time.Duration) probeResult {
+	takes := a.Wait()
+	if takes > timeout && !a.Refused {
+		time.Sleep(timeout)
+		return probeResult{end: model.ProbeTimedOut}
 	}
-	conn, err := net.DialTimeout("tcp", net.JoinHostPort(address, fmt.Sprint(portOf(c, a.Port))), timeout)
-	if err != nil {
+	time.Sleep(takes)
+	conn, err := net.DialTimeout("tcp", where, timeout)
+	switch {
+	case err != nil && !a.OK && !a.Refused && a.Output != "":
+		return probeResult{text: a.Output, said: true}
+	case err != nil:
 		return unanswered(err)
 	}
 	conn.Close()
 	return probeResult{ok: true}
+}
+
+// tcpAnswer is how a TCP probe goes now.
+func (r *CRI) tcpAnswer(p *pod, f *kubelet.Effect) workload.Answer {
+	x := p.containers[f.Container].byNumber[f.Instance]
+	if x == nil {
+		return workload.Answer{Refused: true}
+	}
+	start, err := workload.Started(x.directory)
+	if err != nil {
+		start = time.Now()
+	}
+	return workload.AnswerAt(answers(r.cluster.BehaviorOf(p.ref.ID, int(f.Container)).Probes[f.Probe]), time.Since(start))
 }
 
 // unanswered is a probe that found nobody, or got no answer in time.

@@ -6,7 +6,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -42,7 +41,7 @@ func run(args []string) (code int) {
 			code = internal(r)
 		}
 	}()
-	err := root.ExecuteContext(context.Background())
+	err := root.Execute()
 	if err == nil {
 		return 0
 	}
@@ -74,7 +73,7 @@ Run a scenario, then look at any moment of the run as you would with kubectl.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newGet(), newDescribe(), newScenario(), newConform(), newSchedule(), newNode(), newVersion())
+	root.AddCommand(newRun(), newGet(), newDescribe(), newScenario(), newConform(), newSchedule(), newVersion())
 	return root
 }
 
