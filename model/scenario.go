@@ -433,6 +433,9 @@ type Latencies struct {
 	LayerStats Dist
 	// UpdateResources is the change of the CPU or the memory of a pod's running containers.
 	UpdateResources Dist
+	// ConcurrencyPerCPU is how many operations of the runtime have full speed at a time, for each processor of
+	// the node; beyond that they share. One always has full speed. 0 is no limit.
+	ConcurrencyPerCPU float64
 }
 
 // DefaultConnectionBandwidth is what each download has, in bytes per second, from a registry of which

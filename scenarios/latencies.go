@@ -32,6 +32,8 @@ type latenciesFile struct {
 	LayerStats     *distribution `json:"layerStats" doc:"From a write to a container's writable layer until the runtime shows it."`
 
 	UpdateResources *distribution `json:"updateResources" doc:"Changing the CPU or the memory of a pod's running containers."`
+
+	ConcurrencyPerCPU *float64 `json:"concurrencyPerCPU" doc:"How many operations of the runtime have full speed at a time, for each CPU of the node's capacity; beyond that all under way are equally slower. One always has full speed. 0 is no limit."`
 }
 
 // latency is a field of latenciesFile and the place of its value.
@@ -43,6 +45,9 @@ type latency struct {
 
 // perMiB is the field whose value is kept per byte.
 const perMiB = "pullPerMiB"
+
+// concurrency is the field that is no time.
+const concurrency = "concurrencyPerCPU"
 
 // each is the fields with their places, in the order of the file.
 func (f *latenciesFile) each(l *model.Latencies) []latency {
@@ -65,8 +70,17 @@ func (f *latenciesFile) each(l *model.Latencies) []latency {
 	}
 }
 
+// maxConcurrencyPerCPU is far above what any machine does.
+const maxConcurrencyPerCPU = 1e6
+
 // override takes what the file says.
-func (f *latenciesFile) override(l *model.Latencies) {
+func (f *latenciesFile) override(l *model.Latencies) error {
+	if n := f.ConcurrencyPerCPU; n != nil {
+		if !(*n >= 0 && *n <= maxConcurrencyPerCPU) {
+			return errorAt(f.Where.at("concurrencyPerCPU"), "concurrencyPerCPU is %v, want 0 to %v", *n, float64(maxConcurrencyPerCPU))
+		}
+		l.ConcurrencyPerCPU = *n
+	}
 	for _, x := range f.each(l) {
 		if *x.file == nil {
 			continue
@@ -76,6 +90,7 @@ func (f *latenciesFile) override(l *model.Latencies) {
 			*x.value = scaled(*x.value, 1<<20)
 		}
 	}
+	return nil
 }
 
 // latencies are those of a scenario.
@@ -87,7 +102,9 @@ func (r *reader) latencies(f *latenciesFile) model.Latencies {
 	if f.File != nil {
 		r.latenciesOf(f.File, &l)
 	}
-	f.override(&l)
+	if err := f.override(&l); err != nil {
+		r.errs = append(r.errs, err)
+	}
 	return l
 }
 
@@ -128,8 +145,7 @@ func readLatencies(name string, data []byte, l *model.Latencies) error {
 	if err != nil {
 		return err
 	}
-	f.override(l)
-	return nil
+	return f.override(l)
 }
 
 func latenciesIn(name string, data []byte) (*latenciesFile, error) {
@@ -171,6 +187,8 @@ func LatenciesYAML(l *model.Latencies, name, comment string, notes map[string]st
 		writeComment(&b, "  ", notes[x.name])
 		fmt.Fprintf(&b, "  %s: %s\n", x.name, distributionYAML(&d))
 	}
+	writeComment(&b, "  ", notes[concurrency])
+	fmt.Fprintf(&b, "  %s: %v\n", concurrency, l.ConcurrencyPerCPU)
 	return b.Bytes()
 }
 

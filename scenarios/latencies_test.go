@@ -28,7 +28,8 @@ func TestDefaultLatencies(t *testing.T) {
 	for _, x := range file.each(&l) {
 		assert.NotNil(t, *x.file, "%s does not give %s", name, x.name)
 	}
-	file.override(&l)
+	assert.NotNil(t, file.ConcurrencyPerCPU)
+	require.NoError(t, file.override(&l))
 	source, err := format.Source(latenciesSource(&l))
 	require.NoError(t, err)
 	if *update {
@@ -75,6 +76,7 @@ func TestLatenciesYAML(t *testing.T) {
 	l := model.DefaultLatencies()
 	l.RunSandbox = model.Dist{Kind: model.DistLogNormal, Mean: ms(82.5), Stddev: ms(20), Shift: ms(41), Max: ms(500)}
 	l.Create = model.Dist{Value: ms(3)}
+	l.ConcurrencyPerCPU = 0.65
 	l.PullPerByte = model.Dist{Value: 2.15e6 / (1 << 20)}
 	data := LatenciesYAML(&l, "mine", "Made by hand.\nFor a test.", map[string]string{"create": "of 17 calls"})
 	assert.Contains(t, string(data), "# For a test.\napiVersion: podsim/v1alpha1\nkind: Latencies\nmetadata: {name: mine}\nspec:\n"+
@@ -117,6 +119,7 @@ func TestLatenciesFile(t *testing.T) {
 		{"chain", head + "spec: {file: other.yaml}\n", "node.yaml:3: spec.file: a file of kind Latencies names no other one"},
 		{"shift", head + "spec: {start: {lognormal: {mean: 20ms, stddev: 5ms, shift: 20ms}}}\n",
 			"node.yaml:3: spec.start: lognormal: shift 2e+07 must be below the mean 2e+07"},
+		{"concurrency", head + "spec: {concurrencyPerCPU: -1}\n", "node.yaml:3: concurrencyPerCPU is -1, want 0 to 1e+06"},
 		{"documents", head + "spec: {}\n---\n" + head + "spec: {}\n", "node.yaml:1: this file has 2 documents, want one Latencies"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

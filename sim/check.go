@@ -92,6 +92,7 @@ func (c *Cluster) coming() []coming {
 		}
 	})
 	for i := range c.nodes {
+		c.comingOperations(all, &c.nodes[i].share)
 		c.comingHeld(all, &c.nodes[i].admission)
 		for _, p := range c.nodes[i].pulls {
 			if r := &p.request; p.active && c.pods[r.Pod].kubeletGen == r.Gen {
@@ -100,6 +101,15 @@ func (c *Cluster) coming() []coming {
 		}
 	}
 	return all
+}
+
+// comingOperations counts what the runtime of a node is at.
+func (c *Cluster) comingOperations(all []coming, s *runtimeShare) {
+	for _, i := range s.heap {
+		if e := &s.operations[i].end; c.pods[e.Obj].kubeletGen == uint16(e.Gen>>16) {
+			c.comingTo(&all[e.Obj], e)
+		}
+	}
 }
 
 // comingHeld counts what waits for the sync loop.

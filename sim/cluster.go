@@ -291,6 +291,8 @@ const (
 	evRetryResizes
 	// evAvailable: a pod of ReplicaSet Obj may have been ready for minReadySeconds.
 	evAvailable
+	// evOperation: an operation of the runtime of node Obj may be over; Arg is its number.
+	evOperation
 )
 
 // NewCluster makes the cluster that a scenario describes, at time 0.
@@ -450,6 +452,8 @@ func (c *Cluster) dispatch(e *Event) {
 		c.resizesDue(model.NodeID(e.Obj), e.Gen)
 	case evAttachRound, evAttached, evDetached, evVolumeListed, evMountRound, evMountDone:
 		c.volumeEvent(e)
+	case evOperation:
+		c.operationDue(e)
 	case evAvailable:
 		c.enqueueReplicaSet(model.ReplicaSetID(e.Obj))
 	default:

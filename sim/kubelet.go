@@ -21,6 +21,8 @@ type node struct {
 	puller   kubelet.Puller
 	// deletor is when the deletor of containers is through with what it has.
 	deletor model.Time
+	// share is how the runtime's operations share its processors.
+	share runtimeShare
 	// pulled is the record of pulls, pullLimit their rate limit.
 	pulled    kubelet.PullRecords
 	pullLimit limit
@@ -128,6 +130,7 @@ func (c *Cluster) addNode(spec *model.NodeSpec) {
 	c.makeNodeReport(id, report)
 	report.store(&c.state.Nodes[id], 0)
 	c.transfers.setNode(id, spec.Bandwidth)
+	c.setConcurrency(id)
 	c.scheduler.AddNode(&c.state.Nodes[id], c.now)
 	c.changed(model.KindNode, int32(id), model.Added)
 	c.pressureMayChange(id)

@@ -224,6 +224,7 @@ func (c *Cluster) loseContainers(id model.NodeID) {
 		}
 	}
 	c.nodes[id].cpuBound = c.nodes[id].cpuBound[:0]
+	c.nodes[id].share.clear()
 	c.loseMounts(id)
 	c.watchNodeMemory(id)
 }

@@ -574,6 +574,13 @@ func boundsOf(sc *model.Scenario) bounds {
 		// A GET and a PATCH for each of the statuses, then the DELETE.
 		publish: 20 * slowest(cp.Write),
 	}
+	if l.ConcurrencyPerCPU > 0 {
+		// Each container of each pod of a node may have an operation under way.
+		const underWay = 40
+		for _, t := range []*model.Time{&b.stop, &b.sandbox, &b.stopSandbox, &b.create, &b.prune} {
+			*t *= underWay
+		}
+	}
 	for i := range sc.Behaviors {
 		b.hook = max(b.hook, slowest(l.ExecProbe)+slowest(sc.Behaviors[i].PostStart.Takes))
 	}

@@ -39,7 +39,7 @@ type container struct {
 	// runs counts the starts.
 	runs    int32
 	running bool
-	// startsAt is when the start under way is done, startedAt when the last one was.
+	// startsAt is when the start under way is done if the runtime's load stays as it is, startedAt when the last one was.
 	startsAt, startedAt model.Time
 	// endedAt is when the run ended, Never while it goes on.
 	endedAt model.Time
@@ -92,7 +92,7 @@ func answer(k kubelet.EventKind, container int8) int32 { return int32(k)<<8 | in
 func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 	c, l := r.cluster, &r.cluster.scenario.Latencies
 	later := func(k kubelet.EventKind, s Stream, d *model.Dist) {
-		c.at(c.now+c.delay(id, s, d), evRuntime, id, 0, answer(k, f.Container))
+		c.work(c.delay(id, s, d), evRuntime, id, 0, answer(k, f.Container))
 	}
 	switch f.Kind {
 	case kubelet.Done:
@@ -113,8 +113,8 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 		later(kubelet.ContainerCreated, streamCreate, &l.Create)
 	case kubelet.Start:
 		k := &c.pods[id].containers[f.Container]
-		k.instance, k.startsAt = f.Instance, c.now+c.delay(id, streamStart, &l.Start)
-		c.at(k.startsAt, evRuntime, id, 0, answer(kubelet.ContainerStarted, f.Container))
+		k.instance = f.Instance
+		k.startsAt = c.work(c.delay(id, streamStart, &l.Start), evRuntime, id, 0, answer(kubelet.ContainerStarted, f.Container))
 	case kubelet.Remove:
 		later(kubelet.ContainerRemoved, streamRemove, &l.Remove)
 	case kubelet.Discard:
@@ -350,7 +350,7 @@ func (r *simulatedRuntime) stop(id model.PodID, f *kubelet.Effect) {
 	k := &c.pods[id].containers[f.Container]
 	k.stopping, k.grace = true, f.GraceSeconds
 	k.stopGen++
-	c.at(c.now+c.delay(id, streamStopTerm, &c.scenario.Latencies.StopTerm), evKill, id, k.stopGen, int32(f.Container))
+	c.work(c.delay(id, streamStopTerm, &c.scenario.Latencies.StopTerm), evKill, id, k.stopGen, int32(f.Container))
 }
 
 // killed is the moment of SIGTERM: the process ends by itself or is killed in the end. The kubelet

@@ -134,6 +134,9 @@ func swarm(seed int64) *model.Scenario {
 	if r.Intn(3) == 0 {
 		sc.ControlPlane.ControllerManager.QPS = -1
 	}
+	if seed%3 == 0 {
+		sc.Latencies.ConcurrencyPerCPU = 0.25 * float64(1+seed/3%4)
+	}
 	for i := range 1 + r.Intn(4) {
 		room := v1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("4Gi"), "pods": resource.MustParse("12")}
 		n := &v1.Node{Status: v1.NodeStatus{Capacity: room, Allocatable: room}}
