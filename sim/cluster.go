@@ -60,7 +60,9 @@ type Cluster struct {
 	freePods []model.PodID
 	serial   int64
 
+	// kernel says that the runtime is a real one, whose kernel sees to limits of memory.
 	runtime Runtime
+	kernel  bool
 	// managerLimit, schedulerLimit are the rate limits of the control plane's clients; each
 	// kubelet has its own.
 	schedulerLimit, deploymentLimit, replicaSetLimit, lifecycleLimit, disruptionLimit limit

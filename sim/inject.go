@@ -21,8 +21,9 @@ func (c *Cluster) Ref(id model.PodID) PodRef {
 }
 
 // UseRuntime lets a runtime do what the pods' machines ask for, instead of the simulated one. It comes
-// before Begin.
-func (c *Cluster) UseRuntime(r Runtime) { c.runtime = r }
+// before Begin. What containers use of memory and disks is what their behaviors say all the same, as the
+// kubelet's statistics have it; whom the kernel kills is the node's own.
+func (c *Cluster) UseRuntime(r Runtime) { c.runtime, c.kernel = r, true }
 
 // Advance says that it is later now, as a runtime that is not simulated keeps the time. What is due
 // until then must have happened: Advance panics when Next is earlier.
@@ -49,9 +50,43 @@ func (c *Cluster) Inject(r PodRef, e kubelet.Event) {
 		c.step(r.ID, e)
 	case kubelet.ImagePulled:
 		c.pullAnswered(r.ID, &e)
+	case kubelet.ContainerStarted:
+		if e.Text == model.NoText {
+			c.beginRun(r.ID, int(e.Container))
+			c.beginUse(r.ID, int(e.Container))
+		}
+		c.step(r.ID, e)
+	case kubelet.ContainerExited:
+		c.endRun(r.ID, &e)
+		c.step(r.ID, e)
+	case kubelet.ContainerCreated:
+		if e.Text == model.NoText {
+			c.useImage(r.ID, int(e.Container))
+		}
+		c.step(r.ID, e)
+	case kubelet.ContainerRemoved, kubelet.ContainerDiscarded:
+		c.step(r.ID, e)
+		if p.machine != nil && !p.machine.HasContainer(e.Container) {
+			c.releaseImage(r.ID, int(e.Container), c.now)
+		}
+	case kubelet.Resized:
+		c.step(r.ID, e)
+		if e.Text == model.NoText {
+			c.limitsChanged(r.ID)
+		}
 	default:
 		c.step(r.ID, e)
 	}
+}
+
+// endRun notes that a container's main process has ended.
+func (c *Cluster) endRun(id model.PodID, e *kubelet.Event) {
+	k := &c.pods[id].containers[e.Container]
+	k.running, k.endedAt = false, c.now
+	if e.Reason == model.ReasonOOMKilled {
+		c.record.oomKills++
+	}
+	c.memoryChanged(id, int(e.Container))
 }
 
 // NextRelist is when the PLEG of a node next sees all its pods.

@@ -144,7 +144,7 @@ func (c *Cluster) watchLimit(id model.PodID, i int) {
 	m.gen++
 	m.oomAt = model.Never
 	limit := c.memoryLimit(id, i)
-	if limit == 0 {
+	if limit == 0 || c.kernel {
 		return
 	}
 	s := &c.memorySearch
@@ -179,7 +179,7 @@ const wholePod = -1
 // watchPodLimit asks for the moment at which a pod is above the limit that it has as a whole.
 func (c *Cluster) watchPodLimit(id model.PodID) {
 	limit := c.podMemoryLimit(id)
-	if limit == 0 {
+	if limit == 0 || c.kernel {
 		return
 	}
 	p := &c.pods[id]
@@ -212,6 +212,9 @@ func (c *Cluster) overPodLimit(id model.PodID, gen uint16) {
 func (c *Cluster) watchNodeMemory(id model.NodeID) {
 	n := &c.nodes[id]
 	n.oom.gen++
+	if c.kernel {
+		return
+	}
 	capacity := c.state.Nodes[id].Capacity.Memory
 	s := c.searchNode(id)
 	ends := c.memoryEnds(s)

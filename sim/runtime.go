@@ -243,14 +243,7 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	if b.StartError != "" {
 		return c.state.Texts.Intern(startError + b.StartError)
 	}
-	c.beginWriting(id, i)
-	k.running, k.startedAt, k.endedAt, k.stopping = true, c.now, model.Never, false
-	k.template = c.pods[id].machine.Actuated(i)
-	k.measured.at = c.now + firstMeasured
-	k.runs++
-	k.toBeKilled = false
-	k.exitGen++
-	k.exitAt = model.Never
+	c.beginRun(id, i)
 	ends := model.Never
 	if !b.Run.Forever {
 		ends = c.drawRun(id, i, k.runs, streamRun, &b.Run.For)
@@ -268,11 +261,30 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 	if b.Run.MilliCPUs > 0 {
 		c.beginWork(id, i, c.drawRun(id, i, k.runs, streamRun, &b.Run.Work))
 	}
+	c.beginUse(id, i)
+	return model.NoText
+}
+
+// beginRun notes that a container's main process runs.
+func (c *Cluster) beginRun(id model.PodID, i int) {
+	k := &c.pods[id].containers[i]
+	c.beginWriting(id, i)
+	k.running, k.startedAt, k.endedAt, k.stopping = true, c.now, model.Never, false
+	k.template = c.pods[id].machine.Actuated(i)
+	k.measured.at = c.now + firstMeasured
+	k.runs++
+	k.toBeKilled = false
+	k.exitGen++
+	k.exitAt = model.Never
+}
+
+// beginUse lets it use memory and disks, after its end is known.
+func (c *Cluster) beginUse(id model.PodID, i int) {
+	b := c.behaviorOf(id, i)
 	c.beginMemory(id, i, b)
 	c.watchDisk(id)
 	c.memoryChanged(id, i)
 	c.startedOnDisk(id, b)
-	return model.NoText
 }
 
 // exitOf is the exit code of the n-th run.
