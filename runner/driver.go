@@ -13,6 +13,8 @@ import (
 type Driver struct {
 	cluster *sim.Cluster
 	answers chan func()
+	// ended is closed when Run ends: nobody waits for answers any more.
+	ended chan struct{}
 	start   time.Time
 	// Tick, where it is not nil, is called after each event or answer.
 	Tick func()
@@ -20,16 +22,23 @@ type Driver struct {
 
 // NewDriver makes the driver of a cluster that has not begun.
 func NewDriver(c *sim.Cluster) *Driver {
-	return &Driver{cluster: c, answers: make(chan func(), 1024)}
+	return &Driver{cluster: c, answers: make(chan func(), 1024), ended: make(chan struct{})}
 }
 
 // Answer lets f happen in the goroutine that runs the cluster, as soon as it can. The cluster's time is
-// then the present moment. It may be called from any goroutine while Run runs.
-func (d *Driver) Answer(f func()) { d.answers <- f }
+// then the present moment. It may be called from any goroutine but that one. After the end of Run it does
+// nothing.
+func (d *Driver) Answer(f func()) {
+	select {
+	case d.answers <- f:
+	case <-d.ended:
+	}
+}
 
 // Run begins the cluster and runs it until a moment, or until the context is done, whose error it then
 // gives.
 func (d *Driver) Run(ctx context.Context, until model.Time) error {
+	defer close(d.ended)
 	d.start = time.Now()
 	d.cluster.Begin()
 	timer := time.NewTimer(0)

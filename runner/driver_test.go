@@ -76,3 +76,14 @@ func TestDriverStops(t *testing.T) {
 		assert.Equal(t, model.Second, c.Now())
 	})
 }
+
+// Who answers too late does not wait.
+func TestDriverEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := NewDriver(idle(t, 0))
+		require.NoError(t, d.Run(t.Context(), model.Second))
+		for range 2 * cap(d.answers) {
+			d.Answer(func() { t.Error("nobody runs the cluster") })
+		}
+	})
+}
