@@ -193,6 +193,9 @@ func (c *Cluster) step(id model.PodID, e kubelet.Event) {
 	if p.machine == nil || o.Node == 0 {
 		return
 	}
+	if c.listen != nil && c.listen(id, &e) {
+		return
+	}
 	n := &c.nodes[o.Node]
 	if p.left {
 		c.endedUnseen(id, e)

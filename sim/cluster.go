@@ -63,6 +63,7 @@ type Cluster struct {
 	// kernel says that the runtime is a real one, whose kernel sees to limits of memory.
 	runtime Runtime
 	kernel  bool
+	listen  func(model.PodID, *kubelet.Event) bool
 	// managerLimit, schedulerLimit are the rate limits of the control plane's clients; each
 	// kubelet has its own.
 	schedulerLimit, deploymentLimit, replicaSetLimit, lifecycleLimit, disruptionLimit limit

@@ -86,8 +86,8 @@ func (c *Cluster) probed(id model.PodID, i int, probe model.ProbeType, instead i
 type command struct {
 	instance int32
 	from, to model.Time
-	// killed says that it ended with its container.
-	killed bool
+	// exec says that a hook is a command, killed that it ended with its container.
+	exec, killed bool
 }
 
 // killCommands ends the probes' commands in a container that has ended, of those that began before a

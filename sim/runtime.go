@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -116,7 +117,7 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 		k.instance = f.Instance
 		k.startsAt = c.work(c.delay(id, streamStart, &l.Start), evRuntime, id, 0, answer(kubelet.ContainerStarted, f.Container))
 	case kubelet.Remove:
-		later(kubelet.ContainerRemoved, streamRemove, &l.Remove)
+		c.at(c.now+c.delay(id, streamRemove, &l.Remove), evRuntime, id, uint16(f.Instance), answer(kubelet.ContainerRemoved, f.Container))
 	case kubelet.Discard:
 		n := &c.nodes[c.state.Pods[id].Node]
 		n.deletor = max(n.deletor, c.now) + c.delay(id, streamRemove, &l.Remove)
@@ -201,8 +202,14 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 		k := kubelet.EventKind(e.Arg >> 8)
 		ev := kubelet.Event{Kind: k, Container: i, OK: true}
 		switch k {
+		case kubelet.SandboxStopped:
+			c.killAll(id)
+		case kubelet.ContainerRemoved:
+			if k := &c.pods[id].containers[i]; k.running && uint16(k.instance) == op {
+				c.killNow(id, int(i))
+			}
 		case kubelet.ContainerCreated:
-			ev.Text = c.state.Texts.Intern(c.behaviorOf(id, int(i)).CreateError)
+			ev.Text = c.state.Texts.Intern(c.createError(id, int(i)))
 		case kubelet.ContainerStarted:
 			ev.Text = c.start(id, int(i))
 		case kubelet.ImagePulled:
@@ -213,6 +220,9 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 			}
 			ev.N, ev.M, ev.S = int64(pr.took), int64(pr.waited), pr.size
 		case kubelet.HookDone:
+			if h := &c.pods[id].containers[i].hook; h.killed && h.to == c.now {
+				return
+			}
 			c.hookDone(id, int(i), op, &ev)
 		case kubelet.Resized:
 			if op == cannotResize {
@@ -231,6 +241,18 @@ func (c *Cluster) runtimeEvent(id model.PodID, e *Event, op uint16) {
 			c.releaseImage(id, int(i), c.now)
 		}
 	}
+}
+
+// createError is why a container cannot be made, empty when it can.
+func (c *Cluster) createError(id model.PodID, i int) string {
+	o := &c.state.Pods[id]
+	if why := c.behaviorOf(id, i).CreateError; why != "" {
+		return why
+	}
+	if image := o.Template.Containers[i].ImageID; !c.nodes[o.Node].hasImage(image) {
+		return fmt.Sprintf("rpc error: code = NotFound desc = failed to resolve image %q: not found", fullName(c.state.Images[image].Name))
+	}
+	return ""
 }
 
 // startError is how containerd begins the error of a container that cannot be started.
@@ -341,8 +363,37 @@ func (c *Cluster) runEnded(id model.PodID, i int) {
 	c.step(id, kubelet.Event{Kind: kubelet.ContainerExited, Container: int8(i), Instance: k.instance, N: int64(k.exitCode), Reason: reason,
 		Message: c.terminationMessage(id, i, k.exitCode)})
 	c.killCommands(id, i, model.Never)
+	c.killHook(id, i)
 	if stopping {
 		c.step(id, kubelet.Event{Kind: kubelet.ContainerStopped, Container: int8(i)})
+	}
+}
+
+// killNow kills a container's main process, killAll those of all containers of a pod: without a grace
+// period.
+func (c *Cluster) killNow(id model.PodID, i int) {
+	k := &c.pods[id].containers[i]
+	k.exitCode, k.reason = killedExit, model.NoText
+	c.runEnded(id, i)
+}
+
+func (c *Cluster) killAll(id model.PodID) {
+	for i := range c.pods[id].containers {
+		if c.pods[id].containers[i].running {
+			c.killNow(id, i)
+		}
+	}
+}
+
+// killedExit is the exit code of a process that got SIGKILL.
+const killedExit = 128 + 9
+
+// killHook ends the command of a container's hook with the container.
+func (c *Cluster) killHook(id model.PodID, i int) {
+	k := &c.pods[id].containers[i]
+	if h := &k.hook; h.exec && h.instance == k.instance && c.now < h.to && !h.killed {
+		h.killed = true
+		c.step(id, kubelet.Event{Kind: kubelet.HookDone, Container: int8(i), Instance: k.instance, N: killedExit})
 	}
 }
 
@@ -382,7 +433,7 @@ func (c *Cluster) killed(id model.PodID, i int, gen uint16) {
 	c.keepEnd(id, i)
 	term := &c.behaviorOf(id, i).OnTerm
 	grace := model.Time(k.grace) * model.Second
-	if after := c.drawRun(id, i, k.runs, streamTerm, &term.After); !term.Ignore && after <= grace {
+	if after := c.drawRun(id, i, k.runs, streamTerm, &term.After); !term.Ignore && after <= grace && grace > 0 {
 		if c.now+after < k.exitAt {
 			k.exitCode, k.reason = term.Exit, model.NoText
 			c.exitIn(id, i, after)
@@ -394,13 +445,13 @@ func (c *Cluster) killed(id model.PodID, i int, gen uint16) {
 		if !k.toBeKilled {
 			k.toBeKilled, k.ownExitAt, k.ownExitCode, k.ownReason = true, k.exitAt, k.exitCode, k.reason
 		}
-		k.exitCode, k.reason = 137, model.NoText
+		k.exitCode, k.reason = killedExit, model.NoText
 		c.exitIn(id, i, after)
 	}
 }
 
-// hook runs a hook, other than a sleep before the stop. The event's op has the instance, and in
-// its lowest bit that the hook fails: as the behavior says, because nobody is there, or because
+// hook runs a hook, other than a sleep before the stop. The event's op has the instance, whether it is
+// postStart, and in its lowest bit that the hook fails: as the behavior says, because nobody is there, or because
 // its handler is of a kind that the kubelet does not run.
 func (r *simulatedRuntime) hook(id model.PodID, f *kubelet.Effect) {
 	c := r.cluster
@@ -415,7 +466,7 @@ func (r *simulatedRuntime) hook(id model.PodID, f *kubelet.Effect) {
 	}
 	begins := c.delay(id, streamProbe, latency)
 	d := begins + c.drawRun(id, int(f.Container), c.pods[id].containers[f.Container].runs, stream, &run.Takes)
-	c.pods[id].containers[f.Container].hook = command{instance: f.Instance, from: c.now + begins, to: c.now + d}
+	c.pods[id].containers[f.Container].hook = command{instance: f.Instance, from: c.now + begins, to: c.now + d, exec: h.Handler == model.HandlerExec}
 	failed := run.Fail
 	switch {
 	case h.Handler == model.HandlerSleep:
@@ -428,7 +479,10 @@ func (r *simulatedRuntime) hook(id model.PodID, f *kubelet.Effect) {
 	if h.Handler == model.HandlerHTTP && c.now+d < c.pods[id].containers[f.Container].startedAt+b.Listens {
 		failed = true
 	}
-	op := uint16(f.Instance) << 1
+	op := uint16(f.Instance) << 2
+	if f.OK {
+		op |= 2
+	}
 	if failed {
 		op |= 1
 	}
@@ -437,9 +491,12 @@ func (r *simulatedRuntime) hook(id model.PodID, f *kubelet.Effect) {
 
 // hookDone completes the event of a hook's end.
 func (c *Cluster) hookDone(id model.PodID, i int, op uint16, e *kubelet.Event) {
-	k, run := &c.pods[id].containers[i], &c.behaviorOf(id, i).PostStart
+	k, run := &c.pods[id].containers[i], &c.behaviorOf(id, i).PreStop
+	if op&2 != 0 {
+		run = &c.behaviorOf(id, i).PostStart
+	}
 	e.OK, e.Instance = op&1 == 0, -1
-	if uint16(k.instance)<<1 == op&^1 {
+	if uint16(k.instance)<<2 == op&^3 {
 		e.Instance = k.instance
 	}
 	e.N = int64(max(1, run.Exit))
