@@ -6,6 +6,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -41,7 +42,7 @@ func run(args []string) (code int) {
 			code = internal(r)
 		}
 	}()
-	err := root.Execute()
+	err := root.ExecuteContext(context.Background())
 	if err == nil {
 		return 0
 	}
@@ -73,7 +74,7 @@ Run a scenario, then look at any moment of the run as you would with kubectl.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newGet(), newDescribe(), newScenario(), newConform(), newSchedule(), newVersion())
+	root.AddCommand(newRun(), newGet(), newDescribe(), newScenario(), newConform(), newSchedule(), newNode(), newVersion())
 	return root
 }
 

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"podsim/runner"
+)
+
+func newNode() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "node",
+		Short: "Start, look at and clean the containerd that scenarios are played on",
+		Long: `Scenarios can be played on a real container runtime: podsim run --on containerd. These commands start a
+containerd of its own for it, in one folder and beside any other on the machine, and end it without a trace.
+docs/real-node.md has the whole way from a machine with nothing to the first comparison.`,
+		Example: `  podsim node start
+  podsim node status
+  podsim node stop`,
+	}
+	cmd.AddCommand(newNodeStart(), newNodeStop(), newNodeStatus())
+	return cmd
+}
+
+// addNodeDir adds the flag that names a node's folder.
+func addNodeDir(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "dir", runner.DefaultNodeDir, "the node's own `folder`: everything of it is in there")
+}
+
+func newNodeStart() *cobra.Command {
+	var o runner.NodeOptions
+	cmd := &cobra.Command{
+		Use:   "start",
+		Short: "Start a private containerd and print its endpoint",
+		Long: `Start a containerd of its own and wait until it answers. Its images, containers, socket, configuration and log
+are in one folder, in memory where the machine allows it. It needs root, containerd, its shim and runc, no CNI plugins
+and no network. In the folder of a node that has ended, the same node is started again.`,
+		Example: `  podsim node start
+  podsim node start --containerd /opt/containerd-2.4/containerd --runc /opt/containerd-2.4/runc
+  podsim node start --dir /mnt/node --disk`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := runner.StartNode(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), n.Endpoint)
+			return nil
+		},
+	}
+	addNodeDir(cmd, &o.Dir)
+	f := cmd.Flags()
+	f.StringVar(&o.Containerd, "containerd", "", "the containerd to start; the one in PATH by default. Its shim stands beside it or in PATH (`path`)")
+	f.StringVar(&o.Runc, "runc", "", "the runc to use; the one beside containerd or in PATH by default (`path`)")
+	f.BoolVar(&o.Disk, "disk", false, "keep the node's files on the disk, not in memory")
+	return cmd
+}
+
+func newNodeStop() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:     "stop",
+		Short:   "End the private containerd with all that it runs",
+		Long:    `End the containerd that node start started: its pods, shims, mounts, cgroups and its folder are gone then.`,
+		Example: `  podsim node stop`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runner.StopNode(cmd.Context(), dir)
+		},
+	}
+	addNodeDir(cmd, &dir)
+	return cmd
+}
+
+func newNodeStatus() *cobra.Command {
+	var dir, output string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say whether the private containerd runs, and where",
+		Example: `  podsim node status
+  podsim node status -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if output != "" && output != "json" {
+				return fmt.Errorf("--output %q is not known; there is json", output)
+			}
+			n, err := runner.ReadNode(dir)
+			if errors.Is(err, os.ErrNotExist) {
+				return failure{fmt.Errorf("there is no node in %s; `podsim node start --dir %s` starts one", dir, dir), exitFailed}
+			}
+			if err != nil {
+				return err
+			}
+			return printNode(cmd.OutOrStdout(), n, output)
+		},
+	}
+	addNodeDir(cmd, &dir)
+	cmd.Flags().StringVarP(&output, "output", "o", "", "the form: json")
+	return cmd
+}
+
+// printNode prints what is known of a node.
+func printNode(w io.Writer, n *runner.Node, output string) error {
+	if output == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(n)
+	}
+	state := fmt.Sprintf("runs, process %d", n.Process.PID)
+	if !n.Running {
+		state = "has ended; podsim node start starts it again, podsim node stop removes it"
+	}
+	memory := "on the disk"
+	if n.Tmpfs {
+		memory = "in memory"
+	}
+	fmt.Fprintf(w, "containerd %s %s\nendpoint:   %s\nfolder:     %s, %s\ncontainerd: %s\nrunc:       %s\n",
+		n.Version, state, n.Endpoint, n.Dir, memory, n.Containerd, n.Runc)
+	return nil
+}

@@ -1,0 +1,19 @@
+//go:build !linux
+
+package runner
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+var errNotLinux = errors.New("a real node needs Linux")
+
+func mountTmpfs(string) error              { return errNotLinux }
+func unmount(string) error                 { return errNotLinux }
+func detach(*exec.Cmd)                     {}
+func sendSignal(int, syscall.Signal) error { return errNotLinux }
+func lockFile(*os.File) (bool, error)      { return false, errNotLinux }
+func effectiveCapabilities() uint64        { return 0 }
