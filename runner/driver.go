@@ -15,7 +15,7 @@ type Driver struct {
 	answers chan func()
 	// ended is closed when Run ends: nobody waits for answers any more.
 	ended chan struct{}
-	start   time.Time
+	start time.Time
 	// Tick, where it is not nil, is called after each event or answer.
 	Tick func()
 }
