@@ -29,6 +29,8 @@ type Options struct {
 	Program string
 	// Tick, where it is not nil, is called after each event.
 	Tick func()
+	// begun, where it is not nil, gets the driver before it begins.
+	begun func(*Driver)
 }
 
 // Play plays a scenario on a real node: c is its cluster, which has not begun and is observed by those who
@@ -49,6 +51,9 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	defer cancel()
 	d := NewDriver(c)
 	d.Tick = o.Tick
+	if o.begun != nil {
+		o.begun(d)
+	}
 	NewCRI(calls, conn, c, d, loopback{}, run, directory)
 	return d.Run(ctx, sc.Duration)
 }

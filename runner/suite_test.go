@@ -1,0 +1,108 @@
+package runner
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"podsim/model"
+	"podsim/sim"
+	"podsim/sim/runtimetest"
+)
+
+// nodeEndpoint is the socket of the container runtime for tests, which are skipped when there is none.
+func nodeEndpoint(t *testing.T) string {
+	endpoint := os.Getenv("PODSIM_CONTAINERD")
+	if endpoint == "" {
+		t.Skip("no real node: set PODSIM_CONTAINERD to the socket of a containerd, such as unix:///run/containerd/containerd.sock")
+	}
+	return endpoint
+}
+
+// TestRuntimeOnNode is the conformance suite of the runtime interface, of a real node's runtime.
+func TestRuntimeOnNode(t *testing.T) {
+	o := Options{Endpoint: nodeEndpoint(t)}
+	runtimetest.Run(t, func(t *testing.T, sc *model.Scenario) runtimetest.Node {
+		c, err := sim.NewCluster(sc)
+		require.NoError(t, err)
+		o.Directory = t.TempDir()
+		p := &player{t: t, sc: sc, cluster: c, toDriver: make(chan bool), toTest: make(chan error)}
+		t.Cleanup(p.end)
+		return runtimetest.Node{Cluster: c, Begin: func() { p.begin(o) }, Run: p.run}
+	})
+}
+
+// player plays a scenario in a goroutine that waits while the test looks at the cluster.
+type player struct {
+	t       *testing.T
+	sc      *model.Scenario
+	cluster *sim.Cluster
+	driver  *Driver
+	// The test hands the cluster over by toDriver and gets it back by toTest, with the error when the
+	// play has ended.
+	toDriver chan bool
+	toTest   chan error
+	cancel   context.CancelFunc
+	until    model.Time
+	done     func() bool
+	ended    bool
+}
+
+// begin begins the play; the cluster is the test's until run.
+func (p *player) begin(o Options) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	o.begun = func(d *Driver) {
+		p.driver = d
+		p.wakeAtEnd()
+	}
+	o.Tick = p.tick
+	go func() {
+		<-p.toDriver
+		err := Play(ctx, p.sc, p.cluster, o)
+		p.ended = true
+		p.toTest <- err
+	}()
+}
+
+// tick gives the cluster to the test when that has what it waits for.
+func (p *player) tick() {
+	if p.done() || p.cluster.Now() >= p.until {
+		p.toTest <- nil
+		<-p.toDriver
+	}
+}
+
+// run lets the play go on.
+func (p *player) run(until model.Time, done func() bool) {
+	if done() {
+		return
+	}
+	p.until, p.done = until, done
+	if p.driver != nil {
+		p.wakeAtEnd()
+	}
+	p.toDriver <- true
+	require.NoError(p.t, <-p.toTest)
+	require.False(p.t, p.ended, "the play has ended")
+}
+
+// wakeAtEnd lets the moment until come, although nothing may happen then.
+func (p *player) wakeAtEnd() {
+	d := p.driver
+	time.AfterFunc(time.Duration(p.until-p.cluster.Now()), func() { d.Answer(func() {}) })
+}
+
+// end ends the play, which cleans up.
+func (p *player) end() {
+	if p.ended || p.cancel == nil {
+		return
+	}
+	p.until, p.done = model.Never, func() bool { return false }
+	p.cancel()
+	p.toDriver <- true
+	<-p.toTest
+}
