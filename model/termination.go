@@ -30,5 +30,5 @@ func lastLines(s string, n int) string {
 	for ; n > 0 && end > 0; n-- {
 		end = strings.LastIndexByte(s[:end], '\n')
 	}
-	return s[end+1:]
+	return s[min(end+1, len(s)):]
 }

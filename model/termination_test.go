@@ -17,6 +17,7 @@ func TestTerminationMessage(t *testing.T) {
 	one := template(1, true)
 	assert.Equal(t, "m", one.TerminationMessage(0, 1, "m", "log"))
 	assert.Equal(t, "log", one.TerminationMessage(0, 1, "", "log"))
+	assert.Equal(t, "", one.TerminationMessage(0, 1, "", ""), "neither message nor log")
 	assert.Equal(t, "", one.TerminationMessage(0, 0, "", "log"))
 	assert.Equal(t, "", template(1, false).TerminationMessage(0, 1, "", "log"))
 	assert.Equal(t, long[len(long)-4096:], one.TerminationMessage(0, 1, long, ""), "the end of it")
