@@ -68,8 +68,10 @@ func (r *CRI) start(p *pod, i int8, number int32) {
 func (r *CRI) stop(p *pod, i int8, number int32, graceSeconds int64) {
 	x := p.containers[i].byNumber[number]
 	limit := callTime + time.Duration(graceSeconds)*time.Second
+	waits := time.Duration(r.cluster.RunOf(p.ref.ID, int(i), p.containers[i].runs).TermAfter)
 	var end *runtimeapi.ContainerStatus
 	r.call(limit, func(ctx context.Context) error {
+		ctx = withFacts(ctx, callFacts{waits: waits})
 		_, err := r.runtime.StopContainer(ctx, &runtimeapi.StopContainerRequest{ContainerId: x.id, Timeout: graceSeconds})
 		if err == nil {
 			end, err = r.exited(ctx, x.id)

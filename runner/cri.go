@@ -57,12 +57,12 @@ type Images interface {
 }
 
 // Dial connects to the runtime whose socket is at an endpoint such as unix:///run/containerd/containerd.sock.
-func Dial(endpoint string) (*grpc.ClientConn, error) {
+func Dial(endpoint string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if !strings.Contains(endpoint, "://") {
 		endpoint = "unix://" + endpoint
 	}
-	return grpc.NewClient(endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)))
+	return grpc.NewClient(endpoint, append(options, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)))...)
 }
 
 // NewCRI makes the runtime of a cluster that has not begun. The calls end with the context.

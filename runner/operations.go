@@ -26,14 +26,16 @@ type OperationKind string
 
 // The calls of the CRI, and what is measured beside them.
 const (
-	OpRunSandbox      OperationKind = "runSandbox"
-	OpStopSandbox     OperationKind = "stopSandbox"
-	OpRemoveSandbox   OperationKind = "removeSandbox"
-	OpCreate          OperationKind = "create"
-	OpStart           OperationKind = "start"
-	OpStop            OperationKind = "stop"
-	OpRemove          OperationKind = "remove"
-	OpExec            OperationKind = "exec"
+	OpRunSandbox    OperationKind = "runSandbox"
+	OpStopSandbox   OperationKind = "stopSandbox"
+	OpRemoveSandbox OperationKind = "removeSandbox"
+	OpCreate        OperationKind = "create"
+	OpStart         OperationKind = "start"
+	OpStop          OperationKind = "stop"
+	OpRemove        OperationKind = "remove"
+	OpExec          OperationKind = "exec"
+	// OpHook is a command that runs for as long as the scenario lets it.
+	OpHook            OperationKind = "hook"
 	OpUpdateResources OperationKind = "updateResources"
 	// OpNetProbe is an HTTP, TCP or gRPC probe, which the runtime has no part in.
 	OpNetProbe OperationKind = "netProbe"
@@ -72,8 +74,8 @@ type Operation struct {
 	Kind OperationKind
 	// At is when it began.
 	At, Took time.Duration
-	// Waited is the part of Took in which the runtime waited for something that is not its own work: the
-	// process of a stopped container, up to its end or SIGKILL; the command of an exec probe.
+	// Waited is the part of Took in which a stop waited for something that is not the runtime's own work: the
+	// time that the process takes to end on SIGTERM, or the grace period.
 	Waited time.Duration
 	// Bytes is what a pull transfers: the size of the image as the registry has it.
 	Bytes int64
@@ -103,10 +105,19 @@ type Operations struct {
 	mu       sync.Mutex
 	list     []Operation
 	underWay int
+	// subjects are whose the runtime's sandboxes and containers are, by their ids.
+	subjects map[string]Subject
 }
 
-// NewOperations counts times from the start of the run.
-func NewOperations(start time.Time) *Operations { return &Operations{start: start} }
+// NewOperations begins an empty list. What is called before Start does not count.
+func NewOperations() *Operations { return &Operations{subjects: map[string]Subject{}} }
+
+// Start says that the run begins now.
+func (o *Operations) Start() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.start = time.Now()
+}
 
 // Call is an operation that is under way. Its fields may be completed until its end.
 type Call struct {
@@ -121,15 +132,13 @@ type Call struct {
 //	answer, err := runtime.CreateContainer(ctx, request)
 //	call.End(err)
 func (o *Operations) Begin(kind OperationKind, of Subject) *Call {
-	c := &Call{Operation: Operation{Subject: of, Kind: kind}, operations: o, began: time.Now()}
-	c.At = c.began.Sub(o.start)
-	if !kind.Works() {
-		return c
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.underWay++
-	c.InFlight = o.underWay
+	c := &Call{Operation: Operation{Subject: of, Kind: kind}, operations: o, began: time.Now()}
+	if kind.Works() {
+		o.underWay++
+		c.InFlight = o.underWay
+	}
 	return c
 }
 
@@ -145,13 +154,19 @@ func (c *Call) End(err error) {
 	if c.Kind.Works() {
 		o.underWay--
 	}
-	o.list = append(o.list, c.Operation)
+	if !o.start.IsZero() && !c.began.Before(o.start) {
+		c.At = c.began.Sub(o.start)
+		o.list = append(o.list, c.Operation)
+	}
 }
 
 // Note adds what was measured beside the calls: what took from one moment to another.
 func (o *Operations) Note(kind OperationKind, of Subject, from, to time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.start.IsZero() || from.Before(o.start) {
+		return
+	}
 	o.list = append(o.list, Operation{Subject: of, Kind: kind, At: from.Sub(o.start), Took: to.Sub(from)})
 }
 

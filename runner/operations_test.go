@@ -15,7 +15,9 @@ import (
 // What is written is read again, in order of the beginnings.
 func TestOperations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := NewOperations(time.Now())
+		o := NewOperations()
+		o.Begin(OpPull, Subject{}).End(nil)
+		o.Start()
 		o.Machine = Machine{Runtime: "containerd", Version: "2.4.2", CPUs: 2}
 		web := Subject{Node: "worker-0", Namespace: "default", Pod: "web"}
 		sandbox := o.Begin(OpRunSandbox, web)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,6 +28,8 @@ type Options struct {
 	Directory string
 	// Program is the stand-in workload; empty for the one that Program finds.
 	Program string
+	// Record is the folder of the run's record, to which what the calls to the runtime took is written.
+	Record string
 	// Tick, where it is not nil, is called after each event.
 	Tick func()
 	// begun, where it is not nil, gets the driver before it begins.
@@ -42,11 +45,13 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return fmt.Errorf("the directory of the run: %w", err)
 	}
-	conn, err := Dial(o.Endpoint)
+	operations := NewOperations()
+	conn, err := Dial(o.Endpoint, operations.Intercept()...)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	operations.AskVersion(ctx, conn)
 	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	d := NewDriver(c)
@@ -55,7 +60,12 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 		o.begun(d)
 	}
 	NewCRI(calls, conn, c, d, loopback{}, run, directory)
-	return d.Run(ctx, sc.Duration)
+	operations.Start()
+	err = d.Run(ctx, sc.Duration)
+	if o.Record != "" {
+		err = errors.Join(err, operations.Write(o.Record))
+	}
+	return err
 }
 
 func (o *Options) setDefaults() {

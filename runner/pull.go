@@ -24,7 +24,9 @@ func (r *CRI) askImage(p *pod, i int8) {
 // pull gets a container's image onto the node.
 func (r *CRI) pull(p *pod, i int8) {
 	name := r.imageName(p, i)
+	bytes := r.cluster.State().Images[p.template.Containers[i].ImageID].Size
 	r.call(time.Hour, func(ctx context.Context) error {
+		ctx = withFacts(ctx, callFacts{bytes: bytes})
 		_, err := runtimeapi.NewImageServiceClient(r.conn).PullImage(ctx, &runtimeapi.PullImageRequest{Image: &runtimeapi.ImageSpec{Image: name}})
 		return err
 	}, func(err error) {

@@ -125,6 +125,9 @@ func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
 	p.silent = p.silent || o.quiet
 	stopped := false
 	if onReal {
+		if !o.noRecord {
+			o.real.Record = o.directory
+		}
 		stopped, err = o.real.play(sc, cluster, p.tick)
 	} else {
 		stopped = simulate(cluster, sc, rec, p)

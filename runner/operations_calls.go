@@ -1,0 +1,166 @@
+package runner
+
+import (
+	"context"
+	"path"
+	"runtime"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+// Intercept are the options of a connection to a container runtime whose calls are recorded.
+func (o *Operations) Intercept() []grpc.DialOption {
+	o.Machine.CPUs = runtime.NumCPU()
+	return []grpc.DialOption{grpc.WithUnaryInterceptor(o.call), grpc.WithStreamInterceptor(o.stream)}
+}
+
+// AskVersion asks the runtime which one it is. A runtime that does not say stays without a name.
+func (o *Operations) AskVersion(ctx context.Context, conn *grpc.ClientConn) {
+	if v, err := runtimeapi.NewRuntimeServiceClient(conn).Version(ctx, &runtimeapi.VersionRequest{}); err == nil {
+		o.Machine.Runtime, o.Machine.Version = v.RuntimeName, v.RuntimeVersion
+	}
+}
+
+// callFacts are what only the caller of the runtime knows of a call.
+type callFacts struct {
+	// waits is how long the process of a container goes on after SIGTERM; bytes is what a pull transfers.
+	waits time.Duration
+	bytes int64
+}
+
+type callFactsKey struct{}
+
+// withFacts gives a call what only its caller knows, for its record.
+func withFacts(ctx context.Context, f callFacts) context.Context {
+	return context.WithValue(ctx, callFactsKey{}, f)
+}
+
+// call makes a call of the CRI and records it.
+func (o *Operations) call(ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	kind, id := o.kindOf(request)
+	if kind == "" {
+		return invoke(ctx, method, request, answer, conn, options...)
+	}
+	c := o.Begin(kind, o.subject(request, id))
+	err := invoke(ctx, method, request, answer, conn, options...)
+	facts, _ := ctx.Value(callFactsKey{}).(callFacts)
+	switch x := request.(type) {
+	case *runtimeapi.StopContainerRequest:
+		c.Ended, c.Waited = EndedByTerm, facts.waits
+		if grace := time.Duration(x.Timeout) * time.Second; time.Since(c.began) >= grace {
+			c.Ended, c.Waited = EndedByKill, grace
+		}
+	case *runtimeapi.PullImageRequest:
+		c.Bytes = facts.bytes
+	}
+	c.End(err)
+	switch x := answer.(type) {
+	case *runtimeapi.RunPodSandboxResponse:
+		o.learn(x.PodSandboxId, c.Subject)
+	case *runtimeapi.CreateContainerResponse:
+		o.learn(x.ContainerId, c.Subject)
+	}
+	return err
+}
+
+// kindOf is the kind of a call, "" when it is not recorded, with the id of the sandbox or container.
+func (o *Operations) kindOf(request any) (kind OperationKind, id string) {
+	switch x := request.(type) {
+	case *runtimeapi.RunPodSandboxRequest:
+		return OpRunSandbox, ""
+	case *runtimeapi.StopPodSandboxRequest:
+		return OpStopSandbox, x.PodSandboxId
+	case *runtimeapi.RemovePodSandboxRequest:
+		return OpRemoveSandbox, x.PodSandboxId
+	case *runtimeapi.CreateContainerRequest:
+		return OpCreate, ""
+	case *runtimeapi.StartContainerRequest:
+		return OpStart, x.ContainerId
+	case *runtimeapi.StopContainerRequest:
+		return OpStop, x.ContainerId
+	case *runtimeapi.RemoveContainerRequest:
+		return OpRemove, x.ContainerId
+	case *runtimeapi.UpdateContainerResourcesRequest:
+		return OpUpdateResources, x.ContainerId
+	case *runtimeapi.ExecSyncRequest:
+		if len(x.Cmd) > 1 && x.Cmd[0] == programPath && x.Cmd[1] != "probe" {
+			return OpHook, x.ContainerId
+		}
+		return OpExec, x.ContainerId
+	case *runtimeapi.ImageStatusRequest:
+		return OpImageStatus, ""
+	case *runtimeapi.PullImageRequest:
+		return OpPull, ""
+	case *runtimeapi.RemoveImageRequest:
+		return OpRemoveImage, ""
+	}
+	return "", ""
+}
+
+// subject is what a call is for: by its labels, or by those of what it is about.
+func (o *Operations) subject(request any, id string) Subject {
+	switch x := request.(type) {
+	case *runtimeapi.RunPodSandboxRequest:
+		return subjectOf(x.Config.GetLabels(), "")
+	case *runtimeapi.CreateContainerRequest:
+		return subjectOf(x.Config.GetLabels(), x.Config.GetMetadata().GetName())
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.subjects[id]
+}
+
+func subjectOf(labels map[string]string, container string) Subject {
+	namespace, pod := path.Split(labels[LabelPod])
+	return Subject{Node: labels[LabelNode], Namespace: strings.TrimSuffix(namespace, "/"), Pod: pod, Container: container}
+}
+
+func (o *Operations) learn(id string, s Subject) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.subjects[id] = s
+}
+
+// stream opens a stream of the CRI; the runtime's events in it tell how late ends are seen.
+func (o *Operations) stream(ctx context.Context, d *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
+	s, err := open(ctx, d, conn, method, options...)
+	if err != nil {
+		return nil, err
+	}
+	return &watchedEvents{s, o}, nil
+}
+
+type watchedEvents struct {
+	grpc.ClientStream
+	operations *Operations
+}
+
+// RecvMsg looks at what is received.
+func (w *watchedEvents) RecvMsg(m any) error {
+	err := w.ClientStream.RecvMsg(m)
+	e, ok := m.(*runtimeapi.ContainerEventResponse)
+	if err == nil && ok && e.ContainerEventType == runtimeapi.ContainerEventType_CONTAINER_STOPPED_EVENT {
+		w.operations.stopped(e, time.Now())
+	}
+	return err
+}
+
+// stopped notes how late the runtime says that a container of the run has ended.
+func (o *Operations) stopped(e *runtimeapi.ContainerEventResponse, now time.Time) {
+	o.mu.Lock()
+	subject, ours := o.subjects[e.ContainerId]
+	o.mu.Unlock()
+	for _, c := range e.ContainersStatuses {
+		if c.Id != e.ContainerId || c.FinishedAt == 0 || !ours {
+			continue
+		}
+		kind := OpExitVisible
+		if c.Reason == "OOMKilled" {
+			kind = OpOOMVisible
+		}
+		o.Note(kind, subject, time.Unix(0, c.FinishedAt), now)
+	}
+}
