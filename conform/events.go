@@ -18,10 +18,7 @@ func (e event) timed() bool { return strings.HasPrefix(e.message, "Successfully 
 // masks take out of a message what no two runs share: uids, digests, addresses, durations, the
 // bytes of an image, and what a runtime says of a command in a container that has ended, for which
 // the two runtimes of the recordings have different words.
-var masks = []struct {
-	what *regexp.Regexp
-	with string
-}{
+var masks = []mask{
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UID"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "ID"},
 	{regexp.MustCompile(`\b10\.\d+\.\d+\.\d+\b`), "IP"},
@@ -30,9 +27,12 @@ var masks = []struct {
 	{regexp.MustCompile(`Image size: \d+ bytes`), "Image size: SIZE bytes"},
 }
 
-func masked(message string) string {
-	for i := range masks {
-		message = masks[i].what.ReplaceAllString(message, masks[i].with)
+// masked is a message without what the masks take out.
+func masked(message string, lists ...[]mask) string {
+	for _, list := range lists {
+		for i := range list {
+			message = list[i].what.ReplaceAllString(message, list[i].with)
+		}
 	}
 	return message
 }
@@ -55,7 +55,7 @@ func kubeletEvents(lines []Line) eventList {
 	for i := range lines {
 		x := &lines[i]
 		if x.Type == "event" && x.From == "kubelet" {
-			l.add(event{x.EventType + " " + x.Event, x.Field, masked(x.Message)}, x)
+			l.add(event{x.EventType + " " + x.Event, x.Field, masked(x.Message, masks)}, x)
 		}
 	}
 	return l

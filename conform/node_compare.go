@@ -78,19 +78,24 @@ func (r *NodeRecording) history(lines []NodeLine) *nodeHistory {
 			o := h.object(l.object())
 			o.states = AddState(o.states, l.Ms, l.Words())
 		case l.Type == "event" && !slices.Contains(uncompared, l.Event):
-			events := &h.object(l.object()).events
-			events.add(nodeEvent(l, r.kubelets(l.Ms)), &l.Line)
-			if l.Event == anyTime {
-				events.kinds = events.kinds[:len(events.kinds)-1]
-			}
-			c := choice{l.object(), l.Event, l.Ms}
-			if slices.Contains(choices, l.Event) && h.when(c) < 0 {
-				h.chosen = append(h.chosen, c)
-			}
+			h.addEvent(l.object(), nodeEvent(l, r.kubelets(l.Ms)), &l.Line)
 		}
 	}
 	slices.SortStableFunc(h.chosen, func(a, b choice) int { return cmp.Compare(a.at, b.at) })
 	return h
+}
+
+// addEvent takes in an Event about an object.
+func (h *nodeHistory) addEvent(object string, e event, l *Line) {
+	events := &h.object(object).events
+	events.add(e, l)
+	if l.Event == anyTime {
+		events.kinds = events.kinds[:len(events.kinds)-1]
+	}
+	c := choice{object, l.Event, l.Ms}
+	if slices.Contains(choices, l.Event) && h.when(c) < 0 {
+		h.chosen = append(h.chosen, c)
+	}
 }
 
 func (h *nodeHistory) object(name string) *objectHistory {
@@ -324,17 +329,26 @@ func (c *comparison) sinceRecorded(got []State) []State {
 
 // compareChoices: what was chosen one after the other was chosen in that order.
 func (c *nodeComparison) compareChoices(run *nodeRun, got *nodeHistory) {
-	want := c.want.chosen
-	for j := range want {
-		for i := range want[:j] {
-			a, b := got.when(want[i]), got.when(want[j])
-			if want[j].at-want[i].at >= loose.short && a >= 0 && b >= 0 && b < a {
-				run.differs(want[j].at, func() *Difference {
-					return &Difference{"order of choices", fmt.Sprintf("%s, then %s", want[i], want[j]), "the other way round"}
-				})
+	c.want.misordered(got, func(first, then choice) {
+		run.differs(then.at, func() *Difference { return orderOfChoices(first, then) })
+	})
+}
+
+// misordered gives the choices that got made the other way round.
+func (h *nodeHistory) misordered(got *nodeHistory, found func(first, then choice)) {
+	for j := range h.chosen {
+		for i := range h.chosen[:j] {
+			first, then := h.chosen[i], h.chosen[j]
+			a, b := got.when(first), got.when(then)
+			if then.at-first.at >= loose.short && a >= 0 && b >= 0 && b < a {
+				found(first, then)
 			}
 		}
 	}
+}
+
+func orderOfChoices(first, then choice) *Difference {
+	return &Difference{"order of choices", fmt.Sprintf("%s, then %s", first, then), "the other way round"}
 }
 
 // result is what the runs so far say.

@@ -9,26 +9,36 @@ import (
 
 // podLine is the line of a pod's change, as a recorder of a node would write it.
 func (p *replay) podLine(s *model.State, t *model.Transition) NodeLine {
-	pod := &s.Pods[t.ID]
-	l := NodeLine{Line: PodLine(s, t), Kind: t.Kind.String(), Name: p.alias(pod.Name), Ready: pod.Status.Ready()}
+	l := nodePodLine(s, t)
+	l.Name = p.alias(s.Pods[t.ID].Name)
 	l.Grace, l.Line.Grace = l.Line.Grace, nil
+	// A pod that was placed says so by its node.
+	if condition(l.PodScheduled) == model.ConditionTrue.String() {
+		l.PodScheduled = ""
+	}
+	for i := range l.Containers {
+		c := &l.Containers[i]
+		c.Started = nil
+		if c.Last != nil {
+			c.Last.State = ""
+		}
+	}
+	return l
+}
+
+// nodePodLine is the line of a pod's change, with all that is known of it.
+func nodePodLine(s *model.State, t *model.Transition) NodeLine {
+	pod := &s.Pods[t.ID]
+	l := NodeLine{Line: PodLine(s, t), Kind: t.Kind.String(), Name: podTitle(pod.Template.Namespace, pod.Name), Ready: pod.Status.Ready()}
 	if pod.Node != 0 {
 		l.Node = s.Nodes[pod.Node].Name
 	}
-	l.DisruptionTarget = l.Conditions[model.DisruptionTarget.String()]
-	// A pod that was placed says so by its node.
-	if is := l.Conditions[model.PodScheduled.String()]; condition(is) != model.ConditionTrue.String() {
-		l.PodScheduled = is
-	}
+	l.DisruptionTarget, l.PodScheduled = l.Conditions[model.DisruptionTarget.String()], l.Conditions[model.PodScheduled.String()]
 	if x := pod.Status.Resize; x != nil {
 		l.ResizePending, l.ResizeInProgress = conditionWords(s, &x.Pending), conditionWords(s, &x.InProgress)
 	}
 	for i := range l.Line.Containers {
 		c := NodeContainer{Container: l.Line.Containers[i]}
-		c.Started = nil
-		if c.Last != nil {
-			c.Last.State = ""
-		}
 		if k := &pod.Status.Containers[i]; k.Allocated != 0 {
 			allocated := &s.Templates[k.Allocated].ContainerSpec(i).Resources
 			c.AllocatedResources = allocated.Requests

@@ -99,17 +99,23 @@ func (l *NodeLine) nodeWords() string {
 	return strings.Join(parts, separator)
 }
 
-// machineMasks take out of a message what depends on the machine: its memory and disk, and how many
-// other nodes the cluster has, which the pods do not match.
-var machineMasks = []struct {
+// mask takes a part out of a message.
+type mask struct {
 	what *regexp.Regexp
 	with string
-}{
+}
+
+// machineMasks take out of a message what depends on the machine: its memory and disk.
+var machineMasks = []mask{
 	{regexp.MustCompile(`available: \d+[KMG]?i?\b`), "available: SIZE"},
 	{regexp.MustCompile(`was using \d+[KMG]?i?\b`), "was using SIZE"},
 	{regexp.MustCompile(`usage \(\d+\)`), "usage (SIZE)"},
 	{regexp.MustCompile(`\(\d+% of [0-9.]+ .iB used\)`), "(SIZE used)"},
 	{regexp.MustCompile(`\bfreed \d+ bytes`), "freed SIZE bytes"},
+}
+
+// clusterMasks take out how many other nodes the cluster has, which the pods do not match.
+var clusterMasks = []mask{
 	{regexp.MustCompile(`\b0/\d+ nodes`), "0/N nodes"},
 	{regexp.MustCompile(`(: |, )\d+ node\(s\) didn't match Pod's node affinity/selector`), "$1"},
 	{regexp.MustCompile(`(: |, )\d+ Preemption is not helpful for scheduling`), "$1"},
@@ -121,11 +127,7 @@ var machineMasks = []struct {
 // nodeEvent is what an Event of a recording of a node is compared by. life counts the kubelets that
 // the node has had: each counts its Events anew.
 func nodeEvent(l *NodeLine, life int) event {
-	message := l.Message
-	for i := range machineMasks {
-		message = machineMasks[i].what.ReplaceAllString(message, machineMasks[i].with)
-	}
-	e := event{l.EventType + " " + l.Event, l.Field, masked(message)}
+	e := event{l.EventType + " " + l.Event, l.Field, masked(l.Message, machineMasks, clusterMasks, masks)}
 	if life > 1 && l.From == "kubelet" {
 		e.kind += fmt.Sprintf(" of kubelet %d", life)
 	}

@@ -18,8 +18,8 @@ func Write(w io.Writer, output string, list []Result) error {
 	return writeOutput(w, output, list, writeCSV, writeMarkdown)
 }
 
-// writeOutput writes a list in one of the Outputs.
-func writeOutput[T any](w io.Writer, output string, list []T, csv, markdown func(io.Writer, []T) error) error {
+// writeOutput writes results in one of the Outputs.
+func writeOutput[T any](w io.Writer, output string, list T, csv, markdown func(io.Writer, T) error) error {
 	switch output {
 	case "json":
 		e := json.NewEncoder(w)
@@ -130,8 +130,8 @@ func times(n int32) string {
 	return "x" + strconv.Itoa(int(n))
 }
 
-// row is a state that one or both sides have.
-type row struct{ recorded, simulated, state string }
+// row is a state that one or both sides have; later is how much later it was recorded than simulated.
+type row struct{ recorded, simulated, later, state string }
 
 // rows merges the states of both sides, those that belong together in one row. Where the sides go
 // apart for good, the rest of each follows by time.
@@ -146,13 +146,14 @@ func rows(r *Result) []row {
 		got, paired := partner[i]
 		switch {
 		case i < len(r.Recorded) && paired && got == j, len(partner) == 0 && same(r, i, j):
-			out = append(out, row{seconds(r.Recorded[i].From), seconds(r.Simulated[j].From), r.Recorded[i].news(r.Recorded[:i])})
+			out = append(out, row{seconds(r.Recorded[i].From), seconds(r.Simulated[j].From),
+				seconds(r.Recorded[i].From - r.Simulated[j].From), r.Recorded[i].news(r.Recorded[:i])})
 			i, j = i+1, j+1
 		case j >= len(r.Simulated), i < len(r.Recorded) && !paired && r.Recorded[i].From <= r.Simulated[j].From:
-			out = append(out, row{seconds(r.Recorded[i].From), "", r.Recorded[i].news(r.Recorded[:i])})
+			out = append(out, row{seconds(r.Recorded[i].From), "", "", r.Recorded[i].news(r.Recorded[:i])})
 			i++
 		default:
-			out = append(out, row{"", seconds(r.Simulated[j].From), r.Simulated[j].news(r.Simulated[:j])})
+			out = append(out, row{"", seconds(r.Simulated[j].From), "", r.Simulated[j].news(r.Simulated[:j])})
 			j++
 		}
 	}

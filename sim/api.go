@@ -85,6 +85,9 @@ func (c *Cluster) createPod(name string, t *model.PodTemplate, owner model.Repli
 	p.exists = true
 	c.podNames[podName{t.Namespace, name}] = id
 	p.luck, p.draws = luck, [numDraws]uint32{}
+	if c.redraws != nil {
+		p.redraws = c.redraws(t.Namespace, name)
+	}
 	if len(t.Spec.SchedulingGates) > 0 {
 		o.Status.SetCondition(model.PodScheduled, model.ConditionFalse, model.ReasonSchedulingGated,
 			model.TextMessage(c.state.Texts.Intern("Scheduling is blocked due to non-empty scheduling gates")), c.now)

@@ -20,6 +20,8 @@ type Cluster struct {
 	now      model.Time
 	// seed is that of all draws but those of the runtime, which have their own.
 	seed, runtimeSeed uint64
+	// redraws are those of a pod, nil for none.
+	redraws func(namespace, name string) []Redraw
 
 	scheduler *scheduler.Scheduler
 	scheduling
@@ -98,6 +100,8 @@ type pod struct {
 	// luck names the pod's random draws; draws counts them.
 	luck  uint64
 	draws [numDraws]uint32
+	// redraws are those of its runtime's latencies.
+	redraws []Redraw
 	// noticeAt is when the watchers hear of the pod's last change.
 	noticeAt model.Time
 	// machine is the kubelet's view, nil before the kubelet has seen the pod.
