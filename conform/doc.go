@@ -14,5 +14,8 @@
 //     their messages with uids, durations, digests and addresses masked, and in their counts, which
 //     are compared while the spam filter drops none.
 //
+// The rule for a run on a real node is the same, but that one simulation must agree in all pods and in
+// their times, which are not widened by the draws: [CompareRuns].
+//
 // The rule for a decision of the scheduler: [Compare] finds no difference.
 package conform

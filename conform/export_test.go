@@ -1,5 +1,10 @@
 package conform
 
+import (
+	"podsim/model"
+	"podsim/sim"
+)
+
 // SimulateNode is what a recorder would write of a run of the steps of a recording.
 func SimulateNode(r *NodeRecording, seed uint64) ([]NodeLine, error) {
 	p, err := newReplay(r)
@@ -11,3 +16,17 @@ func SimulateNode(r *NodeRecording, seed uint64) ([]NodeLine, error) {
 
 // NodeEventWords is what an Event is compared by.
 func NodeEventWords(l *NodeLine) string { return nodeEvent(l, 1).String() }
+
+// SimulateRun is a run that a simulation makes, with other draws of what the runtime of all pods takes.
+func SimulateRun(sc *model.Scenario, seed uint64) (*Run, error) {
+	r := &Run{End: int64(sc.Duration / model.Millisecond)}
+	c, err := sim.NewCluster(sc)
+	if err != nil {
+		return nil, err
+	}
+	c.RedrawRuntime(seed)
+	r.Observe(c)
+	c.Begin()
+	c.Run(sc.Duration, nil)
+	return r, nil
+}

@@ -189,6 +189,13 @@ func showProgress(n, of int, what string) {
 	}
 	fmt.Fprintf(os.Stderr, "\r\033[K%d of %d %s", n, of, what)
 	if n == of {
+		clearProgress()
+	}
+}
+
+// clearProgress takes away the line that says how far something is.
+func clearProgress() {
+	if term.IsTerminal(int(os.Stderr.Fd())) {
 		fmt.Fprint(os.Stderr, "\r\033[K")
 	}
 }

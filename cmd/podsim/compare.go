@@ -1,0 +1,271 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"podsim/conform"
+	"podsim/model"
+	"podsim/reports"
+	"podsim/scenarios"
+	"podsim/sim"
+)
+
+type compareOptions struct {
+	runOptions
+	tolerance time.Duration
+	draws     int
+	parallel  int
+	form      string
+	junit     string
+	verbose   bool
+	// recorded is the record of a finished real run, records where those of new ones go.
+	recorded, records string
+}
+
+func newCompare() *cobra.Command {
+	var o compareOptions
+	cmd := &cobra.Command{
+		Use:   "compare SCENARIO...",
+		Short: "Play scenarios on a real node and compare them with their simulations",
+		Long: `Play each scenario on this machine's container runtime, in real time, simulate it, and compare its
+pods state by state and Event by Event: order, reasons, exit codes, restarts and Events must be
+equal, times must lie within the tolerance.
+
+What the runtime takes is luck. A run must be one that the simulation gives for some draw of these
+latencies: first the scenario's own (draw 0), then up to --draws others. A state that lasts less
+than 300 ms may be missing on either side, and so may what comes less than the tolerance before
+the end.
+
+Each scenario gets a line: equal, late where only times differ, or differs; the draw, how many
+states its pods had, and the median and the largest time difference. One scenario is shown pod by pod,
+with both sequences side by side; of several only those that are not equal, or all with -v. The
+exit code is 1 when a scenario is not equal.`,
+		Example: `  podsim compare scenarios/library/exit-codes.yaml
+  podsim compare scenarios/library/crash-loop.yaml --until 2m --tolerance 1s
+  podsim compare scenarios/library/oom.yaml scenarios/library/hooks.yaml --parallel 2 -o json
+  podsim run --on containerd scenarios/library/oom.yaml -o real
+  podsim compare scenarios/library/oom.yaml --real real`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return compare(cmd, args, &o)
+		},
+	}
+	f := cmd.Flags()
+	f.DurationVar(&o.tolerance, "tolerance", 1500*time.Millisecond, "how far the times of a state may differ")
+	f.IntVar(&o.draws, "draws", 200, "the most simulations with other latencies of the runtime that are tried")
+	f.DurationVar(&o.until, "until", 0, "end the runs at this moment, instead of the scenario's duration")
+	f.StringArrayVar(&o.sets, "set", nil, "change a value of the scenario files: `path=value` (may be repeated)")
+	f.IntVar(&o.parallel, "parallel", 1, "how many scenarios are on the node at a time")
+	f.StringVarP(&o.form, "output", "o", "table", "the form: table, "+strings.Join(conform.Outputs, ", "))
+	f.StringVar(&o.junit, "junit", "", "write a JUnit report to this `file`, too")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show the sequences of all pods")
+	f.StringVar(&o.recorded, "real", "", "compare the record of a run that has been made, in this `folder`, instead of a new one")
+	f.StringVar(&o.records, "records", "", "keep the records of the runs on the node in this `folder`, one in it for each scenario")
+	o.real.add(f)
+	return cmd
+}
+
+// comparison is a scenario that is compared.
+type comparison struct {
+	path     string
+	scenario *model.Scenario
+	run      *conform.Run
+	// failed says why there is no run.
+	failed error
+}
+
+func compare(cmd *cobra.Command, paths []string, o *compareOptions) error {
+	if err := o.check(paths); err != nil {
+		return err
+	}
+	list, err := o.read(cmd, paths)
+	if err != nil {
+		return err
+	}
+	report := &conform.RunReport{ToleranceMs: o.tolerance.Milliseconds(), Parallel: o.parallel}
+	if o.recorded == "" {
+		if report.Machine, err = o.machine(); err != nil {
+			return err
+		}
+		if err := o.playAll(list); err != nil {
+			return err
+		}
+	}
+	width := 0
+	for _, c := range list {
+		width = max(width, len(c.scenario.Name))
+	}
+	for i, c := range list {
+		one, err := o.compareOne(c)
+		if err != nil {
+			return err
+		}
+		report.Scenarios = append(report.Scenarios, one)
+		if o.form != "table" {
+			showProgress(i+1, len(list), "scenarios compared")
+		} else if err := o.write(cmd.OutOrStdout(), &one, len(list) == 1, width); err != nil {
+			return err
+		}
+	}
+	return o.finish(cmd.OutOrStdout(), report)
+}
+
+func (o *compareOptions) check(paths []string) error {
+	if o.form != "table" && !slices.Contains(conform.Outputs, o.form) {
+		return fmt.Errorf("--output %q is not known; there are table, %s", o.form, strings.Join(conform.Outputs, ", "))
+	}
+	if o.parallel < 1 {
+		return fmt.Errorf("--parallel must be at least 1, not %d", o.parallel)
+	}
+	if o.tolerance <= 0 {
+		return fmt.Errorf("--tolerance must be above 0, not %s", o.tolerance)
+	}
+	if o.draws < 0 {
+		return fmt.Errorf("--draws must be at least 0, not %d", o.draws)
+	}
+	if o.recorded != "" && len(paths) != 1 {
+		return fmt.Errorf("--real is the record of one scenario, and there are %d", len(paths))
+	}
+	if o.recorded != "" && o.records != "" {
+		return errors.New("--records is for new runs, --real for one that has been made: give one of them")
+	}
+	return nil
+}
+
+// read reads the scenarios before anything is played, and the record of --real.
+func (o *compareOptions) read(cmd *cobra.Command, paths []string) ([]*comparison, error) {
+	opts, err := o.scenarioOptions(cmd)
+	if err != nil {
+		return nil, err
+	}
+	var record *reports.Record
+	if o.recorded != "" {
+		if record, err = reports.Open(o.recorded); err != nil {
+			return nil, err
+		}
+		opts = append(opts, scenarios.WithSeed(record.Info.Seed))
+	}
+	var list []*comparison
+	for _, path := range paths {
+		sc, err := scenarios.Read(path, opts...)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, &comparison{path: path, scenario: sc})
+	}
+	if record == nil {
+		return list, nil
+	}
+	list[0].run, err = o.readRun(record, list[0].scenario)
+	return list, err
+}
+
+// readRun is the run of a record.
+func (o *compareOptions) readRun(record *reports.Record, sc *model.Scenario) (*conform.Run, error) {
+	if record.Info.Scenario != sc.Name {
+		return nil, fmt.Errorf("%s: the record is of the scenario %s, want %s", o.recorded, record.Info.Scenario, sc.Name)
+	}
+	run := &conform.Run{End: int64(min(record.Info.Ended, sc.Duration) / model.Millisecond)}
+	if err := record.PodChanges(run.AddPod, run.AddEvent); err != nil {
+		return nil, err
+	}
+	return run, nil
+}
+
+// play plays a scenario on the node and writes down what becomes of its pods.
+func (o *compareOptions) play(c *comparison, tick func(now model.Time)) (interrupted bool, err error) {
+	cluster, err := sim.NewCluster(c.scenario)
+	if err != nil {
+		return false, err
+	}
+	if err := extend(cluster, c.scenario); err != nil {
+		return false, err
+	}
+	run := &conform.Run{}
+	run.Observe(cluster)
+	info := reports.RunInfo{Scenario: c.scenario.Name, Path: c.path, Seed: c.scenario.Seed, Version: version(), Kubernetes: kubernetesVersion,
+		Start: c.scenario.Start, Duration: c.scenario.Duration}
+	record := runOptions{directory: filepath.Join(o.records, c.scenario.Name), noRecord: o.records == ""}
+	rec, err := record.record(cluster, info)
+	if err != nil {
+		return false, err
+	}
+	start := time.Now()
+	interrupted, err = o.real.play(c.scenario, cluster, func() { tick(cluster.Now()) })
+	run.End = int64(cluster.Now() / model.Millisecond)
+	if rec != nil {
+		info.Ended, info.Wall, info.Complete = cluster.Now(), time.Since(start), err == nil && !interrupted
+		err = cmp.Or(err, rec.Close(info))
+	}
+	if err == nil {
+		c.run = run
+	}
+	return interrupted, err
+}
+
+// compareOne compares a scenario that was played.
+func (o *compareOptions) compareOne(c *comparison) (conform.RunResult, error) {
+	if c.failed != nil {
+		return conform.RunResult{Name: c.scenario.Name, Error: c.failed.Error(), MedianMs: -1, WorstMs: -1}, nil
+	}
+	return conform.CompareRuns(c.scenario, c.run, conform.RunRule{Tolerance: o.tolerance.Milliseconds(), Draws: o.draws,
+		Extend: func(cluster *sim.Cluster) error { return extend(cluster, c.scenario) },
+		Tick:   func(draw int) { showProgress(draw, o.draws, "draws of "+c.scenario.Name) }})
+}
+
+// write writes a scenario's sequences, if they are asked for, and its line.
+func (o *compareOptions) write(w io.Writer, r *conform.RunResult, only bool, width int) error {
+	clearProgress()
+	if only || o.verbose || r.Verdict() != "equal" {
+		if err := conform.WriteSequences(w, r); err != nil {
+			return err
+		}
+	}
+	return conform.WriteRunLine(w, r, width)
+}
+
+// finish writes the summary, or everything in the form that was asked for.
+func (o *compareOptions) finish(w io.Writer, report *conform.RunReport) error {
+	if o.junit != "" {
+		if err := o.writeJUnit(report); err != nil {
+			return err
+		}
+	}
+	if o.form == "table" {
+		fmt.Fprintf(w, "%s; times within %s\n", conform.RunSummary(report.Scenarios), o.tolerance)
+	} else {
+		if !o.verbose {
+			report = report.Brief()
+		}
+		if err := report.Write(w, o.form); err != nil {
+			return err
+		}
+	}
+	for i := range report.Scenarios {
+		if report.Scenarios[i].Verdict() != "equal" {
+			return errDiffers
+		}
+	}
+	return nil
+}
+
+func (o *compareOptions) writeJUnit(report *conform.RunReport) error {
+	file, err := os.Create(o.junit)
+	if err != nil {
+		return err
+	}
+	if err := report.WriteJUnit(file); err != nil {
+		return err
+	}
+	return file.Close()
+}

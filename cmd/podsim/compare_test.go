@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"podsim/conform"
+)
+
+// compared is a scenario with its record: a run on a slow node stands for the one on a real node.
+const compared = `apiVersion: podsim/v1alpha1
+kind: Scenario
+metadata: {name: compared}
+spec:
+  duration: 30s
+  seed: 3
+  latencies: {runSandbox: 150ms, create: 20ms, start: 100ms, stopSandbox: 50ms, remove: 10ms}
+  nodes: [{name: n, template: {status: {capacity: {cpu: "4", memory: 4Gi}}}, images: [app]}]
+  behaviors:
+  - {match: {pod: fails}, run: {for: 4s, exit: 1}}
+  - {run: {for: 4s}}
+  manifests: [pods.yaml]
+`
+
+const comparedPods = `apiVersion: v1
+kind: Pod
+metadata: {name: ends}
+spec: {restartPolicy: Never, containers: [{name: c, image: app, imagePullPolicy: Never}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: fails}
+spec: {restartPolicy: OnFailure, containers: [{name: c, image: app, imagePullPolicy: Never}]}
+`
+
+// The tables of comparisons with runs that stand for real ones.
+func TestCompareGolden(t *testing.T) {
+	for name, c := range map[string]struct {
+		// real is what is replaced in the scenario of the run that stands for the real one, and by what.
+		real []string
+		args []string
+		code int
+	}{
+		"equal":     {nil, nil, 0},
+		"slow":      {[]string{"runSandbox: 150ms", "runSandbox: 400ms"}, nil, 0},
+		"exit-code": {[]string{"exit: 1", "exit: 2"}, []string{"--draws", "3"}, 1},
+		"missing":   {[]string{"pods.yaml", "one.yaml"}, []string{"--draws", "3"}, 1},
+		"late":      {[]string{"{for: 4s}", "{for: 9s}"}, []string{"--draws", "3"}, 1},
+	} {
+		dir := t.TempDir()
+		write := func(name, text string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+		}
+		real := compared
+		if len(c.real) > 0 {
+			real = strings.Replace(real, c.real[0], c.real[1], 1)
+		}
+		write("compared.yaml", compared)
+		write("real.yaml", real)
+		write("pods.yaml", comparedPods)
+		write("one.yaml", strings.SplitAfter(comparedPods, "---\n")[1])
+		run := podsim(t, dir, nil, "run", "real.yaml", "-o", "real")
+		require.Equal(t, 0, run.code, run.errors)
+		r := podsim(t, dir, nil, append([]string{"compare", "compared.yaml", "--real", "real", "--junit", "junit.xml"}, c.args...)...)
+		assert.Equal(t, c.code, r.code, name+r.errors)
+		assert.Empty(t, r.errors, name)
+		golden(t, "compare-"+name+".txt", r.out)
+		junit, err := os.ReadFile(filepath.Join(dir, "junit.xml"))
+		require.NoError(t, err)
+		assert.Contains(t, string(junit), `<testcase name="compared"`)
+
+		r = podsim(t, dir, nil, append([]string{"compare", "compared.yaml", "--real", "real", "-o", "json"}, c.args...)...)
+		assert.Equal(t, c.code, r.code, name+r.errors)
+		var report conform.RunReport
+		require.NoError(t, json.Unmarshal([]byte(r.out), &report))
+		assert.Equal(t, "compared", report.Scenarios[0].Name)
+	}
+}
+
+// golden compares with a file of the test data; -update writes it.
+func golden(t *testing.T, name, got string) {
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got, name)
+}
+
+func TestCompareBadInput(t *testing.T) {
+	dir := t.TempDir()
+	crash := library(t, "crash-loop.yaml")
+	require.Equal(t, 0, podsim(t, dir, nil, "run", library(t, "oom.yaml"), "-o", "oom").code)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{crash, "--tolerance", "0s"}, "--tolerance must be above 0, not 0s\n"},
+		{[]string{crash, "--parallel", "0"}, "--parallel must be at least 1, not 0\n"},
+		{[]string{crash, "--draws", "-1"}, "--draws must be at least 0, not -1\n"},
+		{[]string{crash, "-o", "xml"}, "--output \"xml\" is not known; there are table, json, yaml, csv, markdown\n"},
+		{[]string{crash, "--real", "none"}, "none: no record of a run is there"},
+		{[]string{crash, "--real", "oom"}, "oom: the record is of the scenario oom, want crash-loop\n"},
+		{[]string{crash, crash, "--real", "oom"}, "--real is the record of one scenario, and there are 2\n"},
+		{[]string{crash, "--endpoint", "unix:///none.sock"}, "no container runtime answers at unix:///none.sock: "},
+		{[]string{"none.yaml"}, "none.yaml"},
+	} {
+		r := podsim(t, dir, nil, append([]string{"compare"}, c.args...)...)
+		assert.Equal(t, 2, r.code, c.args)
+		assert.Contains(t, r.errors, c.want)
+		assert.Equal(t, 1, strings.Count(r.errors, "\n"), "one line: %s", r.errors)
+	}
+}

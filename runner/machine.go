@@ -1,0 +1,26 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+// MachineOf asks the container runtime at a socket who it is.
+func MachineOf(endpoint string) (Machine, error) {
+	conn, err := Dial(endpoint)
+	if err != nil {
+		return Machine{}, err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	v, err := cri.NewRuntimeServiceClient(conn).Version(ctx, &cri.VersionRequest{})
+	if err != nil {
+		return Machine{}, fmt.Errorf("no container runtime answers at %s: %s", endpoint, description(err))
+	}
+	return Machine{Runtime: v.RuntimeName, Version: v.RuntimeVersion, CPUs: runtime.NumCPU()}, nil
+}
