@@ -6,9 +6,12 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	v1 "k8s.io/api/core/v1"
 
 	"podsim/model"
@@ -24,16 +27,22 @@ func grpcProbe(ctx context.Context, where string, a *v1.GRPCAction, timeout time
 		return probeResult{errored: true, text: err.Error()}
 	}
 	defer conn.Close()
+	for conn.Connect(); conn.GetState() != connectivity.Ready; {
+		if !conn.WaitForStateChange(ctx, conn.GetState()) {
+			return probeResult{end: model.ProbeRefused}
+		}
+		conn.Connect()
+	}
 	request := &grpc_health_v1.HealthCheckRequest{}
 	if a.Service != nil {
 		request.Service = *a.Service
 	}
 	var header metadata.MD
-	answer, err := grpc_health_v1.NewHealthClient(conn).Check(ctx, request, grpc.WaitForReady(true), grpc.Header(&header))
+	answer, err := grpc_health_v1.NewHealthClient(conn).Check(ctx, request, grpc.Header(&header))
 	said := header.Get(workload.OutputField)
 	switch {
-	case ctx.Err() != nil:
-		return probeResult{end: model.ProbeRefused}
+	case status.Code(err) == codes.DeadlineExceeded:
+		return probeResult{end: model.ProbeTimedOut}
 	case err != nil:
 		return probeResult{text: err.Error()}
 	case answer.Status != grpc_health_v1.HealthCheckResponse_SERVING && len(said) > 0:
