@@ -47,7 +47,7 @@ func findProgram(ctx context.Context, explicit, executable, working string) (str
 	if root := moduleRoot(working); root != "" {
 		return buildProgram(ctx, root)
 	}
-	return "", fmt.Errorf("there is no %s beside %s: put it there, name it with --program, or start podsim in its source, where it is built",
+	return "", fmt.Errorf("there is no %s beside %s: put it there, name it with --workload, or start podsim in its source, where it is built",
 		programName, executable)
 }
 
@@ -98,7 +98,7 @@ func isModule(name string) bool {
 func buildProgram(ctx context.Context, root string) (string, error) {
 	tool, err := exec.LookPath("go")
 	if err != nil {
-		return "", fmt.Errorf("building %s: there is no Go toolchain on the PATH: install it, or name a built program with --program", programName)
+		return "", fmt.Errorf("building %s: there is no Go toolchain on the PATH: install it, or name a built program with --workload", programName)
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -28,7 +28,7 @@ func TestProgramIsFound(t *testing.T) {
 
 	_, err = findProgram(t.Context(), "", podsim, dir)
 	assert.EqualError(t, err, "there is no podsim-workload beside "+podsim+
-		": put it there, name it with --program, or start podsim in its source, where it is built")
+		": put it there, name it with --workload, or start podsim in its source, where it is built")
 
 	beside := filepath.Join(dir, "bin", programName)
 	require.NoError(t, os.WriteFile(beside, nil, 0o755))
