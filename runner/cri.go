@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,7 +71,7 @@ func NewCRI(ctx context.Context, conn *grpc.ClientConn, c *sim.Cluster, d *Drive
 	r := &CRI{Run: run, Directory: directory, ctx: ctx, cluster: c, driver: d, conn: conn, images: images,
 		runtime: runtimeapi.NewRuntimeServiceClient(conn), pods: map[int64]*pod{}, instances: map[string]*instance{}}
 	c.UseRuntime(r)
-	go r.watchExits()
+	d.Go(r.watchExits)
 	return r
 }
 
@@ -178,12 +179,12 @@ func (r *CRI) Do(id model.PodID, f *kubelet.Effect) {
 
 // call makes a call in a goroutine of its own and hands its end to the cluster.
 func (r *CRI) call(limit time.Duration, do func(context.Context) error, then func(error)) {
-	go func() {
+	r.driver.Go(func() {
 		ctx, cancel := context.WithTimeout(r.ctx, limit)
 		defer cancel()
 		err := do(ctx)
 		r.driver.Answer(func() { then(err) })
-	}()
+	})
 }
 
 // callTime is how long a call may take that waits for nothing (cri-client runtimeRequestTimeout: 2 min).
@@ -238,8 +239,7 @@ func (r *CRI) forget(p *pod) {
 				return err
 			}
 		}
-		removeCgroups(r.cgroup(uid))
-		return os.RemoveAll(directory)
+		return errors.Join(clearCgroup(r.cgroup(uid)), os.RemoveAll(directory))
 	}, func(error) {
 		// What could not be removed is looked for at the end of the run.
 	})

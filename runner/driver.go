@@ -2,6 +2,9 @@ package runner
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
 	"time"
 
 	"podsim/model"
@@ -16,6 +19,8 @@ type Driver struct {
 	// ended is closed when Run ends: nobody waits for answers any more.
 	ended chan struct{}
 	start time.Time
+	// work are the goroutines of Go.
+	work sync.WaitGroup
 	// Tick, where it is not nil, is called after each event or answer.
 	Tick func()
 }
@@ -32,6 +37,33 @@ func (d *Driver) Answer(f func()) {
 	select {
 	case d.answers <- f:
 	case <-d.ended:
+	}
+}
+
+// Go runs f in a goroutine of its own. If it panics, so does the goroutine that runs the cluster: that one
+// removes what the run has made.
+func (d *Driver) Go(f func()) {
+	d.work.Go(func() {
+		defer func() {
+			if r := recover(); r != nil {
+				stack := debug.Stack()
+				d.Answer(func() { panic(fmt.Sprintf("%v\n%s", r, stack)) })
+			}
+		}()
+		f()
+	})
+}
+
+// wait waits some time for the goroutines of Go to end.
+func (d *Driver) wait(limit time.Duration) {
+	done := make(chan struct{})
+	go func() {
+		d.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(limit):
 	}
 }
 

@@ -2,6 +2,12 @@ package runner
 
 import (
 	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,4 +92,36 @@ func TestDriverEnds(t *testing.T) {
 			d.Answer(func() { t.Error("nobody runs the cluster") })
 		}
 	})
+}
+
+// A panic in a goroutine of the run is one of the goroutine that runs the cluster.
+func TestDriverGoPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := NewDriver(idle(t, 1))
+		d.Go(func() { panic("somewhere else") })
+		defer func() { assert.Contains(t, recover(), "somewhere else\n") }()
+		d.Run(t.Context(), model.Second)
+	})
+}
+
+// The goroutines of the room run under Driver.Go, so that none of them ends podsim by a panic before it has
+// removed what it has made. Those that only wait or hand in an answer cannot panic.
+func TestGoroutinesAreGuarded(t *testing.T) {
+	allowed := []string{"driver.go", "node.go"}
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") || slices.Contains(allowed, name) {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			if g, ok := n.(*ast.GoStmt); ok {
+				call, _ := g.Call.Fun.(*ast.SelectorExpr)
+				assert.True(t, call != nil && call.Sel.Name == "Answer", "%s: a goroutine that is not begun by Driver.Go", name)
+			}
+			return true
+		})
+	}
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
+	"regexp"
+	"time"
+
+	"google.golang.org/grpc"
 
 	"podsim/model"
 	"podsim/sim"
@@ -41,25 +43,31 @@ type Options struct {
 func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (err error) {
 	o.setDefaults()
 	run := newRunID()
-	directory := filepath.Join(o.Directory, run)
-	if err := os.MkdirAll(directory, 0o755); err != nil {
-		return fmt.Errorf("the directory of the run: %w", err)
+	claim, err := claims(DefaultDirectory).claim(run, o.Endpoint, filepath.Join(o.Directory, run))
+	if err != nil {
+		return err
 	}
-	operations := NewOperations()
-	conn, err := Dial(o.Endpoint, operations.Intercept()...)
+	// Also when the run ends by a panic.
+	defer func() { err = errors.Join(err, claim.Clean(context.WithoutCancel(ctx))) }()
+	operations, making := NewOperations(), &making{}
+	conn, err := Dial(o.Endpoint, append(operations.Intercept(), grpc.WithChainUnaryInterceptor(making.intercept))...)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	operations.AskVersion(ctx, conn)
 	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
 	d := NewDriver(c)
 	d.Tick = o.Tick
+	defer func() {
+		making.finish(makingMax)
+		cancel()
+		d.wait(cleanAskMax)
+	}()
 	if o.begun != nil {
 		o.begun(d)
 	}
-	NewCRI(calls, conn, c, d, loopback{}, run, directory)
+	NewCRI(calls, conn, c, d, loopback{}, run, claim.Directory)
 	operations.Start()
 	err = d.Run(ctx, sc.Duration)
 	if o.Record != "" {
@@ -67,6 +75,10 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	}
 	return err
 }
+
+// makingMax is how long the end of a run waits for calls that make something: a guess, some times what 20 pods took
+// that were started at once.
+const makingMax = 10 * time.Second
 
 func (o *Options) setDefaults() {
 	if o.Endpoint == "" {
@@ -83,6 +95,12 @@ func newRunID() string {
 	_, _ = rand.Read(b[:])
 	return hex.EncodeToString(b[:])
 }
+
+// runID is what newRunID makes. Folders and cgroups are called so: nothing else that stands in a label is taken
+// for one.
+var runID = regexp.MustCompile(`^[0-9a-f]{8}$`)
+
+func isRunID(s string) bool { return runID.MatchString(s) }
 
 // loopback knows images by the names that the scenario gives them.
 type loopback struct{}

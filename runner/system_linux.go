@@ -35,6 +35,15 @@ func lockFile(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
+// awaitLock waits for a file's lock.
+func awaitLock(f *os.File) error {
+	for {
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
 // effectiveCapabilities is a bit for each capability that this process has (capabilities(7)).
 func effectiveCapabilities() uint64 {
 	data, err := os.ReadFile("/proc/self/status")

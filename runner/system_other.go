@@ -17,3 +17,4 @@ func detach(*exec.Cmd)                     {}
 func sendSignal(int, syscall.Signal) error { return errNotLinux }
 func lockFile(*os.File) (bool, error)      { return false, errNotLinux }
 func effectiveCapabilities() uint64        { return 0 }
+func awaitLock(*os.File) error             { return errNotLinux }

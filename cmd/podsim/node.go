@@ -23,7 +23,7 @@ docs/real-node.md has the whole way from a machine with nothing to the first com
   podsim node status
   podsim node stop`,
 	}
-	cmd.AddCommand(newNodeStart(), newNodeStop(), newNodeStatus())
+	cmd.AddCommand(newNodeStart(), newNodeStop(), newNodeStatus(), newNodeClean())
 	return cmd
 }
 
@@ -121,5 +121,54 @@ func printNode(w io.Writer, n *runner.Node, output string) error {
 	}
 	fmt.Fprintf(w, "containerd %s %s\nendpoint:   %s\nfolder:     %s, %s\ncontainerd: %s\nrunc:       %s\n",
 		n.Version, state, n.Endpoint, n.Dir, memory, n.Containerd, n.Runc)
+	return nil
+}
+
+func newNodeClean() *cobra.Command {
+	var o runner.CleanOptions
+	var output string
+	cmd := &cobra.Command{
+		Use:   "clean",
+		Short: "Remove what runs have left that were killed",
+		Long: `Remove what runs have left on a node that were killed before they could do so themselves: their pods, containers,
+images, cgroups, processes and files. A run that is being played is not touched, nor anything that podsim did not make.
+The next podsim run --on containerd does this, too.`,
+		Example: `  podsim node clean --dry-run
+  podsim node clean
+  podsim node clean --run 1f00cafe`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if output != "" && output != "json" {
+				return fmt.Errorf("--output %q is not known; there is json", output)
+			}
+			found, err := runner.Clean(cmd.Context(), o)
+			return errors.Join(printLeftovers(cmd.OutOrStdout(), found, output, o.DryRun), err)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Run, "run", "", "only this run: its `id`")
+	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint, "the socket of a container runtime that is asked for runs of which nothing else is known")
+	f.BoolVar(&o.DryRun, "dry-run", false, "only say what is there")
+	f.StringVarP(&output, "output", "o", "", "the form: json")
+	return cmd
+}
+
+// printLeftovers prints what runs have left, a line each.
+func printLeftovers(w io.Writer, found []*runner.Leftovers, output string, dryRun bool) error {
+	if output == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(append([]*runner.Leftovers{}, found...))
+	}
+	verb := "removed"
+	if dryRun {
+		verb = "left"
+	}
+	for _, l := range found {
+		fmt.Fprintf(w, "run %s: %s: %s\n", l.Run, verb, l)
+	}
+	if len(found) == 0 {
+		fmt.Fprintln(w, "no run has left anything")
+	}
 	return nil
 }
