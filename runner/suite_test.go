@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -13,18 +12,9 @@ import (
 	"podsim/sim/runtimetest"
 )
 
-// nodeEndpoint is the socket of the container runtime for tests, which are skipped when there is none.
-func nodeEndpoint(t *testing.T) string {
-	endpoint := os.Getenv("PODSIM_CONTAINERD")
-	if endpoint == "" {
-		t.Skip("no real node: set PODSIM_CONTAINERD to the socket of a containerd, such as unix:///run/containerd/containerd.sock")
-	}
-	return endpoint
-}
-
 // TestRuntimeOnNode is the conformance suite of the runtime interface, of a real node's runtime.
 func TestRuntimeOnNode(t *testing.T) {
-	o := Options{Endpoint: nodeEndpoint(t)}
+	o := Options{Endpoint: realNode(t)}
 	runtimetest.Run(t, func(t *testing.T, sc *model.Scenario) runtimetest.Node {
 		c, err := sim.NewCluster(sc)
 		require.NoError(t, err)

@@ -250,7 +250,7 @@ func (c *Cluster) createError(id model.PodID, i int) string {
 		return why
 	}
 	if image := o.Template.Containers[i].ImageID; !c.nodes[o.Node].hasImage(image) {
-		return fmt.Sprintf("rpc error: code = NotFound desc = failed to resolve image %q: not found", fullName(c.state.Images[image].Name))
+		return fmt.Sprintf("failed to resolve image %q: not found", fullName(c.state.Images[image].Name))
 	}
 	return ""
 }

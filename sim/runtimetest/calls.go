@@ -30,6 +30,12 @@ func within(least, most model.Time, calls []Call) []Call {
 	return calls
 }
 
+// inAnyOrder lets the answers of the last call come in any order.
+func inAnyOrder(calls []Call) []Call {
+	calls[len(calls)-1].AnyOrder = true
+	return calls
+}
+
 // of makes them calls about another pod.
 func of(pod int, calls []Call) []Call {
 	for i := range calls {

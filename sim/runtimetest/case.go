@@ -35,8 +35,9 @@ type Call struct {
 	Ask *kubelet.Effect
 	// After is how long nothing may happen before.
 	After model.Time
-	// Want are the answers, in their order.
-	Want []Answer
+	// Want are the answers, in their order unless AnyOrder says that they come in any.
+	Want     []Answer
+	AnyOrder bool
 	// AtLeast and AtMost are bounds of how long the last answer takes; no bound where they are 0.
 	AtLeast, AtMost model.Time
 }

@@ -2,6 +2,7 @@ package runtimetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -97,18 +98,29 @@ func (r *run) call(c *Call) {
 	if c.Ask != nil {
 		r.Cluster.Ask(id, *c.Ask)
 	}
-	for n, want := range c.Want {
+	rest := slices.Clone(c.Want)
+	for n := 1; len(rest) > 0; n++ {
 		r.Node.Run(asked+patience, func() bool { return len(r.heard) > 0 })
-		require.NotEmpty(r.t, r.heard, "%v: no answer %d: want %v", c, n+1, want)
+		require.NotEmpty(r.t, r.heard, "%v: no answer %d: want %v", c, n, rest[0])
 		got := r.heard[0]
 		r.heard = r.heard[1:]
-		require.True(r.t, got.pod == id && got.is(want), "%v: answer %d:\n got %v (pod %d)\nwant %v (pod %d)", c, n+1, got.Answer, got.pod, want, id)
-		if took := got.at - asked; n == len(c.Want)-1 {
-			require.GreaterOrEqual(r.t, took, c.AtLeast, "%v: %v came too early", c, want)
-			if c.AtMost > 0 {
-				require.LessOrEqual(r.t, took, c.AtMost, "%v: %v came too late", c, want)
-			}
+		at := 0
+		if c.AnyOrder {
+			at = max(0, slices.IndexFunc(rest, got.is))
 		}
+		require.True(r.t, got.pod == id && got.is(rest[at]), "%v: answer %d:\n got %v (pod %d)\nwant %v (pod %d)", c, n, got.Answer, got.pod, rest[at], id)
+		rest = slices.Delete(rest, at, at+1)
+		if len(rest) == 0 {
+			r.inTime(c, got.at-asked)
+		}
+	}
+}
+
+// inTime compares how long the last answer of a call took.
+func (r *run) inTime(c *Call, took model.Time) {
+	require.GreaterOrEqual(r.t, took, c.AtLeast, "%v: the last answer came too early", c)
+	if c.AtMost > 0 {
+		require.LessOrEqual(r.t, took, c.AtMost, "%v: the last answer came too late", c)
 	}
 }
 
