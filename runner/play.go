@@ -39,8 +39,12 @@ type Options struct {
 }
 
 // Play plays a scenario on a real node: c is its cluster, which has not begun and is observed by those who
-// want its record. It ends with the scenario's duration, or when the context is done.
+// want its record. It ends with the scenario's duration, or when the context is done. A scenario that Check
+// refuses is not begun.
 func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (err error) {
+	if err := Check(sc); err != nil {
+		return err
+	}
 	o.setDefaults()
 	run := newRunID()
 	claim, err := claims(DefaultDirectory).claim(run, o.Endpoint, filepath.Join(o.Directory, run))

@@ -14,6 +14,7 @@ import (
 	"podsim/extender"
 	"podsim/model"
 	"podsim/reports"
+	"podsim/runner"
 	"podsim/scenarios"
 	"podsim/sim"
 )
@@ -223,6 +224,11 @@ func summarize(w io.Writer, c *sim.Cluster, sc *model.Scenario, info *reports.Ru
 	}
 	for _, u := range sc.Unsimulated {
 		fmt.Fprintf(w, "not simulated: %s\n", describeUnsimulated(u))
+	}
+	if o.on == onNode {
+		for _, line := range runner.Unplayable(sc) {
+			fmt.Fprintf(w, "not played on a real node: %s\n", line)
+		}
 	}
 	for _, line := range c.Warnings() {
 		fmt.Fprintf(w, "warning: %s\n", line)

@@ -46,7 +46,7 @@ func (p *process) keepProcesses() {
 	var children []*child
 	for i := range p.Processes {
 		time.Sleep(time.Until(p.start.Add(p.Processes[i].At)))
-		want := max(0, p.Processes[i].Count-others)
+		want := max(0, min(p.Processes[i].Count, MostProcesses)-others)
 		for len(children) > want {
 			last := children[len(children)-1]
 			last.stdin.Close()

@@ -20,6 +20,14 @@ const (
 	StartedFile = "started"
 )
 
+// MostProcesses is how many processes the program has at most: a child is a process of its own and takes
+// about 1 MiB of the machine. MostPoints is how many points of memory a run should have: each exec
+// probe reads them.
+const (
+	MostProcesses = 256
+	MostPoints    = 4096
+)
+
 // Run is what the program does in one run of a container. Times count from its start.
 type Run struct {
 	// Forever says that it does not end by itself. Otherwise it ends after For or, where MilliCPUs is
@@ -48,7 +56,7 @@ type Run struct {
 	// goes on.
 	Memory      []MemoryPoint `json:"memory,omitempty"`
 	ChildMemory bool          `json:"childMemory,omitempty"`
-	// Processes is the number of processes, one where nothing is said.
+	// Processes is the number of processes, one where nothing is said, MostProcesses at most.
 	Processes []ProcessPoint `json:"processes,omitempty"`
 	// Files are what it has written, Logs how many bytes to its standard output.
 	Files []FilePoint `json:"files,omitempty"`

@@ -1,0 +1,75 @@
+package runner
+
+import (
+	"io/fs"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"podsim/scenarios"
+)
+
+// Of the library only what switches a node off is refused, and of the rest the lines are these.
+func TestUnplayableInTheLibrary(t *testing.T) {
+	const library = "../scenarios/library"
+	refused, lines := map[string]string{}, map[string][]string{}
+	require.NoError(t, filepath.WalkDir(library, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".yaml" {
+			return err
+		}
+		sc, err := scenarios.Read(path)
+		if err != nil {
+			return nil // a manifest
+		}
+		name, err := filepath.Rel(library, path)
+		require.NoError(t, err)
+		if err := Check(sc); err != nil {
+			refused[name] = err.Error()
+		} else if list := Unplayable(sc); len(list) > 0 {
+			lines[name] = list
+		}
+		return nil
+	}))
+	const crash = ": a node cannot crash on a real node, which this machine is: want mode: network or kubelet, or run it in the simulation"
+	assert.Equal(t, map[string]string{
+		"node-crash.yaml":  library + "/node-crash.yaml:31" + crash,
+		"node-reboot.yaml": library + "/node-reboot.yaml:22" + crash,
+	}, refused)
+	const memory = "memory of nodes: it counts for evictions; the kernel knows the limits of containers and the memory of this machine"
+	assert.Equal(t, map[string][]string{
+		"cpu-work.yaml":             {"CPUs of nodes: containers of all nodes share those of this machine (" + library + "/cpu-work.yaml:34)"},
+		"devices.yaml":              {devices},
+		"emptydir-overflow.yaml":    {"file systems of nodes: they count for evictions and image garbage collection; what containers write goes to the disk of this machine, whatever their sizes are"},
+		"graceful-shutdown.yaml":    {"shutdown (" + library + "/graceful-shutdown.yaml:49): the pods end; the machine stays on"},
+		"leak-behind-limit.yaml":    {memory},
+		"memory-eviction-hard.yaml": {memory},
+		"memory-eviction-soft.yaml": {memory},
+		"node-cut-off.yaml":         {"fail (" + library + "/node-cut-off.yaml:30): the node is cut off from the control plane, not from the other pods"},
+		"node-oom.yaml":             {memory},
+		"resize-restart.yaml":       {memory},
+		"volume-attach.yaml":        {"failures of storage drivers (" + library + "/volume-attach.yaml:16): they are simulated", driverVolumes},
+		"volumes.yaml":              {driverVolumes},
+	}, lines)
+}
+
+func TestCheckOfShutdowns(t *testing.T) {
+	sc := func(kubelet string) error {
+		s, err := scenarios.ReadBytes("x.yaml", []byte(`apiVersion: podsim/v1alpha1
+kind: Scenario
+spec:
+  duration: 1m
+  nodes: [{name: node, template: {status: {capacity: {cpu: 8, memory: 32Gi}}}`+kubelet+`}]
+  steps: [{at: 5s, shutdown: node}]
+`), nil)
+		require.NoError(t, err)
+		return Check(s)
+	}
+	const start = ", kubelet: {apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration"
+	assert.NoError(t, sc(start+", shutdownGracePeriod: 30s, shutdownGracePeriodCriticalPods: 10s}"))
+	for _, kubelet := range []string{"", start + "}"} {
+		assert.EqualError(t, sc(kubelet), "x.yaml:6: a shutdown that the kubelet does not hold up is a crash, which cannot be on a real node: "+
+			"want shutdownGracePeriod in the KubeletConfiguration of node, or run it in the simulation")
+	}
+}
