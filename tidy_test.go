@@ -31,8 +31,9 @@ extender          < model scheduler
 conform           < model scheduler sim scenarios
 runner            < model model/kubelet sim runner/workload runner/images
 runner/workload   <
+calibrate         < model runner reports
 runner/images     < model
-cmd               < model model/kubelet scheduler sim scenarios reports extender conform runner runner/workload runner/images
+cmd               < model model/kubelet scheduler sim scenarios reports extender conform runner runner/workload runner/images calibrate
 `
 
 // pure are the rooms without a clock, goroutines, locks, random numbers or files of their own.

@@ -74,7 +74,7 @@ Run a scenario, then look at any moment of the run as you would with kubectl.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newGet(), newDescribe(), newScenario(), newConform(), newCompare(), newSchedule(), newNode(), newVersion())
+	root.AddCommand(newRun(), newGet(), newDescribe(), newScenario(), newConform(), newCompare(), newSchedule(), newCalibrate(), newNode(), newVersion())
 	return root
 }
 
