@@ -34,8 +34,8 @@ type Options struct {
 	Record string
 	// Tick, where it is not nil, is called after each event.
 	Tick func()
-	// begun, where it is not nil, gets the driver before it begins.
-	begun func(*Driver)
+	// begun, where it is not nil, gets the driver and the run's id before it begins.
+	begun func(d *Driver, run string)
 }
 
 // Play plays a scenario on a real node: c is its cluster, which has not begun and is observed by those who
@@ -69,7 +69,7 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 		d.wait(cleanAskMax)
 	}()
 	if o.begun != nil {
-		o.begun(d)
+		o.begun(d, run)
 	}
 	NewCRI(calls, conn, c, d, loopback{}, run, claim.Directory)
 	operations.Start()

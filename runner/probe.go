@@ -35,6 +35,8 @@ func (r *CRI) probe(p *pod, f *kubelet.Effect) {
 	}
 	timeout := time.Duration(probe.TimeoutSeconds) * time.Second
 	where := r.standIns(p).address(int(f.Container), asked(f.Probe), p.address)
+	// The effect is the machine's again when Do has ended.
+	id, command := r.instanceID(p, f), probeCommand(f.Probe)
 	var tcp workload.Answer
 	if probe.TCPSocket != nil {
 		tcp = r.tcpAnswer(p, f)
@@ -43,7 +45,7 @@ func (r *CRI) probe(p *pod, f *kubelet.Effect) {
 	r.call(timeout+callTime, func(ctx context.Context) error {
 		switch {
 		case probe.Exec != nil:
-			result = r.execProbe(ctx, r.instanceID(p, f), probeCommand(f.Probe), timeout)
+			result = r.execProbe(ctx, id, command, timeout)
 		case probe.HTTPGet != nil:
 			result = httpProbe(where, probe.HTTPGet, timeout)
 		case probe.TCPSocket != nil:

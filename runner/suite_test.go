@@ -45,7 +45,7 @@ type player struct {
 func (p *player) begin(o Options) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
-	o.begun = func(d *Driver) {
+	o.begun = func(d *Driver, _ string) {
 		p.driver = d
 		p.wakeAtEnd()
 	}
