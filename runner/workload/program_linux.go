@@ -25,6 +25,7 @@ const usage = `podsim-workload stands in for the process of a container, as pods
   podsim-workload              do what /podsim/run.json says
   podsim-workload probe KIND   answer an exec probe: startup, liveness or readiness
   podsim-workload hook NAME    run an exec hook: postStart or preStop
+  podsim-workload pause        hold a sandbox until SIGTERM
 
 The variable PODSIM_DIRECTORY names another folder than /podsim.
 `
@@ -42,6 +43,9 @@ func Main(args []string) int {
 		code, err = run(directory, started)
 	case len(args) == 2 && (args[0] == "probe" || args[0] == "hook"):
 		code, err = command(directory, args[0]+" "+args[1])
+	case len(args) == 1 && args[0] == "pause":
+		pause()
+		return 0
 	case len(args) == 1 && args[0] == childIdle:
 		io.Copy(io.Discard, os.Stdin)
 		return 0
@@ -74,6 +78,23 @@ func run(directory string, started time.Time) (int, error) {
 	p := &process{Run: r, directory: directory, start: started}
 	p.begin()
 	return p.live(signals), nil
+}
+
+// pause is the life of a sandbox's own container. Where the pod's containers share its process namespace, it
+// takes the ends of those whose parents have ended.
+func pause() {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD)
+	for s := range signals {
+		if s != syscall.SIGCHLD {
+			return
+		}
+		for {
+			if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != nil || pid <= 0 {
+				break
+			}
+		}
+	}
 }
 
 // begin begins what goes on beside the end that is waited for. What cannot be done is told on the standard

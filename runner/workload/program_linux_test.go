@@ -330,6 +330,24 @@ func TestCommands(t *testing.T) {
 	assert.Equal(t, exitUsage, code)
 }
 
+func TestPause(t *testing.T) {
+	asleep := func(pid int) bool {
+		data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		return bytes.Contains(data, []byte(") S "))
+	}
+	// One that is told to end before it listens to signals ends otherwise.
+	until(t, func() bool {
+		cmd := exec.Command(program, "pause")
+		require.NoError(t, cmd.Start())
+		until(t, func() bool { return asleep(cmd.Process.Pid) })
+		for _, signal := range []syscall.Signal{syscall.SIGCHLD, syscall.SIGTERM} {
+			require.NoError(t, cmd.Process.Signal(signal))
+		}
+		cmd.Wait()
+		return cmd.ProcessState.ExitCode() == 0
+	})
+}
+
 func TestWithoutAFileItSaysSo(t *testing.T) {
 	cmd := exec.Command(program)
 	cmd.Env = []string{"PODSIM_DIRECTORY=/nowhere"}
