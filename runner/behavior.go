@@ -1,8 +1,10 @@
 package runner
 
 import (
+	"context"
 	"math"
 	"net"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -289,6 +291,21 @@ func hookAnswers(r sim.ContainerRun, a asked) []workload.Answer {
 		answer.Takes = []time.Duration{time.Duration(takes)}
 	}
 	return []workload.Answer{answer}
+}
+
+// awaitStandIn waits until the program of an instance that was started listens, so that no probe comes before:
+// the runtime answers when the program begins, which takes some milliseconds, and longer on a machine that is
+// busy. It waits for no program that does not come.
+func awaitStandIn(ctx context.Context, directory string, startError error) {
+	const most, again = 2 * time.Second, time.Millisecond
+	if _, err := os.Stat(filepath.Join(directory, workload.RunFile)); startError != nil || err != nil {
+		return
+	}
+	for began := time.Now(); time.Since(began) < most; wait(ctx, again) {
+		if _, err := workload.Started(directory); err == nil {
+			return
+		}
+	}
 }
 
 // samples are spans of time that are spread as a distribution says, none when it is no time at all.

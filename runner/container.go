@@ -52,6 +52,7 @@ func (r *CRI) start(p *pod, i int8, number int32) {
 	k.byNumber[number] = x
 	r.call(callTime, func(ctx context.Context) error {
 		_, err := r.runtime.StartContainer(ctx, &runtimeapi.StartContainerRequest{ContainerId: x.id})
+		awaitStandIn(ctx, x.directory, err)
 		return err
 	}, func(err error) {
 		if err == nil {

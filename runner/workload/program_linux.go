@@ -72,10 +72,13 @@ func run(directory string, started time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	p := &process{Run: r, directory: directory, start: started}
+	for i := range p.Servers {
+		p.serve(&p.Servers[i])
+	}
 	if err := writeStarted(directory, started); err != nil {
 		return 0, err
 	}
-	p := &process{Run: r, directory: directory, start: started}
 	p.begin()
 	return p.live(signals), nil
 }
@@ -102,9 +105,6 @@ func pause() {
 func (p *process) begin() {
 	if p.Message != "" {
 		complain(os.WriteFile(p.MessagePath, []byte(p.Message), 0o644))
-	}
-	for i := range p.Servers {
-		go p.serve(&p.Servers[i])
 	}
 	switch {
 	case len(p.Memory) > 0 && p.ChildMemory:

@@ -14,7 +14,8 @@ import (
 // names another one.
 const Directory = "/podsim"
 
-// The files of the directory: RunFile is there before the program starts, which writes StartedFile.
+// The files of the directory: RunFile is there before the program starts, which writes StartedFile with the
+// moment of its start as soon as it listens.
 const (
 	RunFile     = "run.json"
 	StartedFile = "started"

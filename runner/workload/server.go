@@ -30,33 +30,52 @@ func (s *Server) change(since time.Duration) (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// serve listens whenever somebody should, for ever.
+// serve listens whenever somebody should, for ever. When it comes back the program listens where it should at
+// the start.
 func (p *process) serve(s *Server) {
-	time.Sleep(time.Until(p.start.Add(s.From)))
-	var l net.Listener
+	if s.From > 0 {
+		go func() {
+			time.Sleep(time.Until(p.start.Add(s.From)))
+			p.keepListening(s, nil)
+		}()
+		return
+	}
+	l, _ := p.listen(s, nil)
+	go p.keepListening(s, l)
+}
+
+// keepListening listens, and closes its listener, as the answers change.
+func (p *process) keepListening(s *Server, l net.Listener) {
 	for {
-		since := time.Since(p.start)
-		a := AnswerAt(s.Answers, since)
-		next, more := s.change(since)
-		wait := next - since
-		switch open := s.listens(&a); {
-		case open && l == nil:
-			var err error
-			if l, err = net.Listen("tcp", s.Address); err != nil {
-				l, more = nil, true
-				wait = bindAgain
-				break
-			}
-			go p.accept(s, l)
-		case !open && l != nil:
-			l.Close()
-			l = nil
-		}
-		if !more {
+		var wait time.Duration
+		if l, wait = p.listen(s, l); wait == 0 {
 			return
 		}
 		time.Sleep(wait)
 	}
+}
+
+// listen has a listener or has none as the answer of the present moment says. It also gives when to look
+// again, 0 for never.
+func (p *process) listen(s *Server, l net.Listener) (now net.Listener, wait time.Duration) {
+	since := time.Since(p.start)
+	a := AnswerAt(s.Answers, since)
+	open := s.listens(&a)
+	if !open && l != nil {
+		l.Close()
+		l = nil
+	}
+	if open && l == nil {
+		var err error
+		if l, err = net.Listen("tcp", s.Address); err != nil {
+			return nil, bindAgain
+		}
+		go p.accept(s, l)
+	}
+	if next, more := s.change(since); more {
+		wait = next - since
+	}
+	return l, wait
 }
 
 // accept answers until the listener is closed.
