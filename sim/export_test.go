@@ -33,12 +33,6 @@ func (c *Cluster) SetStatus(id model.PodID, change func(*model.Pod)) {
 func (c *Cluster) RemovePod(id model.PodID) { c.removePod(id) }
 func (c *Cluster) DeletePod(id model.PodID) { c.deletePod(id, noGrace) }
 
-// Do carries out a step that is not in the scenario.
-func (c *Cluster) Do(s model.Step) {
-	c.scenario.Steps = append(c.scenario.Steps, s)
-	c.scenarioStep(len(c.scenario.Steps) - 1)
-}
-
 // StepTold carries out the next event and tells of it before.
 func (c *Cluster) StepTold(told *string) {
 	e, _ := c.queue.Pop()
