@@ -2,15 +2,17 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
-	"podsim/model"
 	"podsim/model/kubelet"
 	"podsim/runner/workload"
 )
@@ -19,29 +21,67 @@ import (
 func (r *CRI) create(p *pod, i int8) {
 	k := &p.containers[i]
 	x := &instance{pod: p, index: i}
-	x.directory = filepath.Join(p.directory, p.template.Containers[i].Name, fmt.Sprint(k.created))
+	name := p.template.Containers[i].Name
+	x.directory = filepath.Join(p.directory, "containers", name, fmt.Sprint(k.created))
+	x.logPath = filepath.Join(p.logs, logPath(name, k.created))
 	config := r.containerConfig(p, x, k.created)
 	k.created++
-	request := &runtimeapi.CreateContainerRequest{PodSandboxId: p.sandbox, Config: config, SandboxConfig: p.config}
+	answer := func(e kubelet.Event) {
+		e.Kind, e.Container = kubelet.ContainerCreated, i
+		r.answer(p, e)
+	}
+	if why := r.cluster.BehaviorOf(p.ref.ID, int(i)).CreateError; why != "" {
+		r.leftOut("containers with a createError are not created: the runtime is not asked")
+		go r.driver.Answer(func() { answer(kubelet.Event{Text: r.intern(why)}) })
+		return
+	}
 	run := workloadRun(r.cluster.RunOf(p.ref.ID, int(i), k.runs+1), r.standIns(p), int(i), p.address,
 		memoryLimit(p.template, p.template.ContainerSpec(int(i))))
+	sandbox, sandboxConfig := p.sandbox, p.config
 	r.call(callTime, func(ctx context.Context) error {
-		if err := os.MkdirAll(x.directory, 0o777); err != nil {
+		if err := x.prepare(&run, config); err != nil {
 			return err
 		}
-		if err := workload.Write(x.directory, &run); err != nil {
-			return err
-		}
-		answer, err := r.runtime.CreateContainer(ctx, request)
-		x.id = answer.GetContainerId()
-		return err
+		return r.createContainer(ctx, x, &runtimeapi.CreateContainerRequest{PodSandboxId: sandbox, Config: config, SandboxConfig: sandboxConfig})
 	}, func(err error) {
 		if err == nil {
 			k.last = x
 			r.instances[x.id] = x
 		}
-		r.answer(p, r.failed(kubelet.Event{Kind: kubelet.ContainerCreated, Container: i, OK: err == nil}, err, description))
+		answer(r.failed(kubelet.Event{OK: err == nil}, err, description))
 	})
+}
+
+// prepare makes the files that an instance needs.
+func (x *instance) prepare(run *workload.Run, config *runtimeapi.ContainerConfig) error {
+	if err := workload.Write(x.directory, run); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(x.logPath), 0o755); err != nil {
+		return err
+	}
+	if err := writeShared(filepath.Join(x.directory, terminationLog), nil); err != nil {
+		return err
+	}
+	return makeSubPaths(config.Mounts)
+}
+
+// createContainer is the call. After an outage of the runtime it looks for what it has made.
+func (r *CRI) createContainer(ctx context.Context, x *instance, request *runtimeapi.CreateContainerRequest) error {
+	err := once(ctx, func() error {
+		answer, err := r.runtime.CreateContainer(ctx, request)
+		x.id = answer.GetContainerId()
+		return err
+	}, func() (bool, error) {
+		list, err := r.runtime.ListContainers(ctx, &runtimeapi.ListContainersRequest{Filter: &runtimeapi.ContainerFilter{PodSandboxId: request.PodSandboxId}})
+		for _, c := range list.GetContainers() {
+			if c.Metadata.Name == request.Config.Metadata.Name && c.Metadata.Attempt == request.Config.Metadata.Attempt {
+				x.id = c.Id
+			}
+		}
+		return x.id != "", err
+	})
+	return err
 }
 
 // start starts the container that was created last, which the machine knows by a number from now on.
@@ -51,7 +91,7 @@ func (r *CRI) start(p *pod, i int8, number int32) {
 	x.number = number
 	k.byNumber[number] = x
 	r.call(callTime, func(ctx context.Context) error {
-		_, err := r.runtime.StartContainer(ctx, &runtimeapi.StartContainerRequest{ContainerId: x.id})
+		err := r.startContainer(ctx, x)
 		awaitStandIn(ctx, x.directory, err)
 		return err
 	}, func(err error) {
@@ -64,26 +104,77 @@ func (r *CRI) start(p *pod, i int8, number int32) {
 	})
 }
 
-// stop stops a container. The runtime is given longer than the grace period: one that is interrupted
-// never kills.
+// startContainer is the call. After an outage of the runtime it looks whether the container was started.
+func (r *CRI) startContainer(ctx context.Context, x *instance) error {
+	err := once(ctx, func() error {
+		_, err := r.runtime.StartContainer(ctx, &runtimeapi.StartContainerRequest{ContainerId: x.id})
+		return err
+	}, func() (bool, error) {
+		answer, err := r.runtime.ContainerStatus(ctx, &runtimeapi.ContainerStatusRequest{ContainerId: x.id})
+		return answer.GetStatus().GetStartedAt() > 0, err
+	})
+	return err
+}
+
+// stopTime is how long the runtime is given beside the grace period (kuberuntime_container.go
+// killContainer, cri-client StopContainer). A call that is given up never kills.
+const stopTime = callTime
+
+// stopAgain is between the tries of a stop that fails: the pod worker's back-off of a pod that cannot be
+// killed is of this order (pod_workers.go backOffPeriod).
+const stopAgain = time.Second
+
+// stop stops a container. It ends when the container has, whatever goes wrong.
 func (r *CRI) stop(p *pod, i int8, number int32, graceSeconds int64) {
 	x := p.containers[i].byNumber[number]
-	limit := callTime + time.Duration(graceSeconds)*time.Second
+	if x == nil {
+		go r.driver.Answer(func() { r.answer(p, kubelet.Event{Kind: kubelet.ContainerStopped, Container: i}) })
+		return
+	}
 	waits := time.Duration(r.cluster.RunOf(p.ref.ID, int(i), p.containers[i].runs).TermAfter)
-	var end *runtimeapi.ContainerStatus
-	r.call(limit, func(ctx context.Context) error {
-		ctx = withFacts(ctx, callFacts{waits: waits})
-		_, err := r.runtime.StopContainer(ctx, &runtimeapi.StopContainerRequest{ContainerId: x.id, Timeout: graceSeconds})
-		if err == nil {
-			end, err = r.exited(ctx, x.id)
+	r.driver.Go(func() {
+		end, err := r.stopContainer(x, graceSeconds, waits)
+		for err != nil {
+			if wait(r.ctx, stopAgain); r.ctx.Err() != nil {
+				return
+			}
+			end, err = r.stopContainer(x, graceSeconds, waits)
 		}
-		return err
-	}, func(error) {
-		if end != nil {
+		r.driver.Answer(func() {
 			r.ended(x, end)
-		}
-		r.answer(p, kubelet.Event{Kind: kubelet.ContainerStopped, Container: i})
+			r.answer(p, kubelet.Event{Kind: kubelet.ContainerStopped, Container: i})
+		})
 	})
+}
+
+// stopContainer is the call, and how the container has ended. waits is how long it goes on after SIGTERM.
+func (r *CRI) stopContainer(x *instance, graceSeconds int64, waits time.Duration) (end *runtimeapi.ContainerStatus, err error) {
+	ctx, cancel := context.WithTimeout(r.ctx, stopTime+time.Duration(graceSeconds)*time.Second)
+	defer cancel()
+	err = again(ctx, func() error {
+		_, err := r.runtime.StopContainer(withFacts(ctx, callFacts{waits: waits}), &runtimeapi.StopContainerRequest{ContainerId: x.id, Timeout: graceSeconds})
+		return err
+	})
+	if err != nil && !gone(err) {
+		return nil, err
+	}
+	if end, err = r.exited(ctx, x.id); gone(err) {
+		return notLocated(), nil
+	}
+	if err == nil && end == nil {
+		err = errStillRuns
+	}
+	return end, err
+}
+
+// errStillRuns is of a container that runs although it was stopped.
+var errStillRuns = errors.New("the container still runs")
+
+// notLocated is the end of a container that the runtime does not have any more (pkg/kubelet/kubelet_pods.go
+// convertToAPIContainerStatuses).
+func notLocated() *runtimeapi.ContainerStatus {
+	return &runtimeapi.ContainerStatus{ExitCode: 137, Reason: "ContainerStatusUnknown",
+		Message: "The container could not be located when the pod was terminated"}
 }
 
 // remove removes an instance.
@@ -97,7 +188,12 @@ func (r *CRI) remove(p *pod, i int8, number int32, then kubelet.Event) {
 	delete(k.byNumber, number)
 	delete(r.instances, x.id)
 	r.call(callTime, func(ctx context.Context) error {
-		_, err := r.runtime.RemoveContainer(ctx, &runtimeapi.RemoveContainerRequest{ContainerId: x.id})
+		err := again(ctx, func() error {
+			_, err := r.runtime.RemoveContainer(ctx, &runtimeapi.RemoveContainerRequest{ContainerId: x.id})
+			return err
+		})
+		// The kubelet removes the log with the container (kuberuntime_container.go removeContainerLog).
+		_ = os.Remove(x.logPath)
 		return err
 	}, func(error) { r.answer(p, then) })
 }
@@ -118,60 +214,78 @@ func (r *CRI) collect(p *pod, f *kubelet.Effect) {
 	})
 }
 
+// logPath is a container's log below the pod's folder of logs (pkg/kubelet/kuberuntime/helpers.go
+// buildContainerLogsPath).
+func logPath(name string, attempt uint32) string {
+	return filepath.Join(name, fmt.Sprintf("%d.log", attempt))
+}
+
 // containerConfig follows generateContainerConfig of kuberuntime_container.go and its Linux part.
 func (r *CRI) containerConfig(p *pod, x *instance, attempt uint32) *runtimeapi.ContainerConfig {
-	spec := p.template.ContainerSpec(int(x.index))
-	c := &runtimeapi.ContainerConfig{
+	i := int(x.index)
+	spec := p.template.ContainerSpec(i)
+	envs := r.environment(p, i)
+	values := map[string]string{}
+	for _, e := range envs {
+		values[e.Key] = string(e.Value)
+	}
+	mounts := append(r.mounts(p, spec, values), &runtimeapi.Mount{ContainerPath: workload.Directory, HostPath: x.directory})
+	if spec.TerminationMessagePath != "" {
+		mounts = append(mounts, &runtimeapi.Mount{ContainerPath: spec.TerminationMessagePath, HostPath: filepath.Join(x.directory, terminationLog)})
+	}
+	return &runtimeapi.ContainerConfig{
 		Metadata:   &runtimeapi.ContainerMetadata{Name: spec.Name, Attempt: attempt},
-		Image:      &runtimeapi.ImageSpec{Image: r.imageName(p, x.index)},
-		Command:    []string{programPath},
+		Image:      &runtimeapi.ImageSpec{Image: r.imageName(p, x.index), UserSpecifiedImage: spec.Image},
+		Command:    r.command(p, i),
 		WorkingDir: spec.WorkingDir,
+		Envs:       envs,
 		Labels:     r.labels(p),
-		LogPath:    filepath.Join(spec.Name, fmt.Sprintf("%d.log", attempt)),
-		Mounts:     []*runtimeapi.Mount{{ContainerPath: "/podsim", HostPath: x.directory}},
+		LogPath:    logPath(spec.Name, attempt),
+		Mounts:     mounts,
+		Stdin:      spec.Stdin,
+		StdinOnce:  spec.StdinOnce,
+		Tty:        spec.TTY,
+		StopSignal: stopSignal(spec),
 		Linux: &runtimeapi.LinuxContainerConfig{
-			Resources:       r.resources(p, int(x.index)),
-			SecurityContext: &runtimeapi.LinuxContainerSecurityContext{NamespaceOptions: namespaces(p.template.Spec)},
+			Resources:       r.resources(p, i),
+			SecurityContext: security(p.template.Spec, spec),
 		},
 	}
-	return c
+}
+
+// stopSignal is the signal that a container asks for, the image's or SIGTERM when it asks for none
+// (pkg/kubelet/kuberuntime/helpers.go getContainerConfigStopSignal).
+func stopSignal(c *v1.Container) runtimeapi.Signal {
+	if c.Lifecycle == nil || c.Lifecycle.StopSignal == nil {
+		return runtimeapi.Signal_SIGNAL_RUNTIME_DEFAULT
+	}
+	name := strings.NewReplacer("+", "PLUS", "-", "MINUS").Replace(string(*c.Lifecycle.StopSignal))
+	return runtimeapi.Signal(runtimeapi.Signal_value["SIGNAL_"+name])
 }
 
 // programPath is where the stand-in is in its images.
 const programPath = "/podsim-workload"
 
+// missingCommand is no program in any image.
+const missingCommand = "/podsim-missing"
+
+// commandOf is the command in the runtime's words for one that it cannot start.
+var commandOf = regexp.MustCompile(`exec: "([^"]+)"`)
+
+// command is what a container runs: the stand-in or, where the scenario wants that it cannot be started, what
+// is not there, by the name in the scenario's words.
+func (r *CRI) command(p *pod, i int) []string {
+	why := r.cluster.BehaviorOf(p.ref.ID, i).StartError
+	if why == "" {
+		return []string{programPath}
+	}
+	if m := commandOf.FindStringSubmatch(why); m != nil && m[1] != programPath {
+		return []string{m[1]}
+	}
+	return []string{missingCommand}
+}
+
 // imageName is how the runtime knows a container's image.
 func (r *CRI) imageName(p *pod, i int8) string {
 	return r.images.Name(p.node, r.cluster.State().Images[p.template.Containers[i].ImageID].Name)
-}
-
-// resources follows calculateLinuxResources and generateLinuxContainerResources of
-// kuberuntime_container_linux.go.
-func (r *CRI) resources(p *pod, i int) *runtimeapi.LinuxContainerResources {
-	spec := p.template.ContainerSpec(i)
-	l := &runtimeapi.LinuxContainerResources{}
-	capacity := r.cluster.State().Nodes[r.cluster.State().Pods[p.ref.ID].Node].Capacity.Memory
-	l.OomScoreAdj = kubelet.OOMScoreAdj(p.template, i, capacity)
-	request, ok := spec.Resources.Requests[v1.ResourceCPU]
-	if !ok {
-		request = *spec.Resources.Limits.Cpu()
-	}
-	l.CpuShares = max(2, request.MilliValue()*1024/1000)
-	if limit := spec.Resources.Limits.Cpu().MilliValue(); limit > 0 {
-		l.CpuPeriod = 100000
-		l.CpuQuota = max(1000, limit*l.CpuPeriod/1000)
-	}
-	l.MemoryLimitInBytes = memoryLimit(p.template, spec)
-	return l
-}
-
-// memoryLimit is a container's own limit of memory, or else the pod's (getMemoryLimit).
-func memoryLimit(t *model.PodTemplate, spec *v1.Container) int64 {
-	if limit := spec.Resources.Limits.Memory().Value(); limit > 0 {
-		return limit
-	}
-	if t.Spec.Resources != nil {
-		return t.Spec.Resources.Limits.Memory().Value()
-	}
-	return 0
 }

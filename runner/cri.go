@@ -47,6 +47,12 @@ type CRI struct {
 	pods      map[int64]*pod
 	instances map[string]*instance
 	addresses int
+
+	exits exits
+	// configs are the scenario's ConfigMaps and Secrets.
+	configs configData
+	// notPlayed are the parts of the scenario that are played in another way than it says.
+	notPlayed map[string]bool
 }
 
 // Images gets the images of a run onto the node.
@@ -63,13 +69,15 @@ func Dial(endpoint string, options ...grpc.DialOption) (*grpc.ClientConn, error)
 		endpoint = "unix://" + endpoint
 	}
 	return grpc.NewClient(endpoint, append(options, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)))...)
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)), reconnect)...)
 }
 
-// NewCRI makes the runtime of a cluster that has not begun. The calls end with the context.
-func NewCRI(ctx context.Context, conn *grpc.ClientConn, c *sim.Cluster, d *Driver, images Images, run, directory string) *CRI {
+// NewCRI makes the runtime of a cluster that has not begun. The calls end with the context; configs are the
+// scenario's ConfigMaps and Secrets.
+func NewCRI(ctx context.Context, conn *grpc.ClientConn, c *sim.Cluster, d *Driver, images Images, configs configData, run, directory string) *CRI {
 	r := &CRI{Run: run, Directory: directory, ctx: ctx, cluster: c, driver: d, conn: conn, images: images,
-		runtime: runtimeapi.NewRuntimeServiceClient(conn), pods: map[int64]*pod{}, instances: map[string]*instance{}}
+		runtime: runtimeapi.NewRuntimeServiceClient(conn), pods: map[int64]*pod{}, instances: map[string]*instance{},
+		configs: configs, notPlayed: map[string]bool{}, exits: exits{listedFor: map[model.NodeID]model.Time{}, known: map[string]bool{}}}
 	c.UseRuntime(r)
 	d.Go(r.watchExits)
 	return r
@@ -89,6 +97,9 @@ type pod struct {
 	sandboxes  []string
 	attempts   uint32
 	containers []container
+	volumes    map[string]*volume
+	// limits are those of its cgroup.
+	limits podResources
 }
 
 // container is one of a pod's containers.
@@ -107,8 +118,8 @@ type instance struct {
 	index  int8
 	number int32
 	id     string
-	// directory is the instance's own on the node.
-	directory string
+	// directory is the instance's own on the node, logPath its log.
+	directory, logPath string
 	// started says that the machine knows that it runs, ended has how it ended, told that the machine
 	// knows that too.
 	started, told bool
@@ -130,7 +141,10 @@ func (r *CRI) pod(id model.PodID) *pod {
 		}
 		r.pods[o.Serial] = p
 	}
-	p.ref, p.template = r.cluster.Ref(id), o.Template
+	p.ref, p.template = r.cluster.Ref(id), r.cluster.Allocated(id)
+	if p.volumes == nil {
+		p.volumes = r.volumes(p)
+	}
 	return p
 }
 
@@ -176,6 +190,9 @@ func (r *CRI) Do(id model.PodID, f *kubelet.Effect) {
 		panic("runner: the runtime cannot " + f.Kind.String())
 	}
 }
+
+// leftOut notes a part of the scenario that is played in another way than it says.
+func (r *CRI) leftOut(what string) { r.notPlayed[what] = true }
 
 // call makes a call in a goroutine of its own and hands its end to the cluster.
 func (r *CRI) call(limit time.Duration, do func(context.Context) error, then func(error)) {
@@ -229,17 +246,14 @@ func (r *CRI) forget(p *pod) {
 			delete(r.instances, x.id)
 		}
 	}
-	sandboxes, directory, uid := p.sandboxes, p.directory, p.uid
+	sandboxes := p.sandboxes
 	r.call(callTime, func(ctx context.Context) error {
 		for _, id := range sandboxes {
-			if _, err := r.runtime.StopPodSandbox(ctx, &runtimeapi.StopPodSandboxRequest{PodSandboxId: id}); err != nil {
-				return err
-			}
-			if _, err := r.runtime.RemovePodSandbox(ctx, &runtimeapi.RemovePodSandboxRequest{PodSandboxId: id}); err != nil {
+			if err := r.removePodSandbox(ctx, id); err != nil {
 				return err
 			}
 		}
-		return errors.Join(clearCgroup(r.cgroup(uid)), os.RemoveAll(directory))
+		return errors.Join(clearCgroup(r.cgroup(p.uid)), unmountBelow(p.directory), os.RemoveAll(p.directory))
 	}, func(error) {
 		// What could not be removed is looked for at the end of the run.
 	})

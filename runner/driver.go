@@ -122,5 +122,10 @@ func (d *Driver) tick() {
 	}
 }
 
+// moment is a time of the machine's clock.
+func (d *Driver) moment(at time.Time) model.Time {
+	return model.Time(at.UnixNano() - d.start.UnixNano())
+}
+
 // now is the time since the start.
 func (d *Driver) now() model.Time { return model.Time(time.Since(d.start)) }

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -12,51 +13,139 @@ import (
 	"podsim/model/kubelet"
 )
 
-// watchExits hands in the ends of containers: from the runtime's events, or, where it has none, from a
-// relist each second. It comes back to the events when the runtime was away.
+// safetyRelist is how often the containers are listed beside the runtime's events, in case that one was
+// lost. The kubelet's own period is 5 min (pkg/kubelet/kubelet.go eventedPlegRelistPeriod); runs are shorter.
+const safetyRelist = 10 * time.Second
+
+// exits is what is known of the ends of containers.
+type exits struct {
+	// listedFor is the look of each node's PLEG that the last list was for. It belongs to the driver's
+	// goroutine.
+	listedFor map[model.NodeID]model.Time
+	// The lock guards what is below it: events are read in one goroutine, lists in others.
+	lock sync.Mutex
+	// known are the containers whose end was looked at.
+	known map[string]bool
+	// listing is how long a list of the containers took lately, at most.
+	listing time.Duration
+}
+
+// watchExits hands in the ends of containers: by the runtime's events or, where it has none, from lists
+// shortly before each look of the PLEG. It comes back to the events when the runtime was away, and looks at
+// what it has missed.
 func (r *CRI) watchExits() {
+	safety := time.NewTicker(safetyRelist)
+	defer safety.Stop()
+	lists := make(chan bool, 1)
+	r.driver.Go(func() {
+		for {
+			select {
+			case <-r.ctx.Done():
+				return
+			case <-safety.C:
+			case <-lists:
+			}
+			r.relist("")
+		}
+	})
 	for r.ctx.Err() == nil {
-		err := r.readEvents()
+		err := r.readEvents(func() { lists <- true })
 		if status.Code(err) == codes.Unimplemented {
-			r.relistEach(time.Second)
+			r.driver.Answer(r.relistWithPLEG)
 			return
 		}
-		wait(r.ctx, 100*time.Millisecond)
+		wait(r.ctx, awayPause)
 	}
 }
 
-// readEvents reads the runtime's events until there are no more.
-func (r *CRI) readEvents() error {
+// readEvents reads the runtime's events until there are no more. begun is called when it has begun to.
+func (r *CRI) readEvents(begun func()) error {
 	stream, err := r.runtime.GetContainerEvents(r.ctx, &runtimeapi.GetEventsRequest{})
 	if err != nil {
 		return err
 	}
+	begun()
 	for {
 		e, err := stream.Recv()
 		if err != nil {
 			return err
 		}
 		if e.ContainerEventType == runtimeapi.ContainerEventType_CONTAINER_STOPPED_EVENT {
-			r.lookAt(e.ContainerId)
+			r.driver.Go(func() { r.lookAt(e.ContainerId) })
 		}
 	}
 }
 
-// relistEach looks for containers of the run that have ended, again and again.
-func (r *CRI) relistEach(period time.Duration) {
-	seen := map[string]bool{}
-	for r.ctx.Err() == nil {
-		list, err := r.runtime.ListContainers(r.ctx, &runtimeapi.ListContainersRequest{Filter: &runtimeapi.ContainerFilter{
-			State: &runtimeapi.ContainerStateValue{State: runtimeapi.ContainerState_CONTAINER_EXITED}, LabelSelector: map[string]string{LabelRun: r.Run}}})
-		if err == nil {
-			for _, c := range list.Containers {
-				if !seen[c.Id] {
-					seen[c.Id] = true
-					r.lookAt(c.Id)
-				}
-			}
+// relistWithPLEG lists the containers of each node in time for its PLEG: what the list shows is what the
+// machine's PLEG sees at its next look, as if that were the list itself (pleg/generic.go Relist).
+func (r *CRI) relistWithPLEG() {
+	now, lead := r.cluster.Now(), model.Time(r.lead())
+	next := now + model.Second
+	for id := 1; id < len(r.cluster.State().Nodes); id++ {
+		look := r.cluster.NextRelist(model.NodeID(id))
+		if r.exits.listedFor[model.NodeID(id)] == look {
+			look += model.Second
+		} else if look-lead <= now {
+			r.exits.listedFor[model.NodeID(id)] = look
+			name := r.cluster.State().Nodes[id].Name
+			r.driver.Go(func() { r.relist(name) })
+			look += model.Second
 		}
-		wait(r.ctx, period)
+		next = min(next, look-lead)
+	}
+	time.AfterFunc(time.Duration(max(next-now, model.Millisecond)), func() { r.driver.Answer(r.relistWithPLEG) })
+}
+
+// lead is how long before a look of the PLEG the containers are listed.
+func (r *CRI) lead() time.Duration {
+	r.exits.lock.Lock()
+	defer r.exits.lock.Unlock()
+	return min(r.exits.listing*3/2+5*time.Millisecond, 400*time.Millisecond)
+}
+
+// relist looks for containers of a node, or of all when it is "", that have ended.
+func (r *CRI) relist(node string) {
+	began := time.Now()
+	labels := map[string]string{LabelRun: r.Run}
+	if node != "" {
+		labels[LabelNode] = node
+	}
+	list, err := r.runtime.ListContainers(r.ctx, &runtimeapi.ListContainersRequest{Filter: &runtimeapi.ContainerFilter{
+		State: &runtimeapi.ContainerStateValue{State: runtimeapi.ContainerState_CONTAINER_EXITED}, LabelSelector: labels}})
+	if err != nil {
+		return
+	}
+	var looks sync.WaitGroup
+	there := map[string]bool{}
+	for _, c := range list.Containers {
+		there[c.Id] = true
+		if r.exits.first(c.Id) {
+			looks.Go(func() { r.lookAt(c.Id) })
+		}
+	}
+	looks.Wait()
+	r.exits.listed(there, node == "", time.Since(began))
+}
+
+// first says that the end of a container was not looked at before.
+func (x *exits) first(id string) bool {
+	x.lock.Lock()
+	defer x.lock.Unlock()
+	known := x.known[id]
+	x.known[id] = true
+	return !known
+}
+
+// listed notes how long a list took, and forgets what is not there any more.
+func (x *exits) listed(there map[string]bool, all bool, took time.Duration) {
+	x.lock.Lock()
+	defer x.lock.Unlock()
+	// What took long once does not count for ever.
+	x.listing = max(took, x.listing*9/10)
+	for id := range x.known {
+		if all && !there[id] {
+			delete(x.known, id)
+		}
 	}
 }
 
@@ -84,12 +173,15 @@ func (r *CRI) lookAt(id string) {
 }
 
 // exited is a container's status if it has ended, else nil.
-func (r *CRI) exited(ctx context.Context, id string) (*runtimeapi.ContainerStatus, error) {
-	answer, err := r.runtime.ContainerStatus(ctx, &runtimeapi.ContainerStatusRequest{ContainerId: id})
-	if err != nil || answer.Status.State != runtimeapi.ContainerState_CONTAINER_EXITED {
-		return nil, err
-	}
-	return answer.Status, nil
+func (r *CRI) exited(ctx context.Context, id string) (end *runtimeapi.ContainerStatus, err error) {
+	err = again(ctx, func() error {
+		answer, err := r.runtime.ContainerStatus(ctx, &runtimeapi.ContainerStatusRequest{ContainerId: id})
+		if err == nil && answer.Status.State == runtimeapi.ContainerState_CONTAINER_EXITED {
+			end = answer.Status
+		}
+		return err
+	})
+	return end, err
 }
 
 // ended notes how an instance has ended and tells the machine, once it knows that it ran.
@@ -100,6 +192,7 @@ func (r *CRI) ended(x *instance, end *runtimeapi.ContainerStatus) {
 	r.tellExit(x)
 }
 
+// tellExit tells the machine of an end. The event may come before the answer of the start.
 func (r *CRI) tellExit(x *instance) {
 	if !x.started || x.ended == nil || x.told {
 		return
@@ -107,7 +200,10 @@ func (r *CRI) tellExit(x *instance) {
 	x.told = true
 	e := kubelet.Event{Kind: kubelet.ContainerExited, Container: x.index, Instance: x.number, N: int64(x.ended.ExitCode),
 		Reason: r.cluster.State().Texts.Intern(x.ended.Reason)}
-	if message := r.terminationMessage(x); message != "" {
+	if x.ended.FinishedAt > 0 {
+		e.At = max(1, min(r.driver.moment(time.Unix(0, x.ended.FinishedAt)), r.cluster.Now()))
+	}
+	if message := x.terminationMessage(); message != "" {
 		e.Message = model.TextMessage(r.intern(message))
 	}
 	r.answer(x.pod, e)

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -32,10 +34,18 @@ type Options struct {
 	Program string
 	// Record is the folder of the run's record, to which what the calls to the runtime took is written.
 	Record string
+	// Summary, where it is not nil, gets what a user is told at the end.
+	Summary *Summary
 	// Tick, where it is not nil, is called after each event.
 	Tick func()
 	// begun, where it is not nil, gets the driver and the run's id before it begins.
 	begun func(d *Driver, run string)
+}
+
+// Summary is what there is to say of a run on a node beside its record.
+type Summary struct {
+	// NotPlayed are the parts of the scenario that were played in another way than it says. Sorted.
+	NotPlayed []string
 }
 
 // Play plays a scenario on a real node: c is its cluster, which has not begun and is observed by those who
@@ -71,9 +81,12 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	if o.begun != nil {
 		o.begun(d, run)
 	}
-	NewCRI(calls, conn, c, d, loopback{}, run, claim.Directory)
+	r := NewCRI(calls, conn, c, d, loopback{}, configData{sc.Steps}, run, claim.Directory)
 	operations.Start()
 	err = d.Run(ctx, sc.Duration)
+	if o.Summary != nil {
+		o.Summary.NotPlayed = slices.Sorted(maps.Keys(r.notPlayed))
+	}
 	if o.Record != "" {
 		err = errors.Join(err, operations.Write(o.Record))
 	}

@@ -8,23 +8,78 @@ import (
 	"podsim/model/kubelet"
 )
 
-// resize gives a pod's running containers the resources of its template (kuberuntime_manager.go
-// doPodResizeAction).
+// update gives a running container its resources.
+type update struct {
+	x         *instance
+	resources *runtimeapi.LinuxContainerResources
+}
+
+// resize gives a pod's running containers and its cgroup the resources that the kubelet has allocated
+// (kuberuntime_manager.go doPodResizeAction), if memory limits can be lowered.
 func (r *CRI) resize(p *pod) {
-	var requests []*runtimeapi.UpdateContainerResourcesRequest
+	var updates []update
 	for i := range p.containers {
-		if x := p.containers[i].last; x != nil && x.started && !x.told {
-			requests = append(requests, &runtimeapi.UpdateContainerResourcesRequest{ContainerId: x.id, Linux: r.resources(p, i)})
+		if x := p.containers[i].last; x != nil && x.started && x.ended == nil {
+			updates = append(updates, update{x, r.resources(p, i)})
 		}
 	}
+	usage := map[int]int64{}
 	r.call(callTime, func(ctx context.Context) error {
-		for _, request := range requests {
-			if _, err := r.runtime.UpdateContainerResources(ctx, request); err != nil {
-				return err
+		for _, u := range updates {
+			answer, err := r.runtime.ContainerStats(ctx, &runtimeapi.ContainerStatsRequest{ContainerId: u.x.id})
+			if err == nil {
+				usage[int(u.x.index)] = int64(answer.GetStats().GetMemory().GetWorkingSetBytes().GetValue())
 			}
 		}
 		return nil
-	}, func(err error) {
-		r.answer(p, r.failed(kubelet.Event{Kind: kubelet.Resized, Container: -1, OK: err == nil}, err, description))
+	}, func(error) {
+		if why := r.cluster.CannotResize(p.ref, func(i int) int64 { return usage[i] }); why != "" {
+			r.answer(p, kubelet.Event{Kind: kubelet.Resized, Container: -1, Text: r.intern(why)})
+			return
+		}
+		r.updateResources(p, updates)
 	})
+}
+
+// updateResources carries a resize out: what grows of the pod's cgroup first, what shrinks last.
+//
+// Differs from Kubernetes: CPU and memory of a container are changed by one call.
+func (r *CRI) updateResources(p *pod, updates []update) {
+	limits, name := podLimits(p.template), r.cgroup(p.uid)
+	both := p.limits.atLeast(limits)
+	r.call(callTime, func(ctx context.Context) error {
+		if err := setPodCgroup(name, both); err != nil {
+			return err
+		}
+		for _, u := range updates {
+			if err := r.updateContainer(ctx, &u); err != nil {
+				return err
+			}
+		}
+		return setPodCgroup(name, limits)
+	}, func(err error) {
+		if err == nil {
+			p.limits = limits
+		}
+		r.answer(p, r.failed(kubelet.Event{Kind: kubelet.Resized, Container: -1, OK: err == nil}, err, whole))
+	})
+}
+
+func (r *CRI) updateContainer(ctx context.Context, u *update) error {
+	err := again(ctx, func() error {
+		_, err := r.runtime.UpdateContainerResources(ctx, &runtimeapi.UpdateContainerResourcesRequest{ContainerId: u.x.id, Linux: u.resources})
+		return err
+	})
+	return err
+}
+
+// atLeast are the higher ones of two limits, where none is higher than any.
+func (l podResources) atLeast(o podResources) podResources {
+	higher := func(a, b int64) int64 {
+		if a == 0 || b == 0 {
+			return 0
+		}
+		return max(a, b)
+	}
+	return podResources{shares: max(l.shares, o.shares), quota: higher(l.quota, o.quota), memory: higher(l.memory, o.memory)}
 }

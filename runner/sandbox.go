@@ -15,9 +15,11 @@ import (
 func (r *CRI) runSandbox(p *pod) {
 	config := r.sandboxConfig(p)
 	p.attempts++
+	p.limits = podLimits(p.template)
+	limits := p.limits
 	var id string
-	r.call(callTime, func(ctx context.Context) error {
-		if err := makeCgroups(r.cgroup(p.uid)); err != nil {
+	r.call(callTime, func(ctx context.Context) (err error) {
+		if err := makePodCgroup(r.cgroup(p.uid), limits); err != nil {
 			return err
 		}
 		for _, d := range []string{p.directory, p.logs} {
@@ -25,8 +27,12 @@ func (r *CRI) runSandbox(p *pod) {
 				return err
 			}
 		}
-		answer, err := r.runtime.RunPodSandbox(ctx, &runtimeapi.RunPodSandboxRequest{Config: config})
-		id = answer.GetPodSandboxId()
+		for _, v := range p.volumes {
+			if err := v.make(); err != nil {
+				return err
+			}
+		}
+		id, err = r.runPodSandbox(ctx, p, config)
 		return err
 	}, func(err error) {
 		if err == nil {
@@ -37,6 +43,24 @@ func (r *CRI) runSandbox(p *pod) {
 	})
 }
 
+// runPodSandbox is the call. After an outage of the runtime it looks for what it has made.
+func (r *CRI) runPodSandbox(ctx context.Context, p *pod, config *runtimeapi.PodSandboxConfig) (id string, err error) {
+	err = once(ctx, func() error {
+		answer, err := r.runtime.RunPodSandbox(ctx, &runtimeapi.RunPodSandboxRequest{Config: config})
+		id = answer.GetPodSandboxId()
+		return err
+	}, func() (bool, error) {
+		list, err := r.runtime.ListPodSandbox(ctx, &runtimeapi.ListPodSandboxRequest{Filter: &runtimeapi.PodSandboxFilter{LabelSelector: config.Labels}})
+		for _, s := range list.GetItems() {
+			if s.Metadata.Uid == p.uid && s.Metadata.Attempt == config.Metadata.Attempt && s.State == runtimeapi.PodSandboxState_SANDBOX_READY {
+				id = s.Id
+			}
+		}
+		return id != "", err
+	})
+	return id, err
+}
+
 // stopSandbox stops a pod's sandbox, which ends what still runs in it.
 func (r *CRI) stopSandbox(p *pod, runs bool) {
 	id := p.sandbox
@@ -44,9 +68,29 @@ func (r *CRI) stopSandbox(p *pod, runs bool) {
 		if !runs || id == "" {
 			return nil
 		}
+		return r.stopPodSandbox(ctx, id)
+	}, func(error) { r.answer(p, kubelet.Event{Kind: kubelet.SandboxStopped, Container: -1}) })
+}
+
+func (r *CRI) stopPodSandbox(ctx context.Context, id string) error {
+	err := again(ctx, func() error {
 		_, err := r.runtime.StopPodSandbox(ctx, &runtimeapi.StopPodSandboxRequest{PodSandboxId: id})
 		return err
-	}, func(error) { r.answer(p, kubelet.Event{Kind: kubelet.SandboxStopped, Container: -1}) })
+	})
+	return err
+}
+
+// removePodSandbox removes a sandbox, with what is in it (kuberuntime_gc.go removeSandbox).
+func (r *CRI) removePodSandbox(ctx context.Context, id string) error {
+	// It may be stopped, which is no error.
+	if err := r.stopPodSandbox(ctx, id); err != nil && !gone(err) {
+		return err
+	}
+	err := again(ctx, func() error {
+		_, err := r.runtime.RemovePodSandbox(ctx, &runtimeapi.RemovePodSandboxRequest{PodSandboxId: id})
+		return err
+	})
+	return err
 }
 
 // sandboxConfig follows generatePodSandboxConfig of kuberuntime_sandbox.go.
@@ -57,7 +101,7 @@ func (r *CRI) sandboxConfig(p *pod) *runtimeapi.PodSandboxConfig {
 		Labels:       r.labels(p),
 		Linux: &runtimeapi.LinuxPodSandboxConfig{
 			CgroupParent:    r.cgroup(p.uid),
-			SecurityContext: &runtimeapi.LinuxSandboxSecurityContext{NamespaceOptions: namespaces(p.template.Spec)},
+			SecurityContext: sandboxSecurity(p.template.Spec),
 		},
 	}
 }
@@ -65,7 +109,7 @@ func (r *CRI) sandboxConfig(p *pod) *runtimeapi.PodSandboxConfig {
 // name is a pod's name on the node, which may have another run's pod of the same name.
 func (r *CRI) name(p *pod) string { return "podsim-" + r.Run + "-" + p.name }
 
-// namespaces are those of a pod (pkg/kubelet/util/util.go PodNamespacesToCRI...): the host's network.
+// namespaces are those of a pod (pkg/kubelet/kuberuntime/util/util.go NamespacesForPod): the host's network.
 func namespaces(spec *v1.PodSpec) *runtimeapi.NamespaceOption {
 	o := &runtimeapi.NamespaceOption{Network: runtimeapi.NamespaceMode_NODE, Pid: runtimeapi.NamespaceMode_CONTAINER, Ipc: runtimeapi.NamespaceMode_POD}
 	switch {

@@ -100,6 +100,24 @@ func (c *Cluster) NextCollect(id model.NodeID) (at model.Time, ok bool) {
 	return at, at < loops.NextRelist(c.now)
 }
 
+// Allocated is the template of a pod with the resources that its kubelet has given it.
+func (c *Cluster) Allocated(id model.PodID) *model.PodTemplate {
+	if m := c.pods[id].machine; m != nil {
+		return m.Allocated()
+	}
+	return c.state.Pods[id].Template
+}
+
+// CannotResize says why the memory limits of a pod cannot be lowered now, "" when they can. usage is what a
+// running container uses, in bytes.
+func (c *Cluster) CannotResize(r PodRef, usage func(container int) int64) string {
+	p := &c.pods[r.ID]
+	if p.gen != r.gen || p.kubeletGen != r.kubeletGen || !p.machine.WasResized() {
+		return ""
+	}
+	return p.machine.CannotResize(usage)
+}
+
 // ContainerRun is what the scenario lets a container do in one of its runs.
 type ContainerRun struct {
 	Behavior *model.Behavior

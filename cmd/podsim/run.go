@@ -226,7 +226,7 @@ func summarize(w io.Writer, c *sim.Cluster, sc *model.Scenario, info *reports.Ru
 		fmt.Fprintf(w, "not simulated: %s\n", describeUnsimulated(u))
 	}
 	if o.on == onNode {
-		for _, line := range runner.Unplayable(sc) {
+		for _, line := range append(runner.Unplayable(sc), o.real.summary.NotPlayed...) {
 			fmt.Fprintf(w, "not played on a real node: %s\n", line)
 		}
 	}

@@ -17,6 +17,8 @@ import (
 // realOptions are the flags of the commands that play scenarios on a real node.
 type realOptions struct {
 	runner.Options
+	// summary is that of the last play.
+	summary runner.Summary
 }
 
 // add adds the flags to a command.
@@ -31,7 +33,7 @@ func (o *realOptions) play(sc *model.Scenario, c *sim.Cluster, tick func()) (int
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	real := o.Options
-	real.Tick = tick
+	real.Tick, real.Summary = tick, &o.summary
 	err = runner.Play(ctx, sc, c, real)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return true, nil

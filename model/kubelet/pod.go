@@ -359,7 +359,8 @@ const (
 	ContainerDiscarded
 	// Resized answers Resize.
 	Resized
-	// ContainerExited says that the main process ended: N is the exit code, Reason the reason.
+	// ContainerExited says that the main process ended: N is the exit code, Reason the reason. At is when, by
+	// the runtime, 0 for the present moment.
 	ContainerExited
 	// HookDone answers RunHook; OK says that the hook succeeded. If not, N is the exit code of a
 	// command, Text its output or the error of a request.

@@ -356,6 +356,9 @@ func (p *Pod) exited(e Event) {
 		return
 	}
 	x.state, x.exitCode, x.reason, x.message, x.finished = exited, int32(e.N), e.Reason, e.Message, e.Now
+	if e.At != 0 {
+		x.finished = max(e.At, x.started)
+	}
 	for k := range c.probes {
 		// Until the PLEG has seen it, probes go on, and find nobody.
 		c.probes[k].steady = 0

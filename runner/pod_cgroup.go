@@ -1,0 +1,103 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// cgroupMount is where the hierarchies of cgroups are mounted.
+const cgroupMount = "/sys/fs/cgroup"
+
+// cgroupV2 says that the node has only the unified hierarchy.
+func cgroupV2() bool {
+	_, err := os.Stat(filepath.Join(cgroupMount, "cgroup.controllers"))
+	return err == nil
+}
+
+// makePodCgroup makes a pod's cgroup with its limits (cm/pod_container_manager_linux.go EnsureExists).
+func makePodCgroup(name string, limits podResources) error {
+	if err := makeCgroups(name); err != nil {
+		return fmt.Errorf("failed to create container for %s: %w", name, err)
+	}
+	if cgroupV2() {
+		if err := enableControllers(name); err != nil {
+			return fmt.Errorf("failed to create container for %s: %w", name, err)
+		}
+	}
+	return setPodCgroup(name, limits)
+}
+
+// enableControllers lets a cgroup of the unified hierarchy have the controllers that its limits need.
+func enableControllers(name string) error {
+	at := cgroupMount
+	for _, part := range strings.Split(strings.Trim(filepath.Dir(name), "/"), "/") {
+		if err := writeCgroup(filepath.Join(at, "cgroup.subtree_control"), "+cpu +memory +pids"); err != nil {
+			return err
+		}
+		at = filepath.Join(at, part)
+	}
+	return writeCgroup(filepath.Join(at, "cgroup.subtree_control"), "+cpu +memory +pids")
+}
+
+// setPodCgroup sets the limits of a pod's cgroup (cm/cgroup_manager_linux.go Update).
+func setPodCgroup(name string, limits podResources) error {
+	for _, f := range limits.files(cgroupV2()) {
+		path := filepath.Join(cgroupMount, f.controller, name, f.file)
+		if err := writeCgroup(path, f.value); err != nil {
+			return fmt.Errorf("failed to set supported cgroup subsystems for cgroup %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// cgroupFile is a limit in the hierarchy of a controller, "" in the unified one.
+type cgroupFile struct{ controller, file, value string }
+
+// files are the limits as the kernel takes them.
+func (l podResources) files(v2 bool) []cgroupFile {
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	unlimited := func(n int64, none string) string {
+		if n == 0 {
+			return none
+		}
+		return number(n)
+	}
+	if v2 {
+		return []cgroupFile{
+			{"", "cpu.weight", number(cpuWeight(l.shares))},
+			{"", "cpu.max", unlimited(l.quota, "max") + " " + number(quotaPeriod)},
+			{"", "memory.max", unlimited(l.memory, "max")},
+		}
+	}
+	return []cgroupFile{
+		{"cpu", "cpu.shares", number(l.shares)},
+		{"cpu", "cpu.cfs_period_us", number(quotaPeriod)},
+		{"cpu", "cpu.cfs_quota_us", unlimited(l.quota, "-1")},
+		{"memory", "memory.limit_in_bytes", unlimited(l.memory, "-1")},
+	}
+}
+
+// cpuWeight is how the unified hierarchy writes shares (github.com/opencontainers/cgroups utils.go
+// ConvertCPUSharesToCgroupV2Value): 1024 shares are a weight of 100.
+func cpuWeight(shares int64) int64 {
+	if shares <= sharesMin {
+		return 1
+	}
+	l := math.Log2(float64(min(shares, sharesMax)))
+	return int64(math.Ceil(math.Pow(10, (l*l+125*l)/612-7.0/34)))
+}
+
+// writeCgroup writes a file of a cgroup. A controller that the node does not have limits nothing.
+func writeCgroup(name, value string) error {
+	err := os.WriteFile(name, []byte(value), 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

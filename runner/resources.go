@@ -1,0 +1,122 @@
+package runner
+
+import (
+	"os"
+	"path/filepath"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	resourcehelper "k8s.io/component-helpers/resource"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"podsim/model"
+	"podsim/model/kubelet"
+)
+
+// The kubelet's bounds of what it asks of the CPU's scheduler (pkg/kubelet/cm/helpers_linux.go).
+const (
+	sharesMin   = 2
+	sharesMax   = 262144
+	quotaPeriod = 100000
+	quotaMin    = 1000
+)
+
+// cpuShares follows MilliCPUToShares.
+func cpuShares(milli int64) int64 { return min(max(milli*1024/1000, sharesMin), sharesMax) }
+
+// cpuQuota follows MilliCPUToQuota: 0 is no limit.
+func cpuQuota(milli int64) int64 {
+	if milli == 0 {
+		return 0
+	}
+	return max(milli*quotaPeriod/1000, quotaMin)
+}
+
+// resources follows generateLinuxContainerResources of kuberuntime_container_linux.go.
+//
+// Differs from Kubernetes: there are no limits of huge pages.
+func (r *CRI) resources(p *pod, i int) *runtimeapi.LinuxContainerResources {
+	spec := p.template.ContainerSpec(i)
+	limit := limitOf(p.template, spec, v1.ResourceCPU)
+	request, ok := spec.Resources.Requests[v1.ResourceCPU]
+	if !ok {
+		request = limit
+	}
+	capacity := r.cluster.State().Nodes[r.cluster.State().Pods[p.ref.ID].Node].Capacity.Memory
+	l := &runtimeapi.LinuxContainerResources{
+		OomScoreAdj:        kubelet.OOMScoreAdj(p.template, i, capacity),
+		CpuShares:          cpuShares(request.MilliValue()),
+		CpuPeriod:          quotaPeriod,
+		CpuQuota:           cpuQuota(limit.MilliValue()),
+		MemoryLimitInBytes: memoryLimit(p.template, spec),
+	}
+	if swapControlled() {
+		l.MemorySwapLimitInBytes = l.MemoryLimitInBytes
+	}
+	if cgroupV2() {
+		// A process that is out of memory takes the others of its container with it.
+		l.Unified = map[string]string{"memory.oom.group": "1", "memory.high": "max"}
+	}
+	return l
+}
+
+// limitOf is a container's own limit, or else the pod's (getCPULimit, getMemoryLimit).
+func limitOf(t *model.PodTemplate, c *v1.Container, name v1.ResourceName) resource.Quantity {
+	if limit, ok := c.Resources.Limits[name]; ok && !limit.IsZero() || t.Spec.Resources == nil {
+		return limit
+	}
+	return t.Spec.Resources.Limits[name]
+}
+
+// memoryLimit is a container's limit in bytes, 0 for none.
+func memoryLimit(t *model.PodTemplate, c *v1.Container) int64 {
+	limit := limitOf(t, c, v1.ResourceMemory)
+	return limit.Value()
+}
+
+// swapControlled says that the node limits swap. A container then gets none
+// (configureContainerSwapResources).
+func swapControlled() bool {
+	if cgroupV2() {
+		_, err := os.Stat("/proc/swaps")
+		return err == nil
+	}
+	_, err := os.Stat(filepath.Join(cgroupMount, "memory", "memory.memsw.limit_in_bytes"))
+	return err == nil
+}
+
+// podLimits are what a pod's cgroup limits. A quota or memory of 0 is no limit.
+type podResources struct{ shares, quota, memory int64 }
+
+// podLimits follows ResourceConfigForPod of pkg/kubelet/cm/helpers_linux.go.
+func podLimits(t *model.PodTemplate) podResources {
+	pod := &v1.Pod{Spec: *t.Spec}
+	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+	limits := resourcehelper.PodLimits(pod, resourcehelper.PodResourcesOptions{})
+	if t.QOS == v1.PodQOSBestEffort {
+		return podResources{shares: sharesMin}
+	}
+	r := podResources{shares: cpuShares(requests.Cpu().MilliValue())}
+	if t.QOS == v1.PodQOSGuaranteed || allLimited(t, v1.ResourceCPU) {
+		r.quota = cpuQuota(limits.Cpu().MilliValue())
+	}
+	if t.QOS == v1.PodQOSGuaranteed || allLimited(t, v1.ResourceMemory) {
+		r.memory = limits.Memory().Value()
+	}
+	return r
+}
+
+// allLimited says that the pod as a whole or each of its containers has a limit.
+func allLimited(t *model.PodTemplate, name v1.ResourceName) bool {
+	if t.Spec.Resources != nil {
+		if limit := t.Spec.Resources.Limits[name]; !limit.IsZero() {
+			return true
+		}
+	}
+	for i := range t.Containers {
+		if limit := t.ContainerSpec(i).Resources.Limits[name]; limit.IsZero() {
+			return false
+		}
+	}
+	return true
+}
