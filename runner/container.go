@@ -99,7 +99,10 @@ func (r *CRI) start(p *pod, i int8, number int32) {
 			x.started = true
 			k.runs++
 		}
-		r.answer(p, r.failed(kubelet.Event{Kind: kubelet.ContainerStarted, Container: i, OK: err == nil}, err, description))
+		words := r.cluster.BehaviorOf(p.ref.ID, int(i)).StartError
+		r.answer(p, r.failed(kubelet.Event{Kind: kubelet.ContainerStarted, Container: i, OK: err == nil}, err, func(err error) string {
+			return startWords(description(err), words)
+		}))
 		r.tellExit(x)
 	})
 }
@@ -114,6 +117,14 @@ func (r *CRI) startContainer(ctx context.Context, x *instance) error {
 		return answer.GetStatus().GetStartedAt() > 0, err
 	})
 	return err
+}
+
+// startWords are the runtime's of a container that cannot be started, with the scenario's in the place of why.
+func startWords(text, words string) string {
+	if at := strings.Index(text, "exec: "); words != "" && at >= 0 {
+		return text[:at] + words
+	}
+	return text
 }
 
 // stopTime is how long the runtime is given beside the grace period (kuberuntime_container.go
@@ -177,7 +188,7 @@ func notLocated() *runtimeapi.ContainerStatus {
 		Message: "The container could not be located when the pod was terminated"}
 }
 
-// remove removes an instance.
+// remove removes an instance. One that runs is killed for it.
 func (r *CRI) remove(p *pod, i int8, number int32, then kubelet.Event) {
 	k := &p.containers[i]
 	x := k.byNumber[number]
@@ -186,7 +197,6 @@ func (r *CRI) remove(p *pod, i int8, number int32, then kubelet.Event) {
 		return
 	}
 	delete(k.byNumber, number)
-	delete(r.instances, x.id)
 	r.call(callTime, func(ctx context.Context) error {
 		err := again(ctx, func() error {
 			_, err := r.runtime.RemoveContainer(ctx, &runtimeapi.RemoveContainerRequest{ContainerId: x.id})
@@ -195,7 +205,11 @@ func (r *CRI) remove(p *pod, i int8, number int32, then kubelet.Event) {
 		// The kubelet removes the log with the container (kuberuntime_container.go removeContainerLog).
 		_ = os.Remove(x.logPath)
 		return err
-	}, func(error) { r.answer(p, then) })
+	}, func(error) {
+		r.ended(x, &runtimeapi.ContainerStatus{ExitCode: 137, Reason: "Error"})
+		delete(r.instances, x.id)
+		r.answer(p, then)
+	})
 }
 
 // collect lets the container GC remove an instance, if its round comes first.

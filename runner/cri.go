@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,6 +52,8 @@ type CRI struct {
 	exits exits
 	// configs are the scenario's ConfigMaps and Secrets.
 	configs configData
+	// operations, where it is not nil, gets what the probes take that the runtime has no part in.
+	operations *Operations
 	// notPlayed are the parts of the scenario that are played in another way than it says.
 	notPlayed map[string]bool
 }
@@ -148,10 +151,21 @@ func (r *CRI) pod(id model.PodID) *pod {
 	return p
 }
 
-// nextAddress is the next pod's own address in 127.0.0.0/8, whose every address is one of the machine.
+// note notes what took until now.
+func (r *CRI) note(kind OperationKind, p *pod, i int8, from time.Time) {
+	if r.operations != nil {
+		r.operations.Note(kind, Subject{Node: p.node, Namespace: p.namespace, Pod: p.name, Container: p.template.Containers[i].Name}, from, time.Now())
+	}
+}
+
+// nextAddress is the next pod's own address in 127.0.0.0/8, whose every address is one of the machine. Where
+// the addresses of a run begin follows from its id, so that those of two runs hardly meet.
 func (r *CRI) nextAddress() string {
+	const first, many = 64 << 16, 191 << 16
+	run, _ := strconv.ParseUint(r.Run, 16, 64)
 	r.addresses++
-	return fmt.Sprintf("127.%d.%d.%d", 64+r.addresses>>16, r.addresses>>8&255, r.addresses&255)
+	n := first + (run*1021+uint64(r.addresses))%many
+	return fmt.Sprintf("127.%d.%d.%d", n>>16, n>>8&255, n&255)
 }
 
 // Do begins an effect.

@@ -22,7 +22,7 @@ import (
 func grpcProbe(ctx context.Context, where string, a *v1.GRPCAction, timeout time.Duration) probeResult {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	conn, err := grpc.NewClient("passthrough:///"+where, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient("passthrough:///"+where, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUserAgent(userAgent))
 	if err != nil {
 		return probeResult{errored: true, text: err.Error()}
 	}
@@ -43,12 +43,14 @@ func grpcProbe(ctx context.Context, where string, a *v1.GRPCAction, timeout time
 	switch {
 	case status.Code(err) == codes.DeadlineExceeded:
 		return probeResult{end: model.ProbeTimedOut}
+	case status.Code(err) == codes.Unimplemented:
+		return probeResult{text: "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): " + description(err)}
 	case err != nil:
-		return probeResult{text: err.Error()}
+		return probeResult{text: fmt.Sprintf("error: health rpc probe failed: %+v", err)}
 	case answer.Status != grpc_health_v1.HealthCheckResponse_SERVING && len(said) > 0:
 		return probeResult{text: said[0], said: true}
 	case answer.Status != grpc_health_v1.HealthCheckResponse_SERVING:
-		return probeResult{text: fmt.Sprintf("service unhealthy (responded with %q)", answer.Status)}
+		return probeResult{text: fmt.Sprintf("service unhealthy (responded with %q)", answer.Status.String())}
 	}
 	return probeResult{ok: true}
 }

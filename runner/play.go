@@ -82,6 +82,7 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 		o.begun(d, run)
 	}
 	r := NewCRI(calls, conn, c, d, loopback{}, configData{sc.Steps}, run, claim.Directory)
+	r.operations = operations
 	operations.Start()
 	err = d.Run(ctx, sc.Duration)
 	if o.Summary != nil {

@@ -41,20 +41,31 @@ func (r *CRI) probe(p *pod, f *kubelet.Effect) {
 	if probe.TCPSocket != nil {
 		tcp = r.tcpAnswer(p, f)
 	}
+	// One that may take its time tells nothing of the machine.
+	plain := probe.Exec == nil && len(r.cluster.BehaviorOf(p.ref.ID, int(f.Container)).Probes[f.Probe]) == 0
+	began := time.Now()
 	var result probeResult
-	r.call(timeout+callTime, func(ctx context.Context) error {
-		switch {
-		case probe.Exec != nil:
-			result = r.execProbe(ctx, id, command, timeout)
-		case probe.HTTPGet != nil:
-			result = httpProbe(where, probe.HTTPGet, timeout)
-		case probe.TCPSocket != nil:
-			result = tcpProbe(where, &tcp, timeout)
-		case probe.GRPC != nil:
-			result = grpcProbe(ctx, where, probe.GRPC, timeout)
+	r.call(maxProbeRetries*(timeout+callTime), func(ctx context.Context) error {
+		for range maxProbeRetries {
+			switch {
+			case probe.Exec != nil:
+				result = r.execProbe(ctx, id, command, timeout)
+			case probe.HTTPGet != nil:
+				result = httpProbe(where, probe.HTTPGet, timeout)
+			case probe.TCPSocket != nil:
+				result = tcpProbe(where, &tcp, timeout)
+			case probe.GRPC != nil:
+				result = grpcProbe(ctx, where, probe.GRPC, timeout)
+			}
+			if !result.errored {
+				break
+			}
 		}
 		return nil
 	}, func(error) {
+		if plain && result.ok {
+			r.note(OpNetProbe, p, e.Container, began)
+		}
 		e.OK, e.Errored, e.N, e.At = result.ok, result.errored, int64(result.end), r.cluster.Now()
 		if result.text != "" {
 			e.Text = r.intern(result.text)
@@ -62,6 +73,16 @@ func (r *CRI) probe(p *pod, f *kubelet.Effect) {
 		r.answer(p, e)
 	})
 }
+
+// maxProbeRetries is how often a probe that cannot be run is tried (prober.go maxProbeRetries).
+const maxProbeRetries = 3
+
+// userAgent is how the kubelet calls itself (pkg/probe/http/request.go, pkg/probe/grpc/grpc.go).
+const userAgent = "kube-probe/1.37"
+
+// largestOutput is how much of a probe's output counts, in bytes (pkg/probe/exec/exec.go maxReadLength,
+// pkg/probe/http/http.go maxRespBodyLength).
+const largestOutput = 10 << 10
 
 // probeResult is how a probe ended. The text beside ok is a warning.
 type probeResult struct {
@@ -87,8 +108,15 @@ func probeCommand(t model.ProbeType) []string {
 	return []string{programPath, "probe", strings.ToLower(t.String())}
 }
 
-// execProbe runs a command in a container.
+// noTask is what the kubelet is told of a command in a container that is gone.
+const noTask = "rpc error: code = NotFound desc = failed to exec in container: failed to load task: no running task found: not found"
+
+// execProbe runs a command in a container (pkg/probe/exec/exec.go, k8s.io/cri-client pkg/remote_runtime.go
+// ExecSync).
 func (r *CRI) execProbe(ctx context.Context, id string, command []string, timeout time.Duration) probeResult {
+	if id == "" {
+		return probeResult{errored: true, text: noTask}
+	}
 	answer, err := r.runtime.ExecSync(ctx, &runtimeapi.ExecSyncRequest{ContainerId: id, Cmd: command, Timeout: int64(timeout / time.Second)})
 	switch {
 	case status.Code(err) == codes.DeadlineExceeded:
@@ -96,7 +124,8 @@ func (r *CRI) execProbe(ctx context.Context, id string, command []string, timeou
 	case err != nil:
 		return probeResult{errored: true, text: err.Error()}
 	}
-	return probeResult{ok: answer.ExitCode == 0, exit: answer.ExitCode, text: onFailure(answer.ExitCode != 0, string(answer.Stdout)+string(answer.Stderr))}
+	output := string(answer.Stdout) + string(answer.Stderr)
+	return probeResult{ok: answer.ExitCode == 0, exit: answer.ExitCode, text: onFailure(answer.ExitCode != 0, output[:min(len(output), largestOutput)])}
 }
 
 func onFailure(failed bool, text string) string {
@@ -111,8 +140,11 @@ func httpProbe(where string, get *v1.HTTPGetAction, timeout time.Duration) probe
 	url := fmt.Sprintf("http://%s/%s", where, strings.TrimPrefix(get.Path, "/"))
 	client := &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
 		CheckRedirect: func(request *http.Request, via []*http.Request) error {
-			if request.URL.Hostname() != via[0].URL.Hostname() || len(via) >= 10 {
+			switch {
+			case request.URL.Hostname() != via[0].URL.Hostname():
 				return http.ErrUseLastResponse
+			case len(via) >= 10:
+				return errors.New("stopped after 10 redirects")
 			}
 			return nil
 		}}
@@ -120,15 +152,13 @@ func httpProbe(where string, get *v1.HTTPGetAction, timeout time.Duration) probe
 	if err != nil {
 		return probeResult{errored: true, text: err.Error()}
 	}
-	for _, h := range get.HTTPHeaders {
-		request.Header.Add(h.Name, h.Value)
-	}
+	setHeaders(request, get.HTTPHeaders)
 	answer, err := client.Do(request)
 	if err != nil {
 		return unanswered(err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, 10<<10))
+	body, err := io.ReadAll(io.LimitReader(answer.Body, largestOutput))
 	switch {
 	case err != nil:
 		return unanswered(err)
@@ -140,6 +170,26 @@ func httpProbe(where string, get *v1.HTTPGetAction, timeout time.Duration) probe
 		return probeResult{text: string(body), said: true}
 	}
 	return probeResult{text: fmt.Sprintf("HTTP probe failed with statuscode: %d", answer.StatusCode)}
+}
+
+// setHeaders follows v1HeaderToHTTPHeader and formatURL's callers of pkg/probe/http/request.go: the kubelet's
+// own headers stand where the probe names none, and Host is the request's.
+func setHeaders(request *http.Request, headers []v1.HTTPHeader) {
+	for _, h := range headers {
+		request.Header.Add(h.Name, h.Value)
+	}
+	own := func(name, value string) {
+		if _, ok := request.Header[name]; !ok {
+			request.Header.Set(name, value)
+		} else if request.Header.Get(name) == "" {
+			request.Header.Del(name)
+		}
+	}
+	own("User-Agent", userAgent)
+	own("Accept", "*/*")
+	if host := request.Header.Get("Host"); host != "" {
+		request.Host = host
+	}
 }
 
 // tcpProbe follows DoTCPProbe of pkg/probe/tcp/tcp.go. What a server of TCP cannot do is done here: an answer
