@@ -70,7 +70,7 @@ func (u *unplayed) nodes() {
 	for i := range u.sc.Nodes {
 		n := &u.sc.Nodes[i]
 		if n.NodeFilesystem != nil || n.ImageFilesystem != nil {
-			u.add("file systems of nodes: they count for evictions and image garbage collection; what containers write goes to the disk of this machine, whatever their sizes are")
+			u.add("file systems of nodes: they count for evictions and image garbage collection; this machine has its own")
 		}
 		if n.Processes.Max > 0 {
 			u.add("processes of nodes: they count for evictions; this machine has its own limit")
@@ -99,10 +99,15 @@ func (u *unplayed) behaviors() {
 			u.add("memory of nodes: it counts for evictions; the kernel knows the limits of containers and the memory of this machine")
 		}
 		if b.Run.MilliCPUs > 0 {
-			u.add("CPUs of nodes: containers of all nodes share those of this machine (%v)", b.Where)
+			u.add("CPUs of nodes: the containers of all nodes share those of this machine")
 		}
 		if w := b.MemoryWalk; w != nil && u.sc.Duration/w.Period > workload.MostPoints {
 			u.add("memory.walk (%v): not each of its steps, but %d in a run", b.Where, workload.MostPoints)
+		}
+		for _, p := range b.Disk {
+			if p.Use > workload.MostBytes || p.Inodes > workload.MostInodes {
+				u.add("disk: what containers have written counts in full; up to %d MiB of a file and %d files are really written", workload.MostBytes>>20, workload.MostInodes)
+			}
 		}
 		for _, p := range b.Processes {
 			if p.Count > workload.MostProcesses {

@@ -37,11 +37,14 @@ func TestUnplayableInTheLibrary(t *testing.T) {
 		"node-crash.yaml":  library + "/node-crash.yaml:31" + crash,
 		"node-reboot.yaml": library + "/node-reboot.yaml:22" + crash,
 	}, refused)
+	const disk = "disk: what containers have written counts in full; up to 16 MiB of a file and 4096 files are really written"
 	const memory = "memory of nodes: it counts for evictions; the kernel knows the limits of containers and the memory of this machine"
 	assert.Equal(t, map[string][]string{
-		"cpu-work.yaml":             {"CPUs of nodes: containers of all nodes share those of this machine (" + library + "/cpu-work.yaml:34)"},
+		"cpu-work.yaml":             {"CPUs of nodes: the containers of all nodes share those of this machine"},
 		"devices.yaml":              {devices},
-		"emptydir-overflow.yaml":    {"file systems of nodes: they count for evictions and image garbage collection; what containers write goes to the disk of this machine, whatever their sizes are"},
+		"emptydir-overflow.yaml":    {"file systems of nodes: they count for evictions and image garbage collection; this machine has its own", disk},
+		"disk-eviction.yaml":        {disk},
+		"image-gc.yaml":             {disk},
 		"graceful-shutdown.yaml":    {"shutdown (" + library + "/graceful-shutdown.yaml:49): the pods end; the machine stays on"},
 		"leak-behind-limit.yaml":    {memory},
 		"memory-eviction-hard.yaml": {memory},

@@ -37,31 +37,17 @@ func (f *FilePoint) write() error {
 	return setEmptyFiles(f.Path+".d", f.Inodes)
 }
 
-// extend gives a file its size, with blocks of its own for all of it.
+// extend gives a file its size, with blocks of its own for the first MostBytes.
 func extend(file *os.File, size int64) error {
-	info, err := file.Stat()
-	if err != nil {
+	if err := file.Truncate(size); err != nil || size == 0 {
 		return err
 	}
-	if size <= info.Size() {
-		return file.Truncate(size)
-	}
-	err = syscall.Fallocate(int(file.Fd()), 0, 0, size)
+	err := syscall.Fallocate(int(file.Fd()), 0, 0, min(size, MostBytes))
 	if err != syscall.EOPNOTSUPP && err != syscall.ENOSYS {
 		return err
 	}
-	if _, err := file.Seek(0, io.SeekEnd); err != nil {
-		return err
-	}
-	block := bytes.Repeat([]byte{'.'}, 1<<16)
-	for at := info.Size(); at < size; {
-		n, err := file.Write(block[:min(size-at, int64(len(block)))])
-		if err != nil {
-			return err
-		}
-		at += int64(n)
-	}
-	return nil
+	_, err = file.WriteAt(bytes.Repeat([]byte{'.'}, int(min(size, MostBytes))), 0)
+	return err
 }
 
 // setEmptyFiles sees to it that a folder, the files in it and the file beside it are so many.
@@ -76,7 +62,7 @@ func setEmptyFiles(folder string, inodes int64) error {
 	if err != nil {
 		return err
 	}
-	have, want := int64(len(there)), inodes-2
+	have, want := int64(len(there)), min(inodes, MostInodes)-2
 	for ; have < want; have++ {
 		f, err := os.Create(filepath.Join(folder, strconv.FormatInt(have, 10)))
 		if err != nil {
@@ -99,13 +85,13 @@ const (
 	logHead = len("2006-01-02T15:04:05.123456789Z stdout F ")
 )
 
-// writeLogs makes the log as long as the points say. It never gets shorter.
+// writeLogs makes the log as long as the points say, MostBytes at most. It never gets shorter.
 func (p *process) writeLogs() {
 	line := append(bytes.Repeat([]byte{'.'}, logLine-logHead-1), '\n')
 	written := int64(0)
 	for i := range p.Logs {
 		time.Sleep(time.Until(p.start.Add(p.Logs[i].At)))
-		for ; written+logLine <= p.Logs[i].Use; written += logLine {
+		for ; written+logLine <= min(p.Logs[i].Use, MostBytes); written += logLine {
 			if _, err := os.Stdout.Write(line); err != nil {
 				complain(err)
 				return

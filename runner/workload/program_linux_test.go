@@ -265,7 +265,7 @@ func TestFiles(t *testing.T) {
 	data := filepath.Join(dir, "volume", "data")
 	l := begin(t, &Run{Forever: true, Files: []FilePoint{
 		{Path: data, Use: 3 << 20, Inodes: 10}, {At: 400 * time.Millisecond, Path: data, Use: 1 << 20},
-		{At: 100 * time.Millisecond, Path: filepath.Join(dir, "layer"), Use: 5000}}})
+		{At: 100 * time.Millisecond, Path: filepath.Join(dir, "layer"), Use: 5000}, {Path: filepath.Join(dir, "huge"), Use: 1 << 30}}})
 	uses := func(path string, size int64, inodes int) func() bool {
 		return func() bool {
 			var s syscall.Stat_t
@@ -285,6 +285,10 @@ func TestFiles(t *testing.T) {
 	until(t, uses(data, 3<<20, 10))
 	until(t, uses(data, 1<<20, 1))
 	until(t, uses(filepath.Join(dir, "layer"), 5000, 1))
+	until(t, func() bool {
+		var s syscall.Stat_t
+		return syscall.Stat(filepath.Join(dir, "huge"), &s) == nil && s.Size == 1<<30 && s.Blocks*512 >= MostBytes && s.Blocks*512 < 2*MostBytes
+	})
 	assert.Empty(t, l.stderr.String())
 }
 

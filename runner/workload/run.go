@@ -23,10 +23,13 @@ const (
 
 // MostProcesses is how many processes the program has at most: a child is a process of its own and takes
 // about 1 MiB of the machine. MostPoints is how many points of memory a run should have: each exec
-// probe reads them.
+// probe reads them. MostBytes is how much of a file or of the log is on the disk, and MostInodes how many
+// files are made: what the scenario's disks hold may be more than this machine's, which may be in memory.
 const (
 	MostProcesses = 256
 	MostPoints    = 4096
+	MostBytes     = 16 << 20
+	MostInodes    = 4096
 )
 
 // Run is what the program does in one run of a container. Times count from its start.
@@ -93,7 +96,8 @@ type ProcessPoint struct {
 }
 
 // FilePoint is what there is from At on: Use bytes in the file Path, and beside it as many empty files
-// as make Inodes with it. Of a log Path and Inodes are not used.
+// as make Inodes with it. Of a log Path and Inodes are not used. What is beyond MostBytes of a file is a
+// hole in it.
 type FilePoint struct {
 	At     time.Duration `json:"at,omitempty"`
 	Path   string        `json:"path,omitempty"`
