@@ -117,6 +117,9 @@ func fitConcurrency(works []work) *ConcurrencyFit {
 		return &f
 	}
 	kinds := byKind(works)
+	if len(kinds) == 0 {
+		return &f
+	}
 	likelihood := func(perCPU float64) float64 { return likelihoodOf(kinds, perCPU) }
 	// A capacity of one operation, up to more than were ever under way.
 	low, high := 1/float64(f.CPUs), float64(f.Most)/float64(f.CPUs)

@@ -24,7 +24,7 @@ func updating() bool { return flag.Lookup("update").Value.String() == "true" }
 const wantMark = "# -- want --\n"
 
 // large are the scenarios whose table would be too long to read; they are run elsewhere.
-var large = map[string]bool{"scale-5000.yaml": true, "scale-probed.yaml": true, "two-hundred.yaml": true}
+var large = map[string]bool{"scale-5000.yaml": true, "scale-probed.yaml": true, "two-hundred.yaml": true, "calibration.yaml": true}
 
 // TestLibrary runs each shipped scenario and compares its table with the one that stands at
 // the end of the file, in comments. It runs each twice: the same bytes and the same hash.
