@@ -307,6 +307,25 @@ func Clean(ctx context.Context, o CleanOptions) ([]*Leftovers, error) {
 	return found, errors.Join(errs...)
 }
 
+// cleanDead removes what runs have left whose owner is gone, before another one begins. A runtime that does not
+// answer keeps what it has: a notice says so.
+func cleanDead(ctx context.Context, notice func(string)) error {
+	_, dead, err := claims(DefaultDirectory).all()
+	if err != nil {
+		return err
+	}
+	for _, k := range dead {
+		line := fmt.Sprintf("removed what run %s had left, whose process is gone", k.Run)
+		if err := k.Clean(ctx); err != nil {
+			line = fmt.Sprintf("run %s has left something: %s", k.Run, err)
+		}
+		if notice != nil {
+			notice(line)
+		}
+	}
+	return nil
+}
+
 func release(all []*Claim) {
 	for _, k := range all {
 		k.release()

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -36,6 +37,8 @@ type Options struct {
 	Record string
 	// Summary, where it is not nil, gets what a user is told at the end.
 	Summary *Summary
+	// Notice, where it is not nil, is told what else a user should know, a line each.
+	Notice func(line string)
 	// Tick, where it is not nil, is called after each event.
 	Tick func()
 	// begun, where it is not nil, gets the driver and the run's id before it begins.
@@ -56,13 +59,16 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 		return err
 	}
 	o.setDefaults()
+	if err := cleanDead(ctx, o.Notice); err != nil {
+		return err
+	}
 	run := newRunID()
 	claim, err := claims(DefaultDirectory).claim(run, o.Endpoint, filepath.Join(o.Directory, run))
 	if err != nil {
 		return err
 	}
 	// Also when the run ends by a panic.
-	defer func() { err = errors.Join(err, claim.Clean(context.WithoutCancel(ctx))) }()
+	defer func() { err = both(err, claim.Clean(context.WithoutCancel(ctx))) }()
 	operations, making := NewOperations(), &making{}
 	conn, err := Dial(o.Endpoint, append(operations.Intercept(), grpc.WithChainUnaryInterceptor(making.intercept))...)
 	if err != nil {
@@ -89,9 +95,17 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 		o.Summary.NotPlayed = slices.Sorted(maps.Keys(r.notPlayed))
 	}
 	if o.Record != "" {
-		err = errors.Join(err, operations.Write(o.Record))
+		err = both(err, operations.Write(o.Record))
 	}
 	return err
+}
+
+// both joins two errors; one alone stays what it is.
+func both(a, b error) error {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	return errors.Join(a, b)
 }
 
 // makingMax is how long the end of a run waits for calls that make something: a guess, some times what 20 pods took

@@ -94,6 +94,11 @@ func compare(cmd *cobra.Command, paths []string, o *compareOptions) error {
 	}
 	report := &conform.RunReport{ToleranceMs: o.tolerance.Milliseconds(), Parallel: o.parallel}
 	if o.recorded == "" {
+		for _, c := range list {
+			if err := o.real.check(cmd.Context(), c.scenario); err != nil {
+				return fmt.Errorf("%s: %w", c.path, err)
+			}
+		}
 		if report.Machine, err = o.machine(); err != nil {
 			return err
 		}

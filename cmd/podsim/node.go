@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -20,10 +21,11 @@ func newNode() *cobra.Command {
 containerd of its own for it, in one folder and beside any other on the machine, and end it without a trace.
 docs/real-node.md has the whole way from a machine with nothing to the first comparison.`,
 		Example: `  podsim node start
-  podsim node status
+  podsim node check
+  podsim node clean
   podsim node stop`,
 	}
-	cmd.AddCommand(newNodeStart(), newNodeStop(), newNodeStatus(), newNodeClean())
+	cmd.AddCommand(newNodeStart(), newNodeStop(), newNodeStatus(), newNodeCheck(), newNodeClean())
 	return cmd
 }
 
@@ -171,4 +173,54 @@ func printLeftovers(w io.Writer, found []*runner.Leftovers, output string, dryRu
 		fmt.Fprintln(w, "no run has left anything")
 	}
 	return nil
+}
+
+func newNodeCheck() *cobra.Command {
+	var o runner.Options
+	var output string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Say what this machine and its container runtime are like, and whether scenarios can be played here",
+		Long: `Look at all that a real run needs: root and its capabilities, cgroups, the container runtime, its version and its
+configuration. What is wrong is said at the end, with what would be right, and the exit code is 2 then.`,
+		Example: `  podsim node check
+  podsim node check --endpoint unix:///run/podsim-node/containerd.sock -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if output != "" && output != "json" {
+				return fmt.Errorf("--output %q is not known; there is json", output)
+			}
+			return printFacts(cmd.OutOrStdout(), runner.Facts(cmd.Context(), o), output)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint, "the socket of the node's container runtime")
+	f.StringVar(&o.Directory, "work", runner.DefaultDirectory, "the folder on the node for the files of runs")
+	f.StringVarP(&output, "output", "o", "", "the form: json")
+	return cmd
+}
+
+// printFacts prints a table; the problems are the error.
+func printFacts(w io.Writer, facts []runner.Fact, output string) error {
+	var problems []error
+	for _, f := range facts {
+		if f.Problem != "" {
+			problems = append(problems, errors.New(f.Problem))
+		}
+	}
+	if output == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return errors.Join(append(problems, e.Encode(facts))...)
+	}
+	table := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
+	fmt.Fprintln(table, "WHAT\tOK\tIS")
+	for _, f := range facts {
+		ok := "yes"
+		if f.Problem != "" {
+			ok = "no"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Name, ok, f.Value)
+	}
+	return errors.Join(append(problems, table.Flush())...)
 }

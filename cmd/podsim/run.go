@@ -107,6 +107,11 @@ func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
 	if err != nil {
 		return err
 	}
+	if onReal {
+		if err := o.real.check(cmd.Context(), sc); err != nil {
+			return err
+		}
+	}
 	start := time.Now()
 	cluster, err := sim.NewCluster(sc)
 	if err != nil {

@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"podsim/model"
 	"podsim/runner"
@@ -19,6 +20,9 @@ type realOptions struct {
 	runner.Options
 	// summary is that of the last play.
 	summary runner.Summary
+	limits  runner.Limits
+	// maxMemory is a quantity, empty for the default.
+	maxMemory string
 }
 
 // add adds the flags to a command.
@@ -26,20 +30,51 @@ func (o *realOptions) add(f *pflag.FlagSet) {
 	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint, "the socket of the node's container runtime")
 	f.StringVar(&o.Directory, "work", runner.DefaultDirectory, "the folder on the node for the files of runs")
 	f.StringVar(&o.Program, "workload", "", "the program that stands in for the scenario's containers; podsim-workload beside podsim, or built from source, when not given")
+	o.limits = runner.DefaultLimits()
+	f.StringVar(&o.maxMemory, "max-memory", "", "the most memory that a scenario may use on the node, such as 4Gi; 80% of what is available when not given")
+	f.IntVar(&o.limits.Pods, "max-pods", o.limits.Pods, "the most pods that a scenario may have on the node at a time")
+	f.DurationVar(&o.limits.Time, "max-time", o.limits.Time, "the longest that a scenario may take on the node")
 }
 
-// play plays a scenario on the node. An interrupt ends it as the end of the scenario does; it says so.
+// check says why a scenario cannot be played on the node, before anything is made there.
+func (o *realOptions) check(ctx context.Context, sc *model.Scenario) error {
+	limits := o.limits
+	if o.maxMemory != "" {
+		q, err := resource.ParseQuantity(o.maxMemory)
+		if err != nil || q.Sign() <= 0 {
+			return fmt.Errorf("--max-memory is %q, must be a quantity above 0, such as 4Gi", o.maxMemory)
+		}
+		limits.Memory = q.Value()
+	}
+	if err := runner.Preflight(ctx, o.Options); err != nil {
+		return err
+	}
+	trial, err := sim.NewCluster(sc)
+	if err != nil {
+		return err
+	}
+	return limits.Check(sc, trial, false)
+}
+
+// play plays a scenario on the node. An interrupt ends it as the end of the scenario does; it says so. A second one
+// does not keep it from removing what it has made.
 func (o *realOptions) play(sc *model.Scenario, c *sim.Cluster, tick func()) (interrupted bool, err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	// Who reads the output may go away; the run does not end by that before it has removed what it has made.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
+	defer context.AfterFunc(ctx, func() { notice("interrupted: what the run has made is being removed") })()
 	real := o.Options
-	real.Tick, real.Summary = tick, &o.summary
+	real.Tick, real.Notice, real.Summary = tick, notice, &o.summary
 	err = runner.Play(ctx, sc, c, real)
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+	if err == context.Canceled && ctx.Err() != nil {
 		return true, nil
 	}
-	return false, err
+	return ctx.Err() != nil, err
 }
+
+func notice(line string) { fmt.Fprintf(os.Stderr, "podsim: %s\n", line) }
 
 // onNode is the value of --on that means a real node.
 const onNode = "containerd"
