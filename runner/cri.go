@@ -41,7 +41,12 @@ type CRI struct {
 	driver  *Driver
 	conn    *grpc.ClientConn
 	runtime runtimeapi.RuntimeServiceClient
+	store   runtimeapi.ImageServiceClient
 	images  Images
+	// pulled are the images that the run has pulled, by the runtime's names for them.
+	pulled map[string]bool
+	// sandboxImage is nil where the runtime sees to it itself.
+	sandboxImage *sandboxImage
 
 	// pods are those that the runtime has something of, by their serial numbers; instances are their
 	// containers by the runtime's ids.
@@ -58,14 +63,6 @@ type CRI struct {
 	notPlayed map[string]bool
 }
 
-// Images gets the images of a run onto the node.
-type Images interface {
-	// Name is how the runtime knows an image of a scenario's node, Original writes such names in a text
-	// back to what the scenario calls them.
-	Name(node, image string) string
-	Original(text string) string
-}
-
 // Dial connects to the runtime whose socket is at an endpoint such as unix:///run/containerd/containerd.sock.
 func Dial(endpoint string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if !strings.Contains(endpoint, "://") {
@@ -79,7 +76,8 @@ func Dial(endpoint string, options ...grpc.DialOption) (*grpc.ClientConn, error)
 // scenario's ConfigMaps and Secrets.
 func NewCRI(ctx context.Context, conn *grpc.ClientConn, c *sim.Cluster, d *Driver, images Images, configs configData, run, directory string) *CRI {
 	r := &CRI{Run: run, Directory: directory, ctx: ctx, cluster: c, driver: d, conn: conn, images: images,
-		runtime: runtimeapi.NewRuntimeServiceClient(conn), pods: map[int64]*pod{}, instances: map[string]*instance{},
+		runtime: runtimeapi.NewRuntimeServiceClient(conn), store: runtimeapi.NewImageServiceClient(conn), pulled: map[string]bool{},
+		pods: map[int64]*pod{}, instances: map[string]*instance{},
 		configs: configs, notPlayed: map[string]bool{}, exits: exits{listedFor: map[model.NodeID]model.Time{}, known: map[string]bool{}}}
 	c.UseRuntime(r)
 	d.Go(r.watchExits)

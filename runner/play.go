@@ -39,6 +39,9 @@ type Options struct {
 	Summary *Summary
 	// Notice, where it is not nil, is told what else a user should know, a line each.
 	Notice func(line string)
+	// RealImages says that the images are those that the scenario names, from their own registries. Their
+	// commands run as they are; behaviors mean nothing then.
+	RealImages bool
 	// Tick, where it is not nil, is called after each event.
 	Tick func()
 	// begun, where it is not nil, gets the driver and the run's id before it begins.
@@ -87,7 +90,12 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	if o.begun != nil {
 		o.begun(d, run)
 	}
-	r := NewCRI(calls, conn, c, d, loopback{}, configData{sc.Steps}, run, claim.Directory)
+	images, sandbox, err := o.bringImages(ctx, calls, conn, sc, d, run)
+	if err != nil {
+		return err
+	}
+	r := NewCRI(calls, conn, c, d, images, configData{sc.Steps}, run, claim.Directory)
+	r.sandboxImage = sandbox
 	r.operations = operations
 	operations.Start()
 	err = d.Run(ctx, sc.Duration)
@@ -133,10 +141,3 @@ func newRunID() string {
 var runID = regexp.MustCompile(`^[0-9a-f]{8}$`)
 
 func isRunID(s string) bool { return runID.MatchString(s) }
-
-// loopback knows images by the names that the scenario gives them.
-type loopback struct{}
-
-func (loopback) Name(_, image string) string { return image }
-
-func (loopback) Original(text string) string { return text }

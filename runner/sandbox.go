@@ -45,9 +45,8 @@ func (r *CRI) runSandbox(p *pod) {
 
 // runPodSandbox is the call. After an outage of the runtime it looks for what it has made.
 func (r *CRI) runPodSandbox(ctx context.Context, p *pod, config *runtimeapi.PodSandboxConfig) (id string, err error) {
-	err = once(ctx, func() error {
-		answer, err := r.runtime.RunPodSandbox(ctx, &runtimeapi.RunPodSandboxRequest{Config: config})
-		id = answer.GetPodSandboxId()
+	err = once(ctx, func() (err error) {
+		id, err = r.makeSandbox(ctx, config)
 		return err
 	}, func() (bool, error) {
 		list, err := r.runtime.ListPodSandbox(ctx, &runtimeapi.ListPodSandboxRequest{Filter: &runtimeapi.PodSandboxFilter{LabelSelector: config.Labels}})

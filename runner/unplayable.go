@@ -47,6 +47,7 @@ func holdsShutdownUp(sc *model.Scenario, node string) bool {
 func Unplayable(sc *model.Scenario) []string {
 	u := unplayed{sc: sc}
 	u.nodes()
+	u.images()
 	u.behaviors()
 	u.objects()
 	u.steps()
@@ -82,6 +83,16 @@ func (u *unplayed) nodes() {
 	for i := range u.sc.Storage {
 		if len(u.sc.Storage[i].Failures) > 0 {
 			u.add("failures of storage drivers (%v): they are simulated", u.sc.Storage[i].Where)
+		}
+	}
+}
+
+func (u *unplayed) images() {
+	for i := range u.sc.Images {
+		for _, l := range u.sc.Images[i].Layers {
+			if l.Unpacked > l.Size {
+				u.add("unpacked sizes of layers: a layer takes no more on the disk of this machine than it transfers")
+			}
 		}
 	}
 }

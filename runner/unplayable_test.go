@@ -52,6 +52,7 @@ func TestUnplayableInTheLibrary(t *testing.T) {
 		"memory-eviction-soft.yaml": {memory},
 		"node-cut-off.yaml":         {"fail (" + library + "/node-cut-off.yaml:30): the node is cut off from the control plane, not from the other pods"},
 		"node-oom.yaml":             {memory},
+		"pull-storm.yaml":           {"unpacked sizes of layers: a layer takes no more on the disk of this machine than it transfers"},
 		"resize-restart.yaml":       {memory},
 		"volume-attach.yaml":        {"failures of storage drivers (" + library + "/volume-attach.yaml:16): they are simulated", driverVolumes},
 		"volumes.yaml":              {driverVolumes},

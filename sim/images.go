@@ -105,7 +105,7 @@ func pullError(name, kind string) string {
 	case kindRefused:
 		return request + "dial tcp " + dialAddress(full) + ": connect: connection refused"
 	case kindTimeout:
-		return request + "dial tcp " + dialAddress(full) + ": i/o timeout"
+		return "rpc error: code = DeadlineExceeded desc = " + request + "dial tcp " + dialAddress(full) + ": i/o timeout"
 	case "serverError":
 		return head + "unexpected status from HEAD request to " + answeringURL(full) + ": 500 Internal Server Error"
 	case "rateLimited":

@@ -108,7 +108,7 @@ func TestPullErrors(t *testing.T) {
 			"authorization failed: no basic auth credentials", "ErrImagePull", 0},
 		{"refused", pull + `failed to resolve image: failed to do request: Head "` + manifest +
 			`": dial tcp registry.example:443: connect: connection refused`, "ErrImagePull", 0},
-		{"timeout", pull + `failed to resolve image: failed to do request: Head "` + manifest +
+		{"timeout", "rpc error: code = DeadlineExceeded desc = " + pull + `failed to resolve image: failed to do request: Head "` + manifest +
 			`": dial tcp registry.example:443: i/o timeout`, "ErrImagePull", 30 * model.Second},
 		{"serverError", pull + "failed to resolve image: unexpected status from HEAD request to " + manifest + ": 500 Internal Server Error", "ErrImagePull", 0},
 		{"rateLimited", pull + "failed to resolve image: unexpected status from HEAD request to " + manifest + ": 429 Too Many Requests", "ErrImagePull", 0},

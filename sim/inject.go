@@ -118,6 +118,24 @@ func (c *Cluster) CannotResize(r PodRef, usage func(container int) int64) string
 	return p.machine.CannotResize(usage)
 }
 
+// HasImage says whether the kubelet has a container's image on its node, as far as it knows.
+func (c *Cluster) HasImage(id model.PodID, container int8) bool {
+	o := &c.state.Pods[id]
+	return c.nodes[o.Node].hasImage(o.Template.Containers[container].ImageID)
+}
+
+// PullSecrets are the names of the pod's pull secrets that there are, as the pod names them.
+func (c *Cluster) PullSecrets(id model.PodID) []string {
+	t := c.state.Pods[id].Template
+	var names []string
+	for _, s := range t.Spec.ImagePullSecrets {
+		if c.configSource(t.Namespace, &model.ConfigRef{Secret: true, Name: s.Name}) != nil {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
 // ContainerRun is what the scenario lets a container do in one of its runs.
 type ContainerRun struct {
 	Behavior *model.Behavior

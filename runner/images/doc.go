@@ -18,5 +18,5 @@
 // configuration, tried with 1.6.20 and 2.4.2 without config_path, and with an empty directory there.
 //
 // The runtime's own image for sandboxes is another matter: its name is in the runtime's configuration, and
-// the runtime pulls it from there when it is absent. See the package runner, SandboxImage.
+// the runtime pulls it from there when it is absent. See the package runner.
 package images

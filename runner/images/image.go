@@ -3,7 +3,10 @@ package images
 import (
 	"archive/tar"
 	"bytes"
+	"debug/elf"
+	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,6 +26,22 @@ const Program = "/podsim-workload"
 
 // nobody is the number of the user and the group nobody.
 const nobody = 65534
+
+// readProgram reads the stand-in program. There is nothing in its images that could link it.
+func readProgram(file string) ([]byte, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	x, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		return nil, errors.New("it is no Linux program")
+	}
+	if slices.ContainsFunc(x.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
+		return nil, errors.New("it needs libraries, which its images do not have: build it with CGO_ENABLED=0")
+	}
+	return data, nil
+}
 
 // baseLayer has the stand-in program and what else a process looks for.
 func baseLayer(program []byte, specs []model.ImageSpec) (v1.Layer, error) {

@@ -1,7 +1,10 @@
 package images
 
 import (
+	"bytes"
 	"context"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net/http"
@@ -21,6 +24,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"podsim/model"
 )
@@ -28,18 +32,38 @@ import (
 // startTest serves a scenario's images.
 func startTest(t *testing.T, sc *model.Scenario) *Registry {
 	program := filepath.Join(t.TempDir(), "program")
-	require.NoError(t, os.WriteFile(program, []byte("the program"), 0o755))
+	require.NoError(t, os.WriteFile(program, elfFile(), 0o755))
 	r, err := Start(t.Context(), sc, "r1", program)
 	require.NoError(t, err)
 	t.Cleanup(r.Close)
+	require.NoError(t, r.Begin())
 	return r
+}
+
+// elfFile is the shortest program that is one by its form.
+func elfFile() []byte {
+	h := elf.Header64{Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: uint32(elf.EV_CURRENT), Ehsize: 64}
+	copy(h.Ident[:], elf.ELFMAG)
+	h.Ident[elf.EI_CLASS], h.Ident[elf.EI_DATA], h.Ident[elf.EI_VERSION] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)
+	var b bytes.Buffer
+	_ = binary.Write(&b, binary.LittleEndian, h)
+	return b.Bytes()
+}
+
+func TestProgramMustStandAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "program")
+	require.NoError(t, os.WriteFile(file, []byte("#!/bin/sh"), 0o755))
+	_, err := Start(t.Context(), &model.Scenario{}, "r1", file)
+	assert.EqualError(t, err, "the stand-in program "+file+": it is no Linux program")
+	_, err = Start(t.Context(), &model.Scenario{}, "r1", "/bin/ls")
+	assert.ErrorContains(t, err, "build it with CGO_ENABLED=0")
 }
 
 // pull fetches an image as a client of a registry does.
 func pull(t *testing.T, image string, options ...remote.Option) (v1.Image, error) {
 	ref, err := name.ParseReference(image)
 	require.NoError(t, err)
-	return remote.Image(ref, append(options, remote.WithContext(t.Context()), remote.WithRetryPredicate(func(error) bool { return false }))...)
+	return remote.Image(ref, append([]remote.Option{remote.WithContext(t.Context()), remote.WithRetryPredicate(func(error) bool { return false })}, options...)...)
 }
 
 func mustPull(t *testing.T, image string) v1.Image {
@@ -192,13 +216,13 @@ func TestCredentials(t *testing.T) {
 	image := r.Name("n1", "a")
 	_, err := pull(t, image)
 	require.Error(t, err)
-	c := r.Credential("second")
+	c := r.credential("second")
 	_, err = pull(t, image, remote.WithAuth(&authn.Basic{Username: c.User, Password: "wrong"}))
 	require.Error(t, err)
 	i, err := pull(t, image, remote.WithAuth(&authn.Basic{Username: c.User, Password: c.Password}))
 	require.NoError(t, err)
 	checkImage(t, i)
-	c = r.Credential("third")
+	c = r.credential("third")
 	_, err = pull(t, image, remote.WithAuth(&authn.Basic{Username: c.User, Password: c.Password}))
 	require.Error(t, err)
 }
@@ -241,7 +265,7 @@ func TestBandwidth(t *testing.T) {
 			go func() {
 				l, err := newLayer("x", size, size, &prefixes{})
 				assert.NoError(t, err)
-				_, err = io.Copy(io.Discard, &slow{l.reader(), t.Context(), o, limiter(connection)})
+				_, err = io.Copy(io.Discard, &slow{ReadSeeker: l.reader(), ctx: t.Context(), origin: o, own: []*rate.Limiter{limiter(connection)}, flush: func() {}})
 				assert.NoError(t, err)
 				done <- time.Since(begin)
 			}()
@@ -266,6 +290,23 @@ func TestBandwidth(t *testing.T) {
 		o.set(outage{bandwidth: 1 << 19})
 		within(63*time.Second, done)
 	})
+}
+
+// A node downloads a few layers at a time, with its own bandwidth.
+func TestLine(t *testing.T) {
+	r := startTest(t, &model.Scenario{Nodes: []model.NodeSpec{{Name: "slow", Bandwidth: 1 << 20}, {Name: "fast"}}})
+	slow := r.lineOf("slow")
+	assert.Same(t, slow, r.lineOf("slow"))
+	assert.InDelta(t, 1<<20, float64(slow.bandwidth.Limit()), 0)
+	assert.Nil(t, r.lineOf("fast").bandwidth)
+	ctx, cancel := context.WithCancel(t.Context())
+	for range downloads {
+		require.True(t, slow.begin(ctx))
+	}
+	cancel()
+	assert.False(t, slow.begin(ctx))
+	slow.end()
+	assert.True(t, slow.begin(t.Context()))
 }
 
 func TestOriginal(t *testing.T) {

@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -78,7 +79,7 @@ func (r *Registry) addressOf(host string) *address {
 	}
 	a, err := newAddress(r)
 	if err == nil {
-		err = a.set(reachOf(r.outageOf(host).kind))
+		err = a.set(r.reachOf(host))
 	}
 	if err != nil {
 		return r.refusing // no port is left
@@ -87,8 +88,12 @@ func (r *Registry) addressOf(host string) *address {
 	return a
 }
 
-func reachOf(kind string) reach {
-	switch kind {
+// reachOf says what becomes of connections to a registry now.
+func (r *Registry) reachOf(host string) reach {
+	if !r.begun.Load() || host == "" {
+		return answers
+	}
+	switch r.outageOf(host).kind {
 	case kindRefused:
 		return refuses
 	case kindTimeout:
@@ -110,16 +115,11 @@ func (r *Registry) Set(pattern, kind string, bandwidth int64) error {
 	for _, o := range r.origins {
 		o.set(r.outageOf(o.host))
 	}
-	var failed error
+	var failed []error
 	for host, a := range r.hosts {
-		if host == "" {
-			continue
-		}
-		if err := a.set(reachOf(r.outageOf(host).kind)); err != nil {
-			failed = err
-		}
+		failed = append(failed, a.set(r.reachOf(host)))
 	}
-	return failed
+	return errors.Join(failed...)
 }
 
 // set changes what is wrong with a registry.
@@ -156,11 +156,70 @@ func limiter(bandwidth int64) *rate.Limiter {
 	return l
 }
 
-// take waits until the transfer may have n bytes, of the registry's bandwidth and of its own.
-func (o *origin) take(ctx context.Context, own *rate.Limiter, n int) error {
+// answer is what is wrong with the registry when it answers, if it does before the context is done: on a
+// connection from before nothing comes while it is out of reach.
+func (o *origin) answer(ctx context.Context) (kind string, ok bool) {
+	for {
+		_, kind, changed := o.state()
+		if kind != kindTimeout {
+			return kind, true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return "", false
+		}
+	}
+}
+
+// stalls says that nothing comes any more.
+func stalls(kind string) bool { return kind == kindStalled || kind == kindTimeout }
+
+// downloads are how many layers a node downloads at a time, of all images together (containerd's
+// max_concurrent_downloads). The runtime keeps to it for all nodes of the scenario together at best.
+const downloads = 3
+
+// line is what a node of the scenario has to download with.
+type line struct {
+	// bandwidth is that of all its transfers, nil for no limit; each takes one of the turns.
+	bandwidth *rate.Limiter
+	turns     chan struct{}
+}
+
+// lineOf is a node's line.
+func (r *Registry) lineOf(node string) *line {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if l := r.lines[node]; l != nil {
+		return l
+	}
+	l := &line{turns: make(chan struct{}, downloads)}
+	for i := range r.scenario.Nodes {
+		if r.scenario.Nodes[i].Name == node {
+			l.bandwidth = limiter(r.scenario.Nodes[i].Bandwidth)
+		}
+	}
+	r.lines[node] = l
+	return l
+}
+
+// begin waits for one of the node's turns, which must be given back by end.
+func (l *line) begin(ctx context.Context) bool {
+	select {
+	case l.turns <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (l *line) end() { <-l.turns }
+
+// take waits until the transfer may have n bytes, of the registry's bandwidth and of its own ones.
+func (o *origin) take(ctx context.Context, own []*rate.Limiter, n int) error {
 	for {
 		shared, kind, changed := o.state()
-		if kind == kindStalled || kind == kindTimeout {
+		if stalls(kind) {
 			select {
 			case <-changed:
 				continue
@@ -168,7 +227,7 @@ func (o *origin) take(ctx context.Context, own *rate.Limiter, n int) error {
 				return ctx.Err()
 			}
 		}
-		for _, l := range []*rate.Limiter{own, shared} {
+		for _, l := range append(own, shared) {
 			if l == nil {
 				continue
 			}

@@ -3,10 +3,11 @@ package images
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -28,6 +29,7 @@ type Registry struct {
 	cancel   context.CancelFunc
 	run      string
 	scenario *model.Scenario
+	secrets  Secrets
 	base     v1.Layer
 	hashes   prefixes
 
@@ -37,10 +39,13 @@ type Registry struct {
 	// repositories has them by their repositories.
 	repositories map[string][]*served
 	origins      []*origin
+	lines        map[string]*line
 	hosts        map[string]*address
 	// refusing and ignoring are the addresses of images that always fail that way.
 	refusing, ignoring *address
 	outages            []outage
+	// begun says that the scenario's word counts.
+	begun atomic.Bool
 }
 
 // served is an image as the registry has it for one node.
@@ -70,15 +75,15 @@ func (s *served) name() string { return s.address.text + "/" + s.repository + ":
 // Start begins to serve the scenario's images, with the stand-in program, a file. It ends with the
 // context or with Close. The run's id is part of the names of all images.
 func Start(ctx context.Context, sc *model.Scenario, run, program string) (*Registry, error) {
-	data, err := os.ReadFile(program)
+	data, err := readProgram(program)
 	if err != nil {
-		return nil, fmt.Errorf("the stand-in program: %w", err)
+		return nil, fmt.Errorf("the stand-in program %s: %w", program, err)
 	}
 	base, err := baseLayer(data, sc.Images)
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{run: run, scenario: sc, base: base, images: map[[2]string]*served{}, repositories: map[string][]*served{}, hosts: map[string]*address{}}
+	r := &Registry{run: run, scenario: sc, secrets: NewSecrets(sc), base: base, images: map[[2]string]*served{}, repositories: map[string][]*served{}, hosts: map[string]*address{}, lines: map[string]*line{}}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	if r.refusing, err = newAddress(r); err != nil {
 		return nil, err
@@ -88,11 +93,26 @@ func Start(ctx context.Context, sc *model.Scenario, run, program string) (*Regis
 		return nil, err
 	}
 	context.AfterFunc(r.ctx, r.Close)
-	if err := r.ignoring.set(ignores); err != nil {
-		r.Close()
-		return nil, err
+	for _, a := range []*address{r.refusing, r.ignoring} {
+		if err := a.set(answers); err != nil {
+			r.Close()
+			return nil, err
+		}
 	}
 	return r, nil
+}
+
+// Begin lets the registry do what the scenario says. Before, it gives all images to everybody at once, so
+// that the nodes get those that they have at the start.
+func (r *Registry) Begin() error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.begun.Store(true)
+	failed := []error{r.refusing.set(refuses), r.ignoring.set(ignores)}
+	for host, a := range r.hosts {
+		failed = append(failed, a.set(r.reachOf(host)))
+	}
+	return errors.Join(failed...)
 }
 
 // Close ends the registry.
@@ -162,6 +182,42 @@ func (r *Registry) own(name string, entrypoint ...string) string {
 		r.repositories[s.repository] = []*served{s}
 	}
 	return s.name()
+}
+
+// Error is the text that the scenario gives for a pull of an image that fails now, "" when it gives none but
+// a kind of error or nothing: then what the runtime says counts.
+func (r *Registry) Error(node, image string) string {
+	s := r.serve(node, image)
+	_, kind, _ := s.origin.state()
+	if kind == "" {
+		kind = s.spec.Error
+	}
+	if isText(kind) {
+		return kind
+	}
+	return ""
+}
+
+// Size is how large an image is as the scenario sees it, of which the runtime says that it has so many bytes:
+// without what all images share and what describes it.
+func (r *Registry) Size(node, image string, reported int64) int64 {
+	s := r.serve(node, image)
+	if r.make(s) != nil {
+		return reported
+	}
+	shared, err := r.base.Size()
+	if err != nil {
+		return reported
+	}
+	config, err := s.RawConfigFile()
+	if err != nil {
+		return reported
+	}
+	manifest, err := s.RawManifest()
+	if err != nil {
+		return reported
+	}
+	return reported - shared - int64(len(config)+len(manifest))
 }
 
 // specOf is what the scenario says of an image.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -18,7 +17,7 @@ import (
 // pull).
 func (r *Registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
-		refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED")
+		refuse(w, refusal{http.StatusMethodNotAllowed, "UNSUPPORTED"})
 		return
 	}
 	path := strings.TrimPrefix(q.URL.Path, "/v2/")
@@ -33,54 +32,71 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		r.blob(w, q, repository, hash)
 		return
 	}
-	refuse(w, http.StatusNotFound, "NAME_UNKNOWN")
+	refuse(w, refusal{http.StatusNotFound, "NAME_UNKNOWN"})
 }
 
 // refuse answers with an error.
-func refuse(w http.ResponseWriter, status int, code string) {
+func refuse(w http.ResponseWriter, x refusal) {
 	w.Header().Set("Content-Type", "application/json")
-	if status == http.StatusUnauthorized {
+	if x.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="podsim"`)
 	}
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string][]map[string]string{"errors": {{"code": code}}})
+	w.WriteHeader(x.status)
+	_ = json.NewEncoder(w).Encode(map[string][]map[string]string{"errors": {{"code": x.code}}})
 }
 
-// refusal is the answer for a kind of error, or for one that is a text.
-func refusal(kind string) (int, string) {
-	switch kind {
-	case "notFound":
-		return http.StatusNotFound, "MANIFEST_UNKNOWN"
-	case "unauthorized":
-		return http.StatusUnauthorized, "UNAUTHORIZED"
-	case "rateLimited":
-		return http.StatusTooManyRequests, "TOOMANYREQUESTS"
-	}
-	return http.StatusInternalServerError, "UNKNOWN"
+// refusal is how a registry refuses: a status, and a code of the distribution specification.
+type refusal struct {
+	status int
+	code   string
+}
+
+// refusals are the answers for kinds of errors. An error that is a text is one of the server.
+var refusals = map[string]refusal{
+	"notFound":     {http.StatusNotFound, "MANIFEST_UNKNOWN"},
+	"unauthorized": {http.StatusUnauthorized, "UNAUTHORIZED"},
+	"rateLimited":  {http.StatusTooManyRequests, "TOOMANYREQUESTS"},
+	"serverError":  serverError,
+}
+
+var serverError = refusal{http.StatusInternalServerError, "UNKNOWN"}
+
+// isText says that an error of the scenario is not one of its kinds.
+func isText(kind string) bool {
+	_, known := refusals[kind]
+	return kind != "" && !known && kind != kindRefused && !stalls(kind)
 }
 
 // admit says whether the request for something of an image goes on. The one with which a pull begins waits
 // as long as the registry takes on top.
 func (r *Registry) admit(w http.ResponseWriter, q *http.Request, s *served, begins bool) bool {
+	if !r.begun.Load() {
+		return true
+	}
 	if begins && r.Draw != nil && s.origin.latency != nil {
 		if !pause(q.Context(), r.Draw(s.origin.latency)) {
 			return false
 		}
 	}
-	_, kind, _ := s.origin.state()
+	kind, ok := s.origin.answer(q.Context())
+	if !ok {
+		return false
+	}
 	if begins && kind == "" {
 		kind = s.spec.Error
 	}
-	if kind != "" && kind != kindStalled {
-		status, code := refusal(kind)
-		refuse(w, status, code)
-		return false
+	if kind == "" && !r.authorized(s, q) {
+		kind = "unauthorized"
 	}
-	if !r.authorized(s, q) {
-		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
-		return false
+	if kind == "" || stalls(kind) {
+		return true
 	}
-	return true
+	answer, known := refusals[kind]
+	if !known {
+		answer = serverError
+	}
+	refuse(w, answer)
+	return false
 }
 
 // pause waits, and says whether somebody still wants an answer.
@@ -103,7 +119,7 @@ func (r *Registry) manifest(w http.ResponseWriter, q *http.Request, repository, 
 			continue
 		}
 		if err := r.make(s); err != nil {
-			refuse(w, http.StatusInternalServerError, err.Error())
+			refuse(w, serverError)
 			return
 		}
 		hash, err := s.Digest()
@@ -115,14 +131,14 @@ func (r *Registry) manifest(w http.ResponseWriter, q *http.Request, repository, 
 		}
 		return
 	}
-	refuse(w, http.StatusNotFound, "MANIFEST_UNKNOWN")
+	refuse(w, refusal{http.StatusNotFound, "MANIFEST_UNKNOWN"})
 }
 
 func (r *Registry) sendManifest(w http.ResponseWriter, q *http.Request, s *served, hash v1.Hash) {
 	data, err := s.RawManifest()
 	kind, err2 := s.MediaType()
 	if err != nil || err2 != nil {
-		refuse(w, http.StatusInternalServerError, "UNKNOWN")
+		refuse(w, serverError)
 		return
 	}
 	send(w, q, string(kind), hash, bytes.NewReader(data))
@@ -139,7 +155,7 @@ func (r *Registry) inRepository(name string) []*served {
 func (r *Registry) blob(w http.ResponseWriter, q *http.Request, repository, reference string) {
 	hash, err := v1.NewHash(reference)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "DIGEST_INVALID")
+		refuse(w, refusal{http.StatusBadRequest, "DIGEST_INVALID"})
 		return
 	}
 	for _, s := range r.inRepository(repository) {
@@ -153,7 +169,7 @@ func (r *Registry) blob(w http.ResponseWriter, q *http.Request, repository, refe
 			return
 		}
 	}
-	refuse(w, http.StatusNotFound, "BLOB_UNKNOWN")
+	refuse(w, refusal{http.StatusNotFound, "BLOB_UNKNOWN"})
 }
 
 // part finds a layer or the configuration of an image, nil when it has no such one.
@@ -182,27 +198,20 @@ func (s *served) part(hash v1.Hash) io.ReadSeeker {
 	return bytes.NewReader(data)
 }
 
-// sendBlob sends as slowly as the registry does, or begins to.
+// sendBlob sends as slowly as the registry does. From one that stalls comes how much there is, and then
+// nothing.
 func (r *Registry) sendBlob(w http.ResponseWriter, q *http.Request, s *served, hash v1.Hash, data io.ReadSeeker) {
-	ctx := q.Context()
-	if _, kind, _ := s.origin.state(); q.Method == http.MethodGet && (kind == kindStalled || s.spec.Error == kindStalled) {
-		size, err := data.Seek(0, io.SeekEnd)
-		if err != nil {
+	if r.begun.Load() && q.Method == http.MethodGet {
+		l := r.lineOf(s.node)
+		if !l.begin(q.Context()) {
 			return
 		}
-		w.Header().Set("Content-Length", fmt.Sprint(size))
-		w.WriteHeader(http.StatusOK)
-		_ = http.NewResponseController(w).Flush()
-		if s.spec.Error == kindStalled {
-			<-ctx.Done()
-			return
-		}
-		if _, err := data.Seek(0, io.SeekStart); err == nil {
-			_, _ = io.Copy(w, &slow{data, ctx, s.origin, limiter(s.origin.connection)})
-		}
-		return
+		defer l.end()
+		x := &slow{ReadSeeker: data, ctx: q.Context(), origin: s.origin, own: []*rate.Limiter{limiter(s.origin.connection), l.bandwidth}, never: s.spec.Error == kindStalled}
+		x.flush = func() { _ = http.NewResponseController(w).Flush() }
+		data = x
 	}
-	send(w, q, "application/octet-stream", hash, &slow{data, ctx, s.origin, limiter(s.origin.connection)})
+	send(w, q, "application/octet-stream", hash, data)
 }
 
 // send answers with data, or with a range of it.
@@ -217,12 +226,22 @@ type slow struct {
 	io.ReadSeeker
 	ctx    context.Context
 	origin *origin
-	own    *rate.Limiter
+	own    []*rate.Limiter
+	// never says that nothing comes. flush lets what has been written go out.
+	never bool
+	flush func()
 }
 
 // Read waits for its turn before it reads a piece.
 func (x *slow) Read(p []byte) (int, error) {
 	p = p[:min(len(p), piece)]
+	if _, kind, _ := x.origin.state(); x.never || stalls(kind) {
+		x.flush()
+	}
+	if x.never {
+		<-x.ctx.Done()
+		return 0, x.ctx.Err()
+	}
 	n, err := x.ReadSeeker.Read(p)
 	if n > 0 {
 		if err := x.origin.take(x.ctx, x.own, n); err != nil {

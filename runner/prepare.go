@@ -1,0 +1,218 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"sync"
+	"time"
+
+	imagesapi "github.com/containerd/containerd/api/services/images/v1"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"podsim/model"
+	"podsim/runner/images"
+	"podsim/sim"
+)
+
+// sandboxImage sees to it that the runtime has the image of which it makes sandboxes. The runtime's
+// configuration names it, and it pulls it when it is absent, which fails without the Internet. Then the
+// stand-in program's image is pulled from the loopback registry, and containerd, which is asked on the same
+// socket by its own API, gives it the name that the runtime wants. It is removed with the run's other images.
+//
+// The configuration can be asked for the name in containerd 1 only, so it is taken from the words of the
+// failure, those of 1.6.20 and 2.4.2.
+type sandboxImage struct {
+	conn     *grpc.ClientConn
+	registry *images.Registry
+	run      string
+	mutex    sync.Mutex
+}
+
+// provide makes and removes a sandbox, which shows whether the image is there, and brings it if not.
+func (x *sandboxImage) provide(ctx context.Context) error {
+	err := trySandbox(ctx, x.conn, x.run)
+	if err == nil {
+		return nil
+	}
+	if err := x.bring(ctx, err); err != nil {
+		return err
+	}
+	return trySandbox(ctx, x.conn, x.run)
+}
+
+// bring brings the image if it is what was missing when a sandbox could not be made.
+func (x *sandboxImage) bring(ctx context.Context, failure error) error {
+	found := sandboxImageWords.FindStringSubmatch(failure.Error())
+	if found == nil {
+		return fmt.Errorf("the runtime cannot make a sandbox: %w", failure)
+	}
+	x.mutex.Lock()
+	defer x.mutex.Unlock()
+	if err := pullOnce(ctx, runtimeapi.NewImageServiceClient(x.conn), &runtimeapi.ImageSpec{Image: x.registry.Pause()}, nil); err != nil {
+		return fmt.Errorf("the image of the sandbox: %w", err)
+	}
+	if err := nameImage(ctx, x.conn, x.registry.Pause(), found[1], x.run); err != nil {
+		return fmt.Errorf("the runtime's image for sandboxes, %s, is absent and cannot be made (%w): pull it before the run", found[1], err)
+	}
+	return nil
+}
+
+// makeSandbox makes a sandbox. Another run may have ended meanwhile, and with it the image that it brought.
+func (r *CRI) makeSandbox(ctx context.Context, config *runtimeapi.PodSandboxConfig) (string, error) {
+	request := &runtimeapi.RunPodSandboxRequest{Config: config}
+	answer, err := r.runtime.RunPodSandbox(ctx, request)
+	if err != nil && r.sandboxImage != nil && r.sandboxImage.bring(ctx, err) == nil {
+		answer, err = r.runtime.RunPodSandbox(ctx, request)
+	}
+	return answer.GetPodSandboxId(), err
+}
+
+// sandboxImageWords are how a runtime says that it has no image for sandboxes.
+var sandboxImageWords = regexp.MustCompile(`failed to (?:get sandbox image|pull image) "([^"]+)"`)
+
+// trySandbox makes a sandbox and removes it.
+func trySandbox(ctx context.Context, conn *grpc.ClientConn, run string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	runtime := runtimeapi.NewRuntimeServiceClient(conn)
+	config := &runtimeapi.PodSandboxConfig{
+		Metadata: &runtimeapi.PodSandboxMetadata{Name: "podsim-" + run + "-trial", Namespace: "podsim", Uid: run + "-trial"},
+		Labels:   map[string]string{LabelRun: run},
+		Linux: &runtimeapi.LinuxPodSandboxConfig{SecurityContext: &runtimeapi.LinuxSandboxSecurityContext{
+			NamespaceOptions: &runtimeapi.NamespaceOption{Network: runtimeapi.NamespaceMode_NODE}}},
+	}
+	made, err := runtime.RunPodSandbox(ctx, &runtimeapi.RunPodSandboxRequest{Config: config})
+	if err != nil {
+		return err
+	}
+	_, err = runtime.StopPodSandbox(ctx, &runtimeapi.StopPodSandboxRequest{PodSandboxId: made.PodSandboxId})
+	_, removed := runtime.RemovePodSandbox(ctx, &runtimeapi.RemovePodSandboxRequest{PodSandboxId: made.PodSandboxId})
+	return errors.Join(err, removed)
+}
+
+// nameImage gives an image of containerd another name, too, and waits until its CRI service knows.
+func nameImage(ctx context.Context, conn *grpc.ClientConn, name, other, run string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	inNamespace := metadata.AppendToOutgoingContext(ctx, "containerd-namespace", "k8s.io")
+	store := imagesapi.NewImagesClient(conn)
+	have, err := store.Get(inNamespace, &imagesapi.GetImageRequest{Name: name})
+	if err != nil {
+		return err
+	}
+	_, err = store.Create(inNamespace, &imagesapi.CreateImageRequest{Image: &imagesapi.Image{Name: other, Target: have.Image.Target,
+		Labels: map[string]string{LabelRun: run}}})
+	if err != nil && status.Code(err) != codes.AlreadyExists {
+		return err
+	}
+	service := runtimeapi.NewImageServiceClient(conn)
+	for imageSize(ctx, service, &runtimeapi.ImageSpec{Image: other}) == 0 {
+		if wait(ctx, 10*time.Millisecond); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// pullsAtOnce is how many images are brought at a time before a run.
+const pullsAtOnce = 4
+
+// bringImages gets onto the node what is to be there when the run begins, and the images of the run ready to
+// be pulled: until the second context ends.
+func (o *Options) bringImages(ctx, run context.Context, conn *grpc.ClientConn, sc *model.Scenario, d *Driver, id string) (Images, *sandboxImage, error) {
+	if o.RealImages {
+		return images.NewReal(sc), nil, nil
+	}
+	program, err := Program(ctx, o.Program)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := images.Start(run, sc, id, program)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Draw = drawLatency(sc.Seed)
+	sandbox := &sandboxImage{conn: conn, registry: r, run: id}
+	if err := sandbox.provide(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := pullFirst(ctx, conn, r, d.cluster); err != nil {
+		return nil, nil, err
+	}
+	watch, tick := watchRegistries(run, sc, d, r), d.Tick
+	d.Tick = func() {
+		watch()
+		if tick != nil {
+			tick()
+		}
+	}
+	return r, sandbox, r.Begin()
+}
+
+// drawLatency draws what a registry takes on top of a pull.
+func drawLatency(seed uint64) func(*model.Dist) time.Duration {
+	var mutex sync.Mutex
+	draw := rand.New(rand.NewPCG(seed, 0))
+	return func(d *model.Dist) time.Duration {
+		mutex.Lock()
+		defer mutex.Unlock()
+		return time.Duration(sim.SampleTime(d, draw.Float64()))
+	}
+}
+
+// pullFirst pulls what is to be on the node when the run begins: the layer that all images share, and the
+// images that the scenario's nodes have at the start.
+func pullFirst(ctx context.Context, conn *grpc.ClientConn, r *images.Registry, c *sim.Cluster) error {
+	service := runtimeapi.NewImageServiceClient(conn)
+	if err := pullOnce(ctx, service, &runtimeapi.ImageSpec{Image: r.Base()}, nil); err != nil {
+		return fmt.Errorf("the image with the stand-in program: %w", err)
+	}
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(pullsAtOnce)
+	s := c.State()
+	for i := range s.Nodes {
+		for _, image := range s.Nodes[i].Images {
+			name := r.Name(s.Nodes[i].Name, s.Images[image.Image].Name)
+			all.Go(func() error {
+				return pullOnce(ctx, service, &runtimeapi.ImageSpec{Image: name}, nil)
+			})
+		}
+	}
+	return all.Wait()
+}
+
+// watchRegistries carries out the scenario's steps about registries, each when the cluster has come to its
+// moment: the result is to be called after each event.
+func watchRegistries(ctx context.Context, sc *model.Scenario, d *Driver, r *images.Registry) func() {
+	var steps []*model.Step
+	for i := range sc.Steps {
+		if sc.Steps[i].Verb == model.StepRegistry {
+			steps = append(steps, &sc.Steps[i])
+		}
+	}
+	due := make(chan *model.Step, len(steps))
+	d.Go(func() {
+		for {
+			select {
+			case s := <-due:
+				_ = r.Set(s.Name, s.Error, s.Bandwidth)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() {
+		for len(steps) > 0 && steps[0].At <= d.cluster.Now() {
+			due <- steps[0]
+			steps = steps[1:]
+		}
+	}
+}
