@@ -28,6 +28,8 @@ type compareOptions struct {
 	form      string
 	junit     string
 	verbose   bool
+	// list is a file with scenarios.
+	list string
 	// recorded is the record of a finished real run, records where those of new ones go.
 	recorded, records string
 }
@@ -35,7 +37,7 @@ type compareOptions struct {
 func newCompare() *cobra.Command {
 	var o compareOptions
 	cmd := &cobra.Command{
-		Use:   "compare SCENARIO...",
+		Use:   "compare [SCENARIO...]",
 		Short: "Play scenarios on a real node and compare them with their simulations",
 		Long: `Play each scenario on this machine's container runtime, in real time, simulate it, and compare its
 pods state by state and Event by Event: order, reasons, exit codes, restarts and Events must be
@@ -53,9 +55,9 @@ exit code is 1 when a scenario is not equal.`,
 		Example: `  podsim compare scenarios/library/exit-codes.yaml
   podsim compare scenarios/library/crash-loop.yaml --until 2m --tolerance 1s
   podsim compare scenarios/library/oom.yaml scenarios/library/hooks.yaml --parallel 2 -o json
+  podsim compare --list scenarios/library/real-node.txt --parallel 8 -o json > real-node.json
   podsim run --on containerd scenarios/library/oom.yaml -o real
   podsim compare scenarios/library/oom.yaml --real real`,
-		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return compare(cmd, args, &o)
 		},
@@ -69,6 +71,7 @@ exit code is 1 when a scenario is not equal.`,
 	f.StringVarP(&o.form, "output", "o", "table", "the form: table, "+strings.Join(conform.Outputs, ", "))
 	f.StringVar(&o.junit, "junit", "", "write a JUnit report to this `file`, too")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show the sequences of all pods")
+	f.StringVar(&o.list, "list", "", "compare the scenarios of this `file`, too: a line for each, with its path from there and perhaps until and a moment")
 	f.StringVar(&o.recorded, "real", "", "compare the record of a run that has been made, in this `folder`, instead of a new one")
 	f.StringVar(&o.records, "records", "", "keep the records of the runs on the node in this `folder`, one in it for each scenario")
 	o.real.add(f)
@@ -85,10 +88,14 @@ type comparison struct {
 }
 
 func compare(cmd *cobra.Command, paths []string, o *compareOptions) error {
-	if err := o.check(paths); err != nil {
+	wanted, err := o.wanted(paths)
+	if err != nil {
 		return err
 	}
-	list, err := o.read(cmd, paths)
+	if err := o.check(wanted); err != nil {
+		return err
+	}
+	list, err := o.read(cmd, wanted)
 	if err != nil {
 		return err
 	}
@@ -125,7 +132,26 @@ func compare(cmd *cobra.Command, paths []string, o *compareOptions) error {
 	return o.finish(cmd.OutOrStdout(), report)
 }
 
-func (o *compareOptions) check(paths []string) error {
+// wanted are the scenarios that are named, and those of the list.
+func (o *compareOptions) wanted(paths []string) ([]listed, error) {
+	var list []listed
+	for _, path := range paths {
+		list = append(list, listed{path: path})
+	}
+	if o.list != "" {
+		more, _, err := readList(o.list)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	if len(list) == 0 {
+		return nil, errors.New("no scenario is named; give files, or a list of them with --list")
+	}
+	return list, nil
+}
+
+func (o *compareOptions) check(wanted []listed) error {
 	if o.form != "table" && !slices.Contains(conform.Outputs, o.form) {
 		return fmt.Errorf("--output %q is not known; there are table, %s", o.form, strings.Join(conform.Outputs, ", "))
 	}
@@ -138,8 +164,8 @@ func (o *compareOptions) check(paths []string) error {
 	if o.draws < 0 {
 		return fmt.Errorf("--draws must be at least 0, not %d", o.draws)
 	}
-	if o.recorded != "" && len(paths) != 1 {
-		return fmt.Errorf("--real is the record of one scenario, and there are %d", len(paths))
+	if o.recorded != "" && len(wanted) != 1 {
+		return fmt.Errorf("--real is the record of one scenario, and there are %d", len(wanted))
 	}
 	if o.recorded != "" && o.records != "" {
 		return errors.New("--records is for new runs, --real for one that has been made: give one of them")
@@ -148,7 +174,7 @@ func (o *compareOptions) check(paths []string) error {
 }
 
 // read reads the scenarios before anything is played, and the record of --real.
-func (o *compareOptions) read(cmd *cobra.Command, paths []string) ([]*comparison, error) {
+func (o *compareOptions) read(cmd *cobra.Command, wanted []listed) ([]*comparison, error) {
 	opts, err := o.scenarioOptions(cmd)
 	if err != nil {
 		return nil, err
@@ -161,12 +187,16 @@ func (o *compareOptions) read(cmd *cobra.Command, paths []string) ([]*comparison
 		opts = append(opts, scenarios.WithSeed(record.Info.Seed))
 	}
 	var list []*comparison
-	for _, path := range paths {
-		sc, err := scenarios.Read(path, opts...)
+	for _, w := range wanted {
+		own := opts
+		if w.until > 0 && !cmd.Flags().Changed("until") {
+			own = append(slices.Clone(opts), scenarios.WithUntil(model.Time(w.until)))
+		}
+		sc, err := scenarios.Read(w.path, own...)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, &comparison{path: path, scenario: sc})
+		list = append(list, &comparison{path: w.path, scenario: sc})
 	}
 	if record == nil {
 		return list, nil

@@ -17,24 +17,35 @@ import (
 	"podsim/runner"
 )
 
+// startEvery is the time between two scenarios' beginnings: the runtime is busiest with the first pods of each.
+const startEvery = 3 * time.Second
+
 // playAll plays the scenarios on the node, the longest first, as many at a time as --parallel says. Nothing is simulated
 // meanwhile, which would take the processors from the node.
 func (o *compareOptions) playAll(list []*comparison) error {
 	order := slices.Clone(list)
 	slices.SortStableFunc(order, func(a, b *comparison) int { return cmp.Compare(b.scenario.Duration, a.scenario.Duration) })
-	next := make(chan *comparison, len(order))
-	for _, c := range order {
-		next <- c
-	}
-	close(next)
+	next := make(chan *comparison)
 	p := newPlayProgress(list)
 	defer p.done()
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(next)
+		for i, c := range order {
+			if p.interrupted() {
+				return
+			}
+			if i > 0 {
+				time.Sleep(startEvery)
+			}
+			next <- c
+		}
+	})
 	for range min(o.parallel, len(order)) {
 		wg.Go(func() {
 			for c := range next {
 				if p.interrupted() {
-					return
+					continue
 				}
 				interrupted, err := o.play(c, func(now model.Time) { p.tick(c, now) })
 				c.failed = err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,10 +116,44 @@ func TestCompareBadInput(t *testing.T) {
 		{[]string{crash, crash, "--real", "oom"}, "--real is the record of one scenario, and there are 2\n"},
 		{[]string{crash, "--endpoint", "unix:///none.sock"}, noRuntime},
 		{[]string{"none.yaml"}, "none.yaml"},
+		{nil, "no scenario is named; give files, or a list of them with --list\n"},
 	} {
 		r := podsim(t, dir, nil, append([]string{"compare"}, c.args...)...)
 		assert.Equal(t, 2, r.code, c.args)
 		assert.Contains(t, r.errors, c.want)
 		assert.Equal(t, 1, strings.Count(r.errors, "\n"), "one line: %s", r.errors)
+	}
+}
+
+// The list of the library says of each scenario whether it is played on a real node.
+func TestRealNodeList(t *testing.T) {
+	list, left, err := readList(library(t, "real-node.txt"))
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, len(list), 35)
+	var all []string
+	for _, one := range list {
+		all = append(all, one.path)
+	}
+	all = append(all, left...)
+	slices.Sort(all)
+	files, err := filepath.Glob(library(t, "*.yaml"))
+	require.NoError(t, err)
+	files = append(files, library(t, "shop/shop.yaml"))
+	slices.Sort(files)
+	assert.Equal(t, files, all)
+}
+
+func TestReadList(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "list.txt")
+	for text, want := range map[string]string{
+		"# nothing\n":       "list.txt:1: there is no scenario in this list",
+		"\na.yaml until x":  `list.txt:2: "x" is no moment, want one such as 2m`,
+		"a.yaml until -1s":  `list.txt:1: "-1s" is no moment, want one such as 2m`,
+		"a.yaml for 2m":     `list.txt:1: "for 2m" after the file, want "until 2m", "not: why" or nothing`,
+		"a.yaml not: large": "list.txt:1: there is no scenario in this list",
+	} {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+		_, _, err := readList(file)
+		require.ErrorContains(t, err, want)
 	}
 }
