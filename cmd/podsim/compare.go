@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -217,8 +218,15 @@ func (o *compareOptions) readRun(record *reports.Record, sc *model.Scenario) (*c
 	return run, nil
 }
 
-// play plays a scenario on the node and writes down what becomes of its pods.
+// play plays a scenario on the node and writes down what becomes of its pods. A mistake of podsim's own ends this
+// scenario, not the others.
 func (o *compareOptions) play(c *comparison, tick func(now model.Time)) (interrupted bool, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("internal error: %v", r)
+			fmt.Fprintf(os.Stderr, "%s: %s\n\n%s", c.scenario.Name, err, debug.Stack())
+		}
+	}()
 	cluster, err := sim.NewCluster(c.scenario)
 	if err != nil {
 		return false, err
