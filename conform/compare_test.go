@@ -82,6 +82,7 @@ func TestChangedRunsDiffer(t *testing.T) {
 		"nothing":          {func(*conform.Run) {}, "equal", ""},
 		"late by 5 s":      {pod(12000, func(l *conform.NodeLine) { l.Ms += 5000 }), "late", "on-failure-1: time of state 7 "},
 		"late, but little": {pod(12000, func(l *conform.NodeLine) { l.Ms += 1200 }), "equal", ""},
+		"late by a tenth":  {pod(12000, func(l *conform.NodeLine) { l.Ms += 1520 }), "late", "on-failure-1: time of state 7 "},
 		"exit code": {pod(6000, func(l *conform.NodeLine) {
 			for i := range l.Line.Containers {
 				if c := l.Line.Containers[i].Last; c != nil {

@@ -29,6 +29,10 @@ type compareOptions struct {
 	form      string
 	junit     string
 	verbose   bool
+	// allowLate says that times alone are no failure.
+	allowLate bool
+	// latencies is a file with those of the simulated runtime.
+	latencies string
 	// list is a file with scenarios.
 	list string
 	// recorded is the record of a finished real run, records where those of new ones go.
@@ -42,7 +46,7 @@ func newCompare() *cobra.Command {
 		Short: "Play scenarios on a real node and compare them with their simulations",
 		Long: `Play each scenario on this machine's container runtime, in real time, simulate it, and compare its
 pods state by state and Event by Event: order, reasons, exit codes, restarts and Events must be
-equal, times must lie within the tolerance.
+equal, times must lie within the tolerance, or 10 % of the time since the pod's creation if that is more.
 
 What the runtime takes is luck. A run must be one that the simulation gives for some draw of these
 latencies: first the scenario's own (draw 0), then up to --draws others. A state that lasts less
@@ -72,6 +76,8 @@ exit code is 1 when a scenario is not equal.`,
 	f.StringVarP(&o.form, "output", "o", "table", "the form: table, "+strings.Join(conform.Outputs, ", "))
 	f.StringVar(&o.junit, "junit", "", "write a JUnit report to this `file`, too")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show the sequences of all pods")
+	f.BoolVar(&o.allowLate, "allow-late", false, "a scenario of which only times differ is no failure")
+	f.StringVar(&o.latencies, "latencies", "", "simulate with the latencies of this `file`, such as podsim calibrate writes, instead of the scenarios'")
 	f.StringVar(&o.list, "list", "", "compare the scenarios of this `file`, too: a line for each, with its path from there and perhaps until and a moment")
 	f.StringVar(&o.recorded, "real", "", "compare the record of a run that has been made, in this `folder`, instead of a new one")
 	f.StringVar(&o.records, "records", "", "keep the records of the runs on the node in this `folder`, one in it for each scenario")
@@ -187,6 +193,14 @@ func (o *compareOptions) read(cmd *cobra.Command, wanted []listed) ([]*compariso
 		}
 		opts = append(opts, scenarios.WithSeed(record.Info.Seed))
 	}
+	var latencies *model.Latencies
+	if o.latencies != "" {
+		l, err := scenarios.ReadLatencies(o.latencies)
+		if err != nil {
+			return nil, err
+		}
+		latencies = &l
+	}
 	var list []*comparison
 	for _, w := range wanted {
 		own := opts
@@ -196,6 +210,9 @@ func (o *compareOptions) read(cmd *cobra.Command, wanted []listed) ([]*compariso
 		sc, err := scenarios.Read(w.path, own...)
 		if err != nil {
 			return nil, err
+		}
+		if latencies != nil {
+			sc.Latencies = *latencies
 		}
 		list = append(list, &comparison{path: w.path, scenario: sc})
 	}
@@ -244,7 +261,9 @@ func (o *compareOptions) play(c *comparison, tick func(now model.Time)) (interru
 		return false, err
 	}
 	start := time.Now()
-	interrupted, err = o.real.play(c.scenario, cluster, func() { tick(cluster.Now()) })
+	// Several play at a time, each with its own summary.
+	real := o.real
+	interrupted, err = real.play(c.scenario, cluster, func() { tick(cluster.Now()) })
 	run.End = int64(cluster.Now() / model.Millisecond)
 	if rec != nil {
 		info.Ended, info.Wall, info.Complete = cluster.Now(), time.Since(start), err == nil && !interrupted
@@ -295,7 +314,7 @@ func (o *compareOptions) finish(w io.Writer, report *conform.RunReport) error {
 		}
 	}
 	for i := range report.Scenarios {
-		if report.Scenarios[i].Verdict() != "equal" {
+		if v := report.Scenarios[i].Verdict(); v != "equal" && !(v == "late" && o.allowLate) {
 			return errDiffers
 		}
 	}
