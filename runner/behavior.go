@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"maps"
 	"math"
 	"net"
 	"os"
@@ -31,7 +32,7 @@ const (
 //
 // Each probe and each HTTP hook has a server of its own, as the scenario may let them answer differently at one
 // port and path. The first that is asked at a port is there, the others are at ports that the pod does not
-// use.
+// use. So is one whose port this machine uses on all addresses.
 type standIns struct {
 	template  *model.PodTemplate
 	behaviors []*model.Behavior
@@ -43,9 +44,12 @@ type standIns struct {
 // usual, below those that Linux gives to clients (net.ipv4.ip_local_port_range).
 const firstSparePort = 20000
 
-func newStandIns(t *model.PodTemplate, behaviors []*model.Behavior) *standIns {
+func newStandIns(t *model.PodTemplate, behaviors []*model.Behavior, busy map[int]bool) *standIns {
 	s := &standIns{template: t, behaviors: behaviors, ports: make([][numAsked]int, len(t.Containers))}
-	taken := map[int]bool{0: true}
+	taken := maps.Clone(busy)
+	if taken == nil {
+		taken = map[int]bool{}
+	}
 	for i := range t.Containers {
 		for a := range numAsked {
 			if p := s.scenarioPort(i, a); p != 0 && !taken[p] {
@@ -74,7 +78,10 @@ func (r *CRI) standIns(p *pod) *standIns {
 	for i := range behaviors {
 		behaviors[i] = r.cluster.BehaviorOf(p.ref.ID, i)
 	}
-	return newStandIns(p.template, behaviors)
+	if r.busyPorts == nil {
+		r.busyPorts = machinePorts()
+	}
+	return newStandIns(p.template, behaviors, r.busyPorts)
 }
 
 // probeOf is the probe of a kind.

@@ -59,7 +59,7 @@ spec:
 	for i := range list {
 		list[i] = c.BehaviorOf(1, i)
 	}
-	return c, newStandIns(template, list), events
+	return c, newStandIns(template, list, nil), events
 }
 
 // runOf is what the program does in the n-th run of container i of a pod at 127.64.0.1.
@@ -176,6 +176,8 @@ spec:
   - {name: three, image: three, readinessProbe: {tcpSocket: {port: 81}}}`, `
 - {match: {container: one}, port: 80, readiness: [{at: 0s, ok: false}]}
 - {match: {container: two}, port: 80}`)
+	busy := newStandIns(s.template, s.behaviors, map[int]bool{81: true, 20001: true})
+	assert.Equal(t, "127.64.0.1:20002", busy.address(2, asked(model.Readiness), "127.64.0.1"), "the machine uses port 81")
 	both := []workload.Server{
 		{Address: "127.64.0.1:80", Protocol: workload.TCP, Answers: []workload.Answer{{}}},
 		{Address: "127.64.0.1:20000", Protocol: workload.HTTP},

@@ -53,6 +53,8 @@ type CRI struct {
 	pods      map[int64]*pod
 	instances map[string]*instance
 	addresses int
+	// busyPorts are the machine's own, nil before they are known.
+	busyPorts map[int]bool
 
 	exits exits
 	// configs are the scenario's ConfigMaps and Secrets.
