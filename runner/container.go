@@ -30,16 +30,20 @@ func (r *CRI) create(p *pod, i int8) {
 		e.Kind, e.Container = kubelet.ContainerCreated, i
 		r.answer(p, e)
 	}
-	if why := r.cluster.BehaviorOf(p.ref.ID, int(i)).CreateError; why != "" {
+	if why := r.cluster.BehaviorOf(p.ref.ID, int(i)).CreateError; why != "" && !r.asTheyAre() {
 		r.leftOut("containers with a createError are not created: the runtime is not asked")
 		go r.driver.Answer(func() { answer(kubelet.Event{Text: r.intern(why)}) })
 		return
 	}
-	run := workloadRun(r.cluster.RunOf(p.ref.ID, int(i), k.runs+1), r.standIns(p), int(i), p.address,
-		memoryLimit(p.template, p.template.ContainerSpec(int(i))))
+	var run *workload.Run
+	if !r.asTheyAre() {
+		w := workloadRun(r.cluster.RunOf(p.ref.ID, int(i), k.runs+1), r.standIns(p), int(i), p.address,
+			memoryLimit(p.template, p.template.ContainerSpec(int(i))))
+		run = &w
+	}
 	sandbox, sandboxConfig := p.sandbox, p.config
 	r.call(callTime, func(ctx context.Context) error {
-		if err := x.prepare(&run, config); err != nil {
+		if err := x.prepare(run, config); err != nil {
 			return err
 		}
 		return r.createContainer(ctx, x, &runtimeapi.CreateContainerRequest{PodSandboxId: sandbox, Config: config, SandboxConfig: sandboxConfig})
@@ -52,10 +56,15 @@ func (r *CRI) create(p *pod, i int8) {
 	})
 }
 
-// prepare makes the files that an instance needs.
+// prepare makes the files that an instance needs; run is nil where there is no stand-in.
 func (x *instance) prepare(run *workload.Run, config *runtimeapi.ContainerConfig) error {
-	if err := workload.Write(x.directory, run); err != nil {
+	if err := os.MkdirAll(x.directory, 0o777); err != nil {
 		return err
+	}
+	if run != nil {
+		if err := workload.Write(x.directory, run); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(x.logPath), 0o755); err != nil {
 		return err
@@ -247,7 +256,7 @@ func (r *CRI) containerConfig(p *pod, x *instance, attempt uint32) *runtimeapi.C
 	if spec.TerminationMessagePath != "" {
 		mounts = append(mounts, &runtimeapi.Mount{ContainerPath: spec.TerminationMessagePath, HostPath: filepath.Join(x.directory, terminationLog)})
 	}
-	return &runtimeapi.ContainerConfig{
+	c := &runtimeapi.ContainerConfig{
 		Metadata:   &runtimeapi.ContainerMetadata{Name: spec.Name, Attempt: attempt},
 		Image:      &runtimeapi.ImageSpec{Image: r.imageName(p, x.index), UserSpecifiedImage: spec.Image},
 		Command:    r.command(p, i),
@@ -265,6 +274,10 @@ func (r *CRI) containerConfig(p *pod, x *instance, attempt uint32) *runtimeapi.C
 			SecurityContext: security(p.template.Spec, spec),
 		},
 	}
+	if r.asTheyAre() {
+		ownCommand(c, spec, values)
+	}
+	return c
 }
 
 // stopSignal is the signal that a container asks for, the image's or SIGTERM when it asks for none

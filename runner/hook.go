@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
+
 	"podsim/model"
 	"podsim/model/kubelet"
 )
@@ -17,7 +19,7 @@ func (r *CRI) hook(p *pod, f *kubelet.Effect) {
 		h, name, hook = t.PostStart, "postStart", askedPostStart
 	}
 	handler := hookOf(p.template.ContainerSpec(int(f.Container)), hook)
-	where := r.standIns(p).address(int(f.Container), hook, p.address)
+	where := r.where(p, int(f.Container), hook, &v1.ProbeHandler{HTTPGet: handler.HTTPGet})
 	id := r.instanceID(p, f)
 	var result probeResult
 	r.call(time.Hour, func(ctx context.Context) error {
@@ -31,7 +33,7 @@ func (r *CRI) hook(p *pod, f *kubelet.Effect) {
 				result.text = ""
 			}
 		case model.HandlerExec:
-			result = r.execProbe(ctx, id, []string{programPath, "hook", name}, 0)
+			result = r.execProbe(ctx, id, r.execCommand(handler.Exec, []string{programPath, "hook", name}), 0)
 		}
 		return nil
 	}, func(error) {

@@ -23,6 +23,8 @@ type realOptions struct {
 	limits  runner.Limits
 	// maxMemory is a quantity, empty for the default.
 	maxMemory string
+	// images is real or standIn.
+	images string
 }
 
 // add adds the flags to a command.
@@ -30,14 +32,24 @@ func (o *realOptions) add(f *pflag.FlagSet) {
 	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint, "the socket of the node's container runtime")
 	f.StringVar(&o.Directory, "work", runner.DefaultDirectory, "the folder on the node for the files of runs")
 	f.StringVar(&o.Program, "workload", "", "the program that stands in for the scenario's containers; podsim-workload beside podsim, or built from source, when not given")
+	f.StringVar(&o.images, "images", imagesStandIn, "the images of the containers: stand-in for those that podsim makes, which do what the scenario says, or real for those of their own registries, which do what they do")
 	o.limits = runner.DefaultLimits()
 	f.StringVar(&o.maxMemory, "max-memory", "", "the most memory that a scenario may use on the node, such as 4Gi; 80% of what is available when not given")
 	f.IntVar(&o.limits.Pods, "max-pods", o.limits.Pods, "the most pods that a scenario may have on the node at a time")
 	f.DurationVar(&o.limits.Time, "max-time", o.limits.Time, "the longest that a scenario may take on the node")
 }
 
+// The values of --images.
+const (
+	imagesStandIn = "stand-in"
+	imagesReal    = "real"
+)
+
 // check says why a scenario cannot be played on the node, before anything is made there.
 func (o *realOptions) check(ctx context.Context, sc *model.Scenario) error {
+	if o.images != imagesStandIn && o.images != imagesReal {
+		return fmt.Errorf("--images is %q, must be %s or %s", o.images, imagesStandIn, imagesReal)
+	}
 	limits := o.limits
 	if o.maxMemory != "" {
 		q, err := resource.ParseQuantity(o.maxMemory)
@@ -66,6 +78,7 @@ func (o *realOptions) play(sc *model.Scenario, c *sim.Cluster, tick func()) (int
 	defer signal.Reset(syscall.SIGPIPE)
 	defer context.AfterFunc(ctx, func() { notice("interrupted: what the run has made is being removed") })()
 	real := o.Options
+	real.RealImages = o.images == imagesReal
 	real.Tick, real.Notice, real.Summary = tick, notice, &o.summary
 	err = runner.Play(ctx, sc, c, real)
 	if err == context.Canceled && ctx.Err() != nil {
