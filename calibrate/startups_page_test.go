@@ -1,0 +1,101 @@
+package calibrate
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"podsim/reports"
+	"podsim/scenarios"
+	"podsim/sim"
+)
+
+var update = flag.Bool("update", false, "write the table of start-ups of docs/fidelity.md")
+
+const (
+	fidelityPage = "../docs/fidelity.md"
+	twoHundred   = "../scenarios/library/two-hundred.yaml"
+	// realTwoHundred is the record of the scenario on a real node: podsim run --on containerd
+	// scenarios/library/two-hundred.yaml -o calibrate/testdata/two-hundred.
+	realTwoHundred = "testdata/two-hundred"
+)
+
+// TestStartupsPage: docs/fidelity.md has the start-ups of 200 pods at once, on a real node and as podsim simulates
+// them today.
+func TestStartupsPage(t *testing.T) {
+	real, err := ReadStartups(realTwoHundred)
+	require.NoError(t, err)
+	simulated := simulatedStartups(t)
+	assert.Equal(t, 200, real.Pods)
+	assert.Equal(t, 200, simulated.Pods)
+	page, err := os.ReadFile(fidelityPage)
+	require.NoError(t, err)
+	head, rest, ok := strings.Cut(string(page), "<!-- startups -->\n")
+	require.True(t, ok)
+	_, tail, ok := strings.Cut(rest, "<!-- /startups -->")
+	require.True(t, ok)
+	text := head + "<!-- startups -->\n" + startupsTable(real, simulated) + "<!-- /startups -->" + tail
+	if *update {
+		require.NoError(t, os.WriteFile(fidelityPage, []byte(text), 0o644))
+		return
+	}
+	require.Equal(t, text, string(page), "`go test ./calibrate -run TestStartupsPage -update` writes the table")
+}
+
+// simulatedStartups simulates the 200 pods.
+func simulatedStartups(t *testing.T) *Startups {
+	sc, err := scenarios.Read(twoHundred)
+	require.NoError(t, err)
+	c, err := sim.NewCluster(sc)
+	require.NoError(t, err)
+	dir := t.TempDir() + "/simulated"
+	info := reports.RunInfo{Scenario: sc.Name, Seed: sc.Seed, Start: sc.Start, Duration: sc.Duration}
+	w, err := reports.NewWriter(dir, c.State(), info)
+	require.NoError(t, err)
+	c.Observe(w.Transition, w.Event)
+	c.Begin()
+	c.Run(sc.Duration, nil)
+	require.NoError(t, w.Close(info))
+	s, err := ReadStartups(dir)
+	require.NoError(t, err)
+	return s
+}
+
+// startupsTable has both distributions side by side, the counts as bars too.
+func startupsTable(real, simulated *Startups) string {
+	var b strings.Builder
+	b.WriteString("| pods that run | real node | simulated | difference |\n|--:|--:|--:|--:|\n")
+	for _, q := range startQuantiles {
+		a, s := quantile(real.Created, q.p), quantile(simulated.Created, q.p)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", q.name, seconds(a), seconds(s), percent(a, s))
+	}
+	b.WriteString("\n")
+	const rows = 12
+	most := max(real.Created[len(real.Created)-1], simulated.Created[len(simulated.Created)-1])
+	b.WriteString("| seconds since their creation | real node | simulated | |\n|---|--:|--:|---|\n")
+	for i := range rows {
+		from, to := most*float64(i)/rows, most*float64(i+1)/rows
+		r, s := between(real.Created, from, to, i == rows-1), between(simulated.Created, from, to, i == rows-1)
+		fmt.Fprintf(&b, "| %.1f to %.1f | %d | %d | `%-20s` `%-20s` |\n", from/1e9, to/1e9, r, s, bar(r), bar(s))
+	}
+	return b.String()
+}
+
+// between counts the pods that began to run in a span of time.
+func between(sorted []float64, from, to float64, last bool) int {
+	n := 0
+	for _, x := range sorted {
+		if x >= from && (x < to || last) {
+			n++
+		}
+	}
+	return n
+}
+
+// bar is a number of pods, one character for each 5.
+func bar(n int) string { return strings.Repeat("#", min(20, (n+4)/5)) }
