@@ -60,15 +60,35 @@ func (r *CRI) runPodSandbox(ctx context.Context, p *pod, config *runtimeapi.PodS
 	return id, err
 }
 
-// stopSandbox stops a pod's sandbox, which ends what still runs in it.
+// stopSandbox stops a pod's sandbox, which ends what still runs in it: their ends are told first.
 func (r *CRI) stopSandbox(p *pod, runs bool) {
 	id := p.sandbox
+	var running []*instance
+	for i := range p.containers {
+		if x := p.containers[i].last; x != nil && x.started && !x.told {
+			running = append(running, x)
+		}
+	}
+	ends := make([]*runtimeapi.ContainerStatus, len(running))
 	r.call(callTime, func(ctx context.Context) error {
 		if !runs || id == "" {
 			return nil
 		}
-		return r.stopPodSandbox(ctx, id)
-	}, func(error) { r.answer(p, kubelet.Event{Kind: kubelet.SandboxStopped, Container: -1}) })
+		if err := r.stopPodSandbox(ctx, id); err != nil {
+			return err
+		}
+		for i, x := range running {
+			ends[i], _ = r.exited(ctx, x.id)
+		}
+		return nil
+	}, func(error) {
+		for i, x := range running {
+			if ends[i] != nil {
+				r.ended(x, ends[i])
+			}
+		}
+		r.answer(p, kubelet.Event{Kind: kubelet.SandboxStopped, Container: -1})
+	})
 }
 
 func (r *CRI) stopPodSandbox(ctx context.Context, id string) error {

@@ -145,6 +145,10 @@ func uses() []model.Behavior {
 	return []model.Behavior{b}
 }
 
+// unresolved begins the error of a pull; containerd 1.6 has the image's name where 2.x says image. A refusal without
+// credentials has other words there, too.
+const unresolved = `failed to pull and unpack image "docker.io/library/app:1": failed to resolve *: `
+
 // Cases are the suite.
 var Cases = []Case{
 	// How containers end.
@@ -213,21 +217,16 @@ var Cases = []Case{
 	// Images.
 	{Name: "an image that is not there", Calls: play(hasImage(0, false), pull(0), hasImage(0, true))},
 	{Name: "an image that nobody has", Scenario: pulling(model.ImageSpec{Error: "notFound"}), Calls: play(
-		failPull(0, `rpc error: code = NotFound desc = failed to pull and unpack image "docker.io/library/app:1": `+
-			`failed to resolve image: docker.io/library/app:1: not found`), hasImage(0, false))},
-	{Name: "an image that asks for credentials", Scenario: pulling(model.ImageSpec{Error: "unauthorized"}), Calls: failPull(0,
-		`failed to pull and unpack image "docker.io/library/app:1": failed to resolve image: pull access denied, `+
-			`repository does not exist or may require authorization: authorization failed: no basic auth credentials`)},
-	{Name: "a registry in trouble", Scenario: pulling(model.ImageSpec{Error: "serverError"}), Calls: failPull(0,
-		`failed to pull and unpack image "docker.io/library/app:1": failed to resolve image: unexpected status from HEAD request to *: 500 Internal Server Error`)},
-	{Name: "too many requests", Scenario: pulling(model.ImageSpec{Error: "rateLimited"}), Calls: failPull(0,
-		`failed to pull and unpack image "docker.io/library/app:1": failed to resolve image: unexpected status from HEAD request to *: 429 Too Many Requests`)},
+		failPull(0, "rpc error: code = NotFound desc = "+unresolved+"docker.io/library/app:1: not found"), hasImage(0, false))},
+	{Name: "an image that asks for credentials", Scenario: pulling(model.ImageSpec{Error: "unauthorized"}), Calls: failPull(0, unresolved+"*uthoriz*")},
+	{Name: "a registry in trouble", Scenario: pulling(model.ImageSpec{Error: "serverError"}), Calls: failPull(0, unresolved+"*: 500 Internal Server Error")},
+	{Name: "too many requests", Scenario: pulling(model.ImageSpec{Error: "rateLimited"}), Calls: failPull(0, unresolved+"*: 429 Too Many Requests")},
 	{Name: "a registry that is down", Scenario: pulling(model.ImageSpec{Error: "refused"}), Calls: failPull(0,
-		`failed to pull and unpack image "docker.io/library/app:1": failed to resolve image: failed to do request: *: connect: connection refused`)},
+		unresolved+"failed to do request: *: connect: connection refused")},
 	{Name: "an image with credentials", Scenario: withSecret(pulling(model.ImageSpec{Credentials: []string{"key"}})), Pod: naming,
 		Calls: play(pull(0), hasImage(0, true))},
 	{Name: "an image without the credentials", Scenario: withSecret(pulling(model.ImageSpec{Credentials: []string{"key"}})),
-		Calls: play(failPull(0, `*authorization failed: no basic auth credentials`), hasImage(0, false))},
+		Calls: play(failPull(0, unresolved+"*uthoriz*"), hasImage(0, false))},
 
 	// Probes.
 	{Name: "command", Pod: byCommand, Calls: play(up(), probe(model.Readiness, Answer{OK: true}))},
