@@ -33,6 +33,7 @@ type RunInfo struct {
 	Seed       uint64 `json:"seed" doc:"the seed of all random draws"`
 	Version    string `json:"version" doc:"podsim's version"`
 	Kubernetes string `json:"kubernetes" doc:"the Kubernetes release that podsim follows"`
+	Runtime    string `json:"runtime,omitempty" doc:"the container runtime of the real node that it was played on; none for a simulation"`
 	Hash       string `json:"hash,omitempty" doc:"the same for two runs when all that was observed of them is the same"`
 
 	Start    time.Time     `json:"start" doc:"the wall clock at 0s, to which all times of the record are relative"`

@@ -95,6 +95,9 @@ type Machine struct {
 	CPUs    int    `json:"cpus"`
 }
 
+// String is the runtime and its version, such as "containerd 2.4.2".
+func (m Machine) String() string { return m.Runtime + " " + strings.TrimPrefix(m.Version, "v") }
+
 // Operations keeps what the calls of a run to the container runtime take. Its methods may be called
 // by any goroutine.
 type Operations struct {

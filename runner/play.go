@@ -50,6 +50,8 @@ type Options struct {
 
 // Summary is what there is to say of a run on a node beside its record.
 type Summary struct {
+	// Machine is where it was played.
+	Machine Machine
 	// NotPlayed are the parts of the scenario that were played in another way than it says. Sorted.
 	NotPlayed []string
 }
@@ -100,6 +102,7 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	operations.Start()
 	err = d.Run(ctx, sc.Duration)
 	if o.Summary != nil {
+		o.Summary.Machine = operations.Machine
 		o.Summary.NotPlayed = slices.Sorted(maps.Keys(r.notPlayed))
 	}
 	if o.Record != "" {

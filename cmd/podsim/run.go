@@ -142,6 +142,9 @@ func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
 	if err != nil {
 		return err
 	}
+	if onReal {
+		info.Runtime = o.real.summary.Machine.String()
+	}
 	counts := cluster.Counts()
 	info.Ended = cluster.Now()
 	info.Hash = fmt.Sprintf("%016x", cluster.Hash())
@@ -216,7 +219,11 @@ func interrupts() <-chan os.Signal {
 
 // summarize prints what a user wants to know at the end of a run.
 func summarize(w io.Writer, c *sim.Cluster, sc *model.Scenario, info *reports.RunInfo, o *runOptions) {
-	fmt.Fprintf(w, "%s: %s simulated, seed %d, hash %s\n", sc.Name, info.Ended.Duration(), sc.Seed, info.Hash)
+	if info.Runtime == "" {
+		fmt.Fprintf(w, "%s: %s simulated, seed %d, hash %s\n", sc.Name, info.Ended.Duration(), sc.Seed, info.Hash)
+	} else {
+		fmt.Fprintf(w, "%s: %s on %s, seed %d\n", sc.Name, info.Ended.Duration().Round(time.Millisecond), info.Runtime, sc.Seed)
+	}
 	fmt.Fprintf(w, "pods: %s\n", podSummary(c.State(), c))
 	if d := deploymentSummary(c.State()); d != "" {
 		fmt.Fprintf(w, "deployments: %s\n", d)
@@ -238,7 +245,9 @@ func summarize(w io.Writer, c *sim.Cluster, sc *model.Scenario, info *reports.Ru
 	for _, line := range c.Warnings() {
 		fmt.Fprintf(w, "warning: %s\n", line)
 	}
-	fmt.Fprintf(w, "speed: %s\n", speed(info))
+	if info.Runtime == "" {
+		fmt.Fprintf(w, "speed: %s\n", speed(info))
+	}
 	if !o.noRecord {
 		fmt.Fprintf(w, "record: %s\n", o.directory)
 	}
