@@ -19,8 +19,10 @@ const (
 	// a cgroup's memory in about so large steps, and a program that waits should not wake up for nothing.
 	grain  = 16 << 10
 	rarest = 100 * time.Millisecond
-	// chunk is what is used at a stretch, before other goroutines have their turn.
+	// chunk is what is used at a stretch, before other goroutines have their turn, look how often it is asked
+	// what the machine has to spare.
 	chunk = 1 << 20
+	look  = 64 << 20
 )
 
 // memory is anonymous memory that is used and given back.
@@ -29,6 +31,10 @@ type memory struct {
 	// used is how much of the region is in use, own what the program needs beside it, limit the
 	// container's limit or 0.
 	used, own, limit int64
+	// spare is what the machine has to spare, checked up to where it was asked, short that it was not enough.
+	spare   func() int64
+	checked int64
+	short   bool
 }
 
 func newMemory(limit, own int64) (*memory, error) {
@@ -41,7 +47,7 @@ func newMemory(limit, own int64) (*memory, error) {
 	if err := syscall.Madvise(region, syscall.MADV_NOHUGEPAGE); err != nil && err != syscall.EINVAL {
 		return nil, fmt.Errorf("asking for small pages: %w", err)
 	}
-	return &memory{region: region, own: own, limit: limit}, nil
+	return &memory{region: region, own: own, limit: limit, spare: spare}, nil
 }
 
 // follow keeps the use on the line of points, for ever.
@@ -68,26 +74,42 @@ func (m *memory) follow(points []MemoryPoint, start time.Time) {
 	}
 }
 
-// set uses so many bytes in all, with those that the program has for itself. It leaves the machine what
-// it needs (spare).
+// set uses so many bytes in all, with those that the program has for itself. It stops short of what the
+// machine needs (spare).
 func (m *memory) set(use int64) {
 	page := int64(os.Getpagesize())
 	to := min(max(use-m.own, 0), int64(len(m.region)))
 	to = (to + page - 1) / page * page
 	if to < m.used {
 		complain(syscall.Madvise(m.region[to:m.used], syscall.MADV_DONTNEED))
-		m.used = to
+		m.used, m.checked = to, min(m.checked, to)
 	}
-	for m.used < to {
-		if m.used%(64*chunk) == 0 && to-m.used > chunk && m.limit == 0 && spare() < to-m.used {
-			fmt.Fprintf(os.Stderr, "podsim-workload: the machine has not %d bytes to spare\n", to-m.used)
-			return
-		}
+	for m.used < to && m.enough(to) {
 		for next := min(to, m.used+chunk); m.used < next; m.used += page {
 			m.region[m.used] = 1
 		}
 		runtime.Gosched()
 	}
+}
+
+// enough says that the machine can spare the next bytes on the way to so many. Of what is above the container's
+// limit it gets no more than beyond.
+func (m *memory) enough(to int64) bool {
+	if m.used < m.checked {
+		return true
+	}
+	if m.limit > 0 && m.used < m.limit+beyond {
+		to = min(to, m.limit+beyond)
+	}
+	if need := min(to-m.used, look); m.spare() < need {
+		if !m.short {
+			m.short = true
+			fmt.Fprintf(os.Stderr, "podsim-workload: the machine has no more memory to spare than %d bytes\n", m.used)
+		}
+		return false
+	}
+	m.checked = m.used + look
+	return true
 }
 
 // spare is the memory that the machine has available, in bytes, less an eighth of what it has.
@@ -110,17 +132,19 @@ func spare() int64 {
 	return available - total/8
 }
 
+// beyond is how far above its limit a container goes to be killed, in bytes: the kernel counts in steps.
+const beyond = 64 << 20
+
 // exceed uses more memory than the limit, until the kernel kills the process. It comes back where there
 // is no limit, or where the machine has less to spare than that.
 func exceed(limit int64) {
-	const more = 64 << 20
-	if limit == 0 || limit+more > spare() {
+	if limit == 0 || limit+beyond > spare() {
 		return
 	}
 	m, err := newMemory(limit, 0)
 	complain(err)
 	if err == nil {
-		m.set(limit + more)
+		m.set(limit + beyond)
 	}
 }
 
