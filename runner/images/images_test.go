@@ -292,6 +292,35 @@ func TestBandwidth(t *testing.T) {
 	})
 }
 
+// From a registry that stalls comes a part of each layer, and then nothing.
+func TestStalled(t *testing.T) {
+	r := startTest(t, &model.Scenario{Images: []model.ImageSpec{{Name: "a", Size: 8 << 20, Error: "stalled"}, {Name: "b", Size: 5000, Error: "stalled"}}})
+	for image, want := range map[string]int64{"a": stallsAfter, "b": 4999} {
+		i, err := pull(t, r.Name("n1", image))
+		require.NoError(t, err)
+		layers, err := i.Layers()
+		require.NoError(t, err)
+		data, err := layers[1].Compressed()
+		require.NoError(t, err)
+		n, err := io.CopyN(io.Discard, data, want)
+		require.NoError(t, err, "%s: %d bytes", image, n)
+		more := make(chan int, 1)
+		go func() {
+			n, _ := data.Read(make([]byte, 1))
+			more <- n
+		}()
+		select {
+		case n := <-more:
+			t.Fatalf("%s: %d bytes more", image, n)
+		case <-time.After(50 * time.Millisecond):
+		}
+		r.Close()
+		assert.Zero(t, <-more)
+		require.NoError(t, data.Close())
+		r = startTest(t, r.scenario)
+	}
+}
+
 // A node downloads a few layers at a time, with its own bandwidth.
 func TestLine(t *testing.T) {
 	r := startTest(t, &model.Scenario{Nodes: []model.NodeSpec{{Name: "slow", Bandwidth: 1 << 20}, {Name: "fast"}}})

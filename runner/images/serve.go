@@ -208,10 +208,18 @@ func (r *Registry) sendBlob(w http.ResponseWriter, q *http.Request, s *served, h
 		}
 		defer l.end()
 		x := &slow{ReadSeeker: data, ctx: q.Context(), origin: s.origin, own: []*rate.Limiter{limiter(s.origin.connection), l.bandwidth}, never: s.spec.Error == kindStalled}
+		x.stallsAt = min(stallsAfter, sizeOf(data)-1)
 		x.flush = func() { _ = http.NewResponseController(w).Flush() }
 		data = x
 	}
 	send(w, q, "application/octet-stream", hash, data)
+}
+
+// sizeOf is how many bytes there are to read. Reading begins at the start.
+func sizeOf(data io.Seeker) int64 {
+	n, _ := data.Seek(0, io.SeekEnd)
+	_, _ = data.Seek(0, io.SeekStart)
+	return n
 }
 
 // send answers with data, or with a range of it.
@@ -221,21 +229,36 @@ func send(w http.ResponseWriter, q *http.Request, kind string, hash v1.Hash, dat
 	http.ServeContent(w, q, "", time.Time{}, data)
 }
 
+// stallsAfter is how many bytes of a layer come, in bytes, before a transfer stalls. containerd 2.4.2 sees
+// progress in steps of 1 MiB (core/content/helpers.go copyWithBuffer), and only a transfer that has made
+// some is cancelled when there is no more of it (internal/cri/server/images/image_pull.go handleProgress).
+// A smaller layer stalls at its last byte, for ever.
+const stallsAfter = 1<<20 + 64<<10
+
 // slow reads at the pace of a registry.
 type slow struct {
 	io.ReadSeeker
 	ctx    context.Context
 	origin *origin
 	own    []*rate.Limiter
-	// never says that nothing comes. flush lets what has been written go out.
-	never bool
+	// never says that the transfer stalls, stallsAt after how many bytes at most one does.
+	never    bool
+	stallsAt int64
+	// flush lets what has been written go out, sent is how much that is.
 	flush func()
+	sent  int64
 }
 
 // Read waits for its turn before it reads a piece.
 func (x *slow) Read(p []byte) (int, error) {
 	p = p[:min(len(p), piece)]
 	if _, kind, _ := x.origin.state(); x.never || stalls(kind) {
+		if x.sent < x.stallsAt {
+			p = p[:min(int64(len(p)), x.stallsAt-x.sent)]
+			n, err := x.ReadSeeker.Read(p)
+			x.sent += int64(n)
+			return n, err
+		}
 		x.flush()
 	}
 	if x.never {
@@ -243,6 +266,7 @@ func (x *slow) Read(p []byte) (int, error) {
 		return 0, x.ctx.Err()
 	}
 	n, err := x.ReadSeeker.Read(p)
+	x.sent += int64(n)
 	if n > 0 {
 		if err := x.origin.take(x.ctx, x.own, n); err != nil {
 			return 0, err
