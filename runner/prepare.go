@@ -65,14 +65,18 @@ func (x *sandboxImage) bring(ctx context.Context, failure error) error {
 	return nil
 }
 
+// sandboxTries is how often a sandbox is tried whose image goes away meanwhile.
+const sandboxTries = 5
+
 // makeSandbox makes a sandbox. Another run may have ended meanwhile, and with it the image that it brought.
 func (r *CRI) makeSandbox(ctx context.Context, config *runtimeapi.PodSandboxConfig) (string, error) {
 	request := &runtimeapi.RunPodSandboxRequest{Config: config}
-	answer, err := r.runtime.RunPodSandbox(ctx, request)
-	if err != nil && r.sandboxImage != nil && r.sandboxImage.bring(ctx, err) == nil {
-		answer, err = r.runtime.RunPodSandbox(ctx, request)
+	for try := 1; ; try++ {
+		answer, err := r.runtime.RunPodSandbox(ctx, request)
+		if err == nil || try == sandboxTries || r.sandboxImage == nil || r.sandboxImage.bring(ctx, err) != nil {
+			return answer.GetPodSandboxId(), err
+		}
 	}
-	return answer.GetPodSandboxId(), err
 }
 
 // sandboxImageWords are how a runtime says that it has no image for sandboxes.
