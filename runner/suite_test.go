@@ -2,10 +2,12 @@ package runner
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"podsim/model"
 	"podsim/sim"
@@ -14,15 +16,26 @@ import (
 
 // TestRuntimeOnNode is the conformance suite of the runtime interface, of a real node's runtime.
 func TestRuntimeOnNode(t *testing.T) {
-	o := Options{Endpoint: realNode(t)}
+	endpoint := realNode(t)
+	old := strings.HasPrefix(strings.TrimPrefix(runtimeVersion(t, endpoint), "v"), "1.")
 	runtimetest.Run(t, func(t *testing.T, sc *model.Scenario) runtimetest.Node {
 		c, err := sim.NewCluster(sc)
 		require.NoError(t, err)
-		o.Directory = t.TempDir()
+		o := Options{Endpoint: endpoint, Directory: t.TempDir()}
 		p := &player{t: t, sc: sc, cluster: c, toDriver: make(chan bool), toTest: make(chan error)}
 		t.Cleanup(p.end)
-		return runtimetest.Node{Cluster: c, Begin: func() { p.begin(o) }, Run: p.run}
+		return runtimetest.Node{Cluster: c, Begin: func() { p.begin(o) }, Run: p.run, MissesOOM: old}
 	})
+}
+
+// runtimeVersion is the version of the runtime, such as 1.6.20~ds1.
+func runtimeVersion(t *testing.T, endpoint string) string {
+	conn, err := Dial(endpoint)
+	require.NoError(t, err)
+	defer conn.Close()
+	answer, err := runtimeapi.NewRuntimeServiceClient(conn).Version(t.Context(), &runtimeapi.VersionRequest{})
+	require.NoError(t, err)
+	return answer.RuntimeVersion
 }
 
 // player plays a scenario in a goroutine that waits while the test looks at the cluster.

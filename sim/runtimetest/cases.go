@@ -158,13 +158,13 @@ var Cases = []Case{
 	{Name: "exit at once", Containers: []model.Behavior{ends(0, 1)}, Calls: up(exited(0, 1, 1, "Error"))},
 	{Name: "a run lasts as long as it says", Containers: []model.Behavior{ends(2 * s)},
 		Calls: play(up(), within(1800*ms, 4*s, await(exited(0, 1, 0, "Completed"))))},
-	{Name: "out of memory", Containers: grows(model.Run{Forever: true}, false), Pod: limited, Calls: up(exited(0, 1, 137, "OOMKilled"))},
+	{Name: "out of memory", Containers: grows(model.Run{Forever: true}, false), Pod: limited, Calls: up(exited(0, 1, 137, oomKilled))},
 	{Name: "out of memory by itself", Containers: []model.Behavior{{Run: model.Run{For: lasts(soon), OOM: true}}}, Pod: limited,
-		Calls: up(exited(0, 1, 137, "OOMKilled"))},
+		Calls: up(exited(0, 1, 137, oomKilled))},
 	{Name: "a child out of memory", Containers: grows(model.Run{For: lasts(2 * s), Exit: []int32{0}}, true), Pod: limited, Scenario: killsAlone,
-		Calls: up(exited(0, 1, 0, "OOMKilled"))},
+		Calls: up(exited(0, 1, 0, oomKilled))},
 	{Name: "a child out of memory, then SIGTERM", Containers: grows(model.Run{Forever: true}, true), Pod: limited, Scenario: killsAlone,
-		Calls: play(up(), after(2*s, stop(1, 5, exited(0, 1, 0, "OOMKilled"))))},
+		Calls: play(up(), after(2*s, stop(1, 5, exited(0, 1, 0, oomKilled))))},
 
 	// What cannot be made or started.
 	{Name: "create error", Containers: []model.Behavior{{CreateError: "failed to generate container spec: no"}},

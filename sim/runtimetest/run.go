@@ -24,6 +24,10 @@ type Node struct {
 	// it asks after each event.
 	Begin func()
 	Run   func(until model.Time, done func() bool)
+	// MissesOOM says that the runtime may show the end of a container whose process the kernel killed for
+	// want of memory as if it had ended by itself: containerd before 2 loses that now and then in a race of
+	// its events.
+	MissesOOM bool
 }
 
 // patience is how long a call may take, and quiet how long nothing more may come at the end of a case.
@@ -37,6 +41,7 @@ func Run(t *testing.T, newNode func(*testing.T, *model.Scenario) Node) {
 	for i := range Cases {
 		c := &Cases[i]
 		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
 			r := &run{t: t, c: c, Node: newNode(t, c.scenario())}
 			r.begin()
 			for j := range c.Calls {
@@ -108,12 +113,25 @@ func (r *run) call(c *Call) {
 		if c.AnyOrder {
 			at = max(0, slices.IndexFunc(rest, got.is))
 		}
+		if r.MissesOOM && rest[at].Reason == oomKilled && got.Reason != oomKilled {
+			rest[at].Reason = reasonOf(rest[at].Exit)
+		}
 		require.True(r.t, got.pod == id && got.is(rest[at]), "%v: answer %d:\n got %v (pod %d)\nwant %v (pod %d)", c, n, got.Answer, got.pod, rest[at], id)
 		rest = slices.Delete(rest, at, at+1)
 		if len(rest) == 0 {
 			r.inTime(c, got.at-asked)
 		}
 	}
+}
+
+const oomKilled = "OOMKilled"
+
+// reasonOf is the reason that follows from an exit code.
+func reasonOf(exit int64) string {
+	if exit == 0 {
+		return "Completed"
+	}
+	return "Error"
 }
 
 // inTime compares how long the last answer of a call took.
