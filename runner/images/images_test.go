@@ -265,6 +265,8 @@ func TestBandwidth(t *testing.T) {
 			go func() {
 				l, err := newLayer("x", size, size, &prefixes{})
 				assert.NoError(t, err)
+				o.begin()
+				defer o.end()
 				_, err = io.Copy(io.Discard, &slow{ReadSeeker: l.reader(), ctx: t.Context(), origin: o, own: []*rate.Limiter{limiter(connection)}, flush: func() {}})
 				assert.NoError(t, err)
 				done <- time.Since(begin)
@@ -279,8 +281,11 @@ func TestBandwidth(t *testing.T) {
 		within(2*time.Second, small)
 		within(3*time.Second, large)
 
+		time.Sleep(time.Minute) // nothing is saved for later
 		begin = time.Now()
 		within(4*time.Second, took(1<<20, 1<<18))
+		begin = time.Now()
+		within(time.Second, took(1<<20, 0))
 
 		begin = time.Now()
 		done := took(2<<20, 0)

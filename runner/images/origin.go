@@ -21,6 +21,8 @@ type origin struct {
 	bandwidth, connection int64
 
 	mutex sync.Mutex
+	// transfers is how many there are.
+	transfers int
 	// shared is what all transfers have together, nil for no limit.
 	shared *rate.Limiter
 	kind   string
@@ -145,15 +147,43 @@ func (o *origin) state() (shared *rate.Limiter, kind string, changed <-chan stru
 // piece is how many bytes a transfer takes at a time: the smaller, the fairer is what all share.
 const piece = 32 << 10
 
-// limiter gives so many bytes per second in pieces, nil for no limit. It makes up for 20 ms at most in which
-// nobody took any.
+// catchUp is how long ago what a transfer could not take then may be, for it to make up for it: on a busy
+// machine the runtime does not always read.
+const catchUp = 10 * time.Second
+
+// limiter gives so many bytes per second in pieces, nil for no limit.
 func limiter(bandwidth int64) *rate.Limiter {
 	if bandwidth <= 0 {
 		return nil
 	}
-	l := rate.NewLimiter(rate.Limit(bandwidth), int(max(piece, bandwidth/50)))
-	l.AllowN(time.Now(), l.Burst())
+	l := rate.NewLimiter(rate.Limit(bandwidth), int(max(piece, min(bandwidth, 1<<40)*int64(catchUp/time.Second))))
+	drain(l)
 	return l
+}
+
+// drain takes what has come together while nobody wanted anything.
+func drain(l *rate.Limiter) {
+	if l == nil {
+		return
+	}
+	if n := int(l.Tokens()); n > 0 {
+		l.AllowN(time.Now(), n)
+	}
+}
+
+// begin counts a transfer, end does so no longer.
+func (o *origin) begin() {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	if o.transfers++; o.transfers == 1 {
+		drain(o.shared)
+	}
+}
+
+func (o *origin) end() {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.transfers--
 }
 
 // answer is what is wrong with the registry when it answers, if it does before the context is done: on a
@@ -184,6 +214,8 @@ type line struct {
 	// bandwidth is that of all its transfers, nil for no limit; each takes one of the turns.
 	bandwidth *rate.Limiter
 	turns     chan struct{}
+	mutex     sync.Mutex
+	taken     int
 }
 
 // lineOf is a node's line.
@@ -207,13 +239,23 @@ func (r *Registry) lineOf(node string) *line {
 func (l *line) begin(ctx context.Context) bool {
 	select {
 	case l.turns <- struct{}{}:
+		l.mutex.Lock()
+		defer l.mutex.Unlock()
+		if l.taken++; l.taken == 1 {
+			drain(l.bandwidth)
+		}
 		return true
 	case <-ctx.Done():
 		return false
 	}
 }
 
-func (l *line) end() { <-l.turns }
+func (l *line) end() {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.taken--
+	<-l.turns
+}
 
 // take waits until the transfer may have n bytes, of the registry's bandwidth and of its own ones.
 func (o *origin) take(ctx context.Context, own []*rate.Limiter, n int) error {

@@ -201,12 +201,15 @@ func (s *served) part(hash v1.Hash) io.ReadSeeker {
 // sendBlob sends as slowly as the registry does. From one that stalls comes how much there is, and then
 // nothing.
 func (r *Registry) sendBlob(w http.ResponseWriter, q *http.Request, s *served, hash v1.Hash, data io.ReadSeeker) {
-	if r.begun.Load() && q.Method == http.MethodGet {
+	// The configuration is small, and the runtime asks for the layers when it has it.
+	if s.layers[hash] != nil && r.begun.Load() && q.Method == http.MethodGet {
 		l := r.lineOf(s.node)
 		if !l.begin(q.Context()) {
 			return
 		}
 		defer l.end()
+		s.origin.begin()
+		defer s.origin.end()
 		x := &slow{ReadSeeker: data, ctx: q.Context(), origin: s.origin, own: []*rate.Limiter{limiter(s.origin.connection), l.bandwidth}, never: s.spec.Error == kindStalled}
 		x.stallsAt = min(stallsAfter, sizeOf(data)-1)
 		x.flush = func() { _ = http.NewResponseController(w).Flush() }
