@@ -41,6 +41,8 @@ func containerdConfig(n *Node) string {
 	if images != cri {
 		line("[plugins.%q]\n  snapshotter = \"overlayfs\"", images)
 		line("  [plugins.%q.pinned_images]\n    sandbox = %q", images, SandboxImage)
+		// All nodes of a scenario pull at once. The registry keeps each to three downloads at a time.
+		line("[plugins.%q]\n  max_concurrent_downloads = 100\n  max_concurrent_unpacks = 16", "io.containerd.transfer.v1.local")
 	}
 	line("[plugins.%q]", cri)
 	if images == cri {
