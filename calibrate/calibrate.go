@@ -160,10 +160,10 @@ func (o *Operation) fit(measured []float64, seed uint64) bool {
 	return true
 }
 
-// latency is the distribution of the operation's latency. The largest is the largest that was seen, or what one of
-// a thousand exceeds.
+// latency is the distribution of the operation's latency. The largest is what one of a thousand exceeds, but not more than
+// twice what was seen.
 func (o *Operation) latency() model.Dist {
-	return o.Dist(max(o.numbers[len(o.numbers)-1], o.Quantile(0.999)))
+	return o.Dist(max(o.numbers[len(o.numbers)-1], min(o.Quantile(0.999), 2*o.numbers[len(o.numbers)-1])))
 }
 
 // Latencies are those of the runs; what they say too little of is as in base. notes say of each where it comes from.
@@ -204,14 +204,16 @@ func (r *Result) Latencies(base model.Latencies) (l model.Latencies, notes map[s
 	return l, notes
 }
 
-// without is the distribution of the numbers less something, of which some may be left.
+// without is the distribution of the operation less what another one takes of it: its floor and its median are
+// lower by that, as far as they go, and its shape stays.
 func (o *Operation) without(less float64) model.Dist {
-	var xs []float64
-	for _, x := range o.numbers {
-		xs = append(xs, max(x-less, float64(100*model.Microsecond)))
+	const least = float64(model.Millisecond)
+	d := LogNormal{Shift: max(0, o.Shift-less), Sigma: o.Sigma}
+	d.Mu = math.Log(max(least, o.Fitted[0]-less-d.Shift))
+	if d.Sigma == 0 {
+		return d.Dist(0)
 	}
-	d := FitLogNormal(xs)
-	return d.Dist(max(xs[len(xs)-1], d.Quantile(0.999)))
+	return d.Dist(max(least, d.Quantile(0.999)))
 }
 
 // latencyOf is the place of a latency by its name in files, nil for none.

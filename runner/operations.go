@@ -108,12 +108,14 @@ type Operations struct {
 	mu       sync.Mutex
 	list     []Operation
 	underWay int
+	// stopped are the sandboxes that have been stopped: to stop them again is nothing.
+	stopped map[string]bool
 	// subjects are whose the runtime's sandboxes and containers are, by their ids.
 	subjects map[string]Subject
 }
 
 // NewOperations begins an empty list. What is called before Start does not count.
-func NewOperations() *Operations { return &Operations{subjects: map[string]Subject{}} }
+func NewOperations() *Operations { return &Operations{stopped: map[string]bool{}, subjects: map[string]Subject{}} }
 
 // Start says that the run begins now.
 func (o *Operations) Start() {

@@ -72,6 +72,9 @@ func (o *Operations) kindOf(request any) (kind OperationKind, id string) {
 	case *runtimeapi.RunPodSandboxRequest:
 		return OpRunSandbox, ""
 	case *runtimeapi.StopPodSandboxRequest:
+		if o.stopsAgain(x.PodSandboxId) {
+			return "", ""
+		}
 		return OpStopSandbox, x.PodSandboxId
 	case *runtimeapi.RemovePodSandboxRequest:
 		return OpRemoveSandbox, x.PodSandboxId
@@ -98,6 +101,15 @@ func (o *Operations) kindOf(request any) (kind OperationKind, id string) {
 		return OpRemoveImage, ""
 	}
 	return "", ""
+}
+
+// stopsAgain says that a sandbox was told to stop before.
+func (o *Operations) stopsAgain(id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	again := o.stopped[id]
+	o.stopped[id] = true
+	return again
 }
 
 // subject is what a call is for: by its labels, or by those of what it is about.
@@ -143,13 +155,13 @@ func (w *watchedEvents) RecvMsg(m any) error {
 	err := w.ClientStream.RecvMsg(m)
 	e, ok := m.(*runtimeapi.ContainerEventResponse)
 	if err == nil && ok && e.ContainerEventType == runtimeapi.ContainerEventType_CONTAINER_STOPPED_EVENT {
-		w.operations.stopped(e, time.Now())
+		w.operations.sawStopped(e, time.Now())
 	}
 	return err
 }
 
-// stopped notes how late the runtime says that a container of the run has ended.
-func (o *Operations) stopped(e *runtimeapi.ContainerEventResponse, now time.Time) {
+// sawStopped notes how late the runtime says that a container of the run has ended.
+func (o *Operations) sawStopped(e *runtimeapi.ContainerEventResponse, now time.Time) {
 	o.mu.Lock()
 	subject, ours := o.subjects[e.ContainerId]
 	o.mu.Unlock()

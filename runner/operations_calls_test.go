@@ -35,10 +35,13 @@ func TestOperationsOfCalls(t *testing.T) {
 		call(ctx, ms, &runtimeapi.ExecSyncRequest{ContainerId: "c", Cmd: []string{programPath, "hook", "preStop"}}, &runtimeapi.ExecSyncResponse{}, nil)
 		call(withFacts(ctx, callFacts{waits: 500 * ms}), 540*ms, &runtimeapi.StopContainerRequest{ContainerId: "c", Timeout: 30}, &runtimeapi.StopContainerResponse{}, nil)
 		call(ctx, 1040*ms, &runtimeapi.StopContainerRequest{ContainerId: "c", Timeout: 1}, &runtimeapi.StopContainerResponse{}, nil)
+		for range 2 {
+			call(ctx, 35*ms, &runtimeapi.StopPodSandboxRequest{PodSandboxId: "s"}, &runtimeapi.StopPodSandboxResponse{}, nil)
+		}
 		now := time.Now()
-		o.stopped(&runtimeapi.ContainerEventResponse{ContainerId: "c", ContainersStatuses: []*runtimeapi.ContainerStatus{
+		o.sawStopped(&runtimeapi.ContainerEventResponse{ContainerId: "c", ContainersStatuses: []*runtimeapi.ContainerStatus{
 			{Id: "b", FinishedAt: 1}, {Id: "c", FinishedAt: now.Add(-30 * ms).UnixNano(), Reason: "OOMKilled"}}}, now)
-		o.stopped(&runtimeapi.ContainerEventResponse{ContainerId: "another run's"}, now)
+		o.sawStopped(&runtimeapi.ContainerEventResponse{ContainerId: "another run's"}, now)
 
 		pod := Subject{Node: "worker-0", Namespace: "default", Pod: "web"}
 		app := pod
@@ -51,7 +54,8 @@ func TestOperationsOfCalls(t *testing.T) {
 			{Subject: app, Kind: OpHook, At: 99 * ms, Took: ms},
 			{Subject: app, Kind: OpStop, At: 100 * ms, Took: 540 * ms, Waited: 500 * ms, InFlight: 1, Ended: EndedByTerm},
 			{Subject: app, Kind: OpStop, At: 640 * ms, Took: 1040 * ms, Waited: time.Second, InFlight: 1, Ended: EndedByKill},
-			{Subject: app, Kind: OpOOMVisible, At: 1650 * ms, Took: 30 * ms},
+			{Subject: pod, Kind: OpStopSandbox, At: 1680 * ms, Took: 35 * ms, InFlight: 1},
+			{Subject: app, Kind: OpOOMVisible, At: 1720 * ms, Took: 30 * ms},
 		}, o.List())
 	})
 }
