@@ -20,6 +20,8 @@ import (
 func scenario(t *testing.T, name string) *model.Scenario {
 	sc, err := scenarios.Read("../scenarios/library/" + name + ".yaml")
 	require.NoError(t, err)
+	// The moments of the tests are those of a run with them.
+	sc.Latencies = conform.RecordedLatencies()
 	return sc
 }
 

@@ -30,3 +30,6 @@ func SimulateRun(sc *model.Scenario, seed uint64) (*Run, error) {
 	c.Run(sc.Duration, nil)
 	return r, nil
 }
+
+// RecordedLatencies are those of the recordings of the real node, whatever the default is.
+func RecordedLatencies() model.Latencies { return recordedLatencies() }

@@ -148,7 +148,7 @@ func (o *Options) bringImages(ctx, run context.Context, conn *grpc.ClientConn, s
 	if err := sandbox.provide(ctx); err != nil {
 		return nil, nil, err
 	}
-	if err := pullFirst(ctx, conn, r, d.cluster); err != nil {
+	if err := pullFirst(ctx, conn, r, sc); err != nil {
 		return nil, nil, err
 	}
 	watch, tick := watchRegistries(run, sc, d, r), d.Tick
@@ -174,17 +174,21 @@ func drawLatency(seed uint64) func(*model.Dist) time.Duration {
 
 // pullFirst pulls what is to be on the node when the run begins: the layer that all images share, and the
 // images that the scenario's nodes have at the start.
-func pullFirst(ctx context.Context, conn *grpc.ClientConn, r *images.Registry, c *sim.Cluster) error {
+func pullFirst(ctx context.Context, conn *grpc.ClientConn, r *images.Registry, sc *model.Scenario) error {
 	service := runtimeapi.NewImageServiceClient(conn)
 	if err := pullOnce(ctx, service, &runtimeapi.ImageSpec{Image: r.Base()}, nil); err != nil {
 		return fmt.Errorf("the image with the stand-in program: %w", err)
 	}
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(pullsAtOnce)
-	s := c.State()
-	for i := range s.Nodes {
-		for _, image := range s.Nodes[i].Images {
-			name := r.Name(s.Nodes[i].Name, s.Images[image.Image].Name)
+	// The cluster has no nodes before it begins.
+	for i := range sc.Nodes {
+		for _, image := range sc.Nodes[i].Images {
+			tagged, err := model.WithDefaultTag(image)
+			if err != nil {
+				continue
+			}
+			name := r.Name(sc.Nodes[i].Name, tagged)
 			all.Go(func() error {
 				return pullOnce(ctx, service, &runtimeapi.ImageSpec{Image: name}, nil)
 			})
