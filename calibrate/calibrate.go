@@ -85,8 +85,8 @@ var kinds = []struct{ name, latency string }{
 	{string(runner.OpUpdateResources), "updateResources"},
 	{string(runner.OpPull), "pullLookup"},
 	{string(runner.OpImageStatus), ""},
-	{string(runner.OpExitVisible), ""},
-	{string(runner.OpOOMVisible), ""},
+	{string(runner.OpExitVisible), "exitVisible"},
+	{string(runner.OpOOMVisible), "oomVisible"},
 }
 
 // Fit fits the latencies to runs. The seed is for the draws that say how well they fit.
@@ -219,7 +219,8 @@ func (o *Operation) without(less float64) model.Dist {
 // latencyOf is the place of a latency by its name in files, nil for none.
 func latencyOf(l *model.Latencies, name string) *model.Dist {
 	return map[string]*model.Dist{"runSandbox": &l.RunSandbox, "create": &l.Create, "start": &l.Start, "execProbe": &l.ExecProbe, "stopTerm": &l.StopTerm,
-		"kill": &l.Kill, "remove": &l.Remove, "stopSandbox": &l.StopSandbox, "updateResources": &l.UpdateResources, "pullLookup": &l.PullLookup}[name]
+		"kill": &l.Kill, "remove": &l.Remove, "stopSandbox": &l.StopSandbox, "updateResources": &l.UpdateResources, "pullLookup": &l.PullLookup,
+		"exitVisible": &l.ExitVisible, "oomVisible": &l.OOMVisible}[name]
 }
 
 // Machines says on what the runs were made.

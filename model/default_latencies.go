@@ -19,6 +19,8 @@ func DefaultLatencies() Latencies {
 		MountVolumes:      Dist{Kind: DistUniform, Min: 1e+08, Max: 1.3e+08},
 		UnmountVolumes:    Dist{Kind: DistUniform, Min: 5e+07, Max: 6.5e+07},
 		LayerStats:        Dist{Kind: DistUniform, Max: 1e+10},
+		ExitVisible:       Dist{Kind: DistConstant},
+		OOMVisible:        Dist{Kind: DistConstant},
 		UpdateResources:   Dist{Kind: DistUniform, Min: 8e+06, Max: 1.04e+07},
 		ConcurrencyPerCPU: 0,
 	}

@@ -431,6 +431,9 @@ type Latencies struct {
 	MountVolumes, UnmountVolumes Dist
 	// LayerStats is from a write to a container's writable layer until the runtime shows it.
 	LayerStats Dist
+	// ExitVisible is from the end of a container's process until the runtime says so, OOMVisible the same where the
+	// kernel killed it at the end of a run (Run.OOM). What ends on SIGTERM or by SIGKILL has it in StopTerm and Kill.
+	ExitVisible, OOMVisible Dist
 	// UpdateResources is the change of the CPU or the memory of a pod's running containers.
 	UpdateResources Dist
 	// ConcurrencyPerCPU is how many operations of the runtime have full speed at a time, for each processor of

@@ -31,6 +31,8 @@ type latenciesFile struct {
 	UnmountVolumes *distribution `json:"unmountVolumes" doc:"Unmounting them."`
 	LayerStats     *distribution `json:"layerStats" doc:"From a write to a container's writable layer until the runtime shows it."`
 
+	ExitVisible     *distribution `json:"exitVisible" doc:"From the end of a container's process until the runtime says so. An end on SIGTERM or by SIGKILL has it in stopTerm and kill."`
+	OOMVisible      *distribution `json:"oomVisible" doc:"The same for a behavior's run that ends with oom."`
 	UpdateResources *distribution `json:"updateResources" doc:"Changing the CPU or the memory of a pod's running containers."`
 
 	ConcurrencyPerCPU *float64 `json:"concurrencyPerCPU" doc:"How many operations of the runtime have full speed at a time, for each CPU of the node's capacity; beyond that all under way are equally slower. One always has full speed. 0 is no limit."`
@@ -66,6 +68,8 @@ func (f *latenciesFile) each(l *model.Latencies) []latency {
 		{"mountVolumes", &f.MountVolumes, &l.MountVolumes},
 		{"unmountVolumes", &f.UnmountVolumes, &l.UnmountVolumes},
 		{"layerStats", &f.LayerStats, &l.LayerStats},
+		{"exitVisible", &f.ExitVisible, &l.ExitVisible},
+		{"oomVisible", &f.OOMVisible, &l.OOMVisible},
 		{"updateResources", &f.UpdateResources, &l.UpdateResources},
 	}
 }

@@ -47,6 +47,7 @@ const (
 	streamAttach
 	streamBoot
 	streamPostStart
+	streamExit
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another
@@ -99,7 +100,7 @@ const (
 
 // ofRuntime says that the simulated runtime draws there how long it takes for what it is asked.
 func (s Stream) ofRuntime() bool {
-	return s >= streamSandbox && s <= streamPull || s == streamLayer || s == streamResize
+	return s >= streamSandbox && s <= streamPull || s == streamLayer || s == streamResize || s == streamExit
 }
 
 // RedrawRuntime gives the latencies of the runtime other draws than the scenario's seed gives

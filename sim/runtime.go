@@ -274,11 +274,14 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 		}
 		k.exitCode, k.reason = exitOf(&b.Run, k.runs), model.NoText
 	}
+	visible := &c.scenario.Latencies.ExitVisible
 	if b.Run.OOM && !b.Run.Forever {
 		k.exitCode, k.reason = 137, model.ReasonOOMKilled
+		visible = &c.scenario.Latencies.OOMVisible
 	}
 	if ends != model.Never {
-		c.exitIn(id, i, ends)
+		// Until the runtime says that the process has ended it runs, for all that anybody sees.
+		c.exitIn(id, i, min(ends, spanMax/2)+min(c.delay(id, streamExit, visible), spanMax/2))
 	}
 	if b.Run.MilliCPUs > 0 {
 		c.beginWork(id, i, c.drawRun(id, i, k.runs, streamRun, &b.Run.Work))
