@@ -82,7 +82,7 @@ func runMemory(t *testing.T, sc *model.Scenario, changes [][]sim.RunChange) (kil
 func leakingCluster(seed int64, nodes, podsPerNode int, duration model.Time) *model.Scenario {
 	r := rand.New(rand.NewSource(seed))
 	sc := &model.Scenario{Seed: uint64(seed), Duration: duration, Start: time.Unix(1767600000, 0).UTC(),
-		ControlPlane: model.DefaultControlPlane(), Latencies: model.DefaultLatencies()}
+		ControlPlane: model.DefaultControlPlane(), Latencies: steadyLatencies()}
 	never, errs := kubeletconfig.New(&configv1beta1.KubeletConfiguration{EvictionHard: map[string]string{"nodefs.available": "5%"}})
 	if len(errs) > 0 {
 		panic(errs.ToAggregate())

@@ -32,7 +32,7 @@ func nodesOf(n int) []model.NodeSpec {
 // podsScenario applies the pods at the start.
 func podsScenario(seed uint64, nodes int, pods ...*v1.Pod) *model.Scenario {
 	sc := &model.Scenario{Seed: seed, Duration: 4 * model.Minute, Start: time.Unix(1767600000, 0).UTC(), Nodes: nodesOf(nodes),
-		ControlPlane: model.DefaultControlPlane(), Latencies: model.DefaultLatencies()}
+		ControlPlane: model.DefaultControlPlane(), Latencies: steadyLatencies()}
 	sc.Images = []model.ImageSpec{{Name: "gone:1", Error: "notFound"}, {Name: "big:1", Size: 300 << 20}}
 	first := model.Step{}
 	for _, p := range pods {

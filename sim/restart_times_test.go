@@ -74,7 +74,7 @@ func TestRestartTimesFillTheirRange(t *testing.T) {
 	for seed := range uint64(seeds) {
 		sc = conform.RealNode().Scenario(list[0].Pod, seed)
 		sc.Duration = 15 * model.Minute
-		sc.Latencies = model.DefaultLatencies() // the machine has no other work
+		sc.Latencies = steadyLatencies() // the machine has no other work
 		// The recording's kubelet had just begun; the phases of a kubelet's loops drift apart.
 		sc.ControlPlane.KubeletAge = model.Dist{Kind: model.DistUniform, Max: float64(model.Hour)}
 		for n, gap := range restartGaps(t, sc)[:restarts] {

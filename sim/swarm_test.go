@@ -130,7 +130,7 @@ func runCluster(t *testing.T, c *sim.Cluster, sc *model.Scenario, seed int64, te
 func swarm(seed int64) *model.Scenario {
 	r := rand.New(rand.NewSource(seed))
 	sc := &model.Scenario{Seed: uint64(seed), Duration: model.Time(2+r.Intn(6)) * model.Minute, Start: time.Unix(1767600000, 0).UTC(),
-		ControlPlane: model.DefaultControlPlane(), Latencies: model.DefaultLatencies()}
+		ControlPlane: model.DefaultControlPlane(), Latencies: steadyLatencies()}
 	if r.Intn(3) == 0 {
 		sc.ControlPlane.ControllerManager.QPS = -1
 	}
