@@ -115,7 +115,9 @@ type Operations struct {
 }
 
 // NewOperations begins an empty list. What is called before Start does not count.
-func NewOperations() *Operations { return &Operations{stopped: map[string]bool{}, subjects: map[string]Subject{}} }
+func NewOperations() *Operations {
+	return &Operations{stopped: map[string]bool{}, subjects: map[string]Subject{}}
+}
 
 // Start says that the run begins now.
 func (o *Operations) Start() {
