@@ -103,7 +103,7 @@ func cgroupMembers(group string) []Process {
 	return out
 }
 
-// cgroupBusyMax is how long a cgroup may be busy after its last process has ended: a guess.
+// cgroupBusyMax is how long the folders of a cgroup may be busy after its last process has ended: a guess.
 const cgroupBusyMax = 3 * time.Second
 
 // clearCgroup removes a cgroup and all below it from all hierarchies, the lowest first. None may hold a process.
@@ -112,6 +112,7 @@ func clearCgroup(group string) error {
 		return nil
 	}
 	var errs []error
+	end := time.Now().Add(cgroupBusyMax)
 	for _, r := range cgroupHierarchies() {
 		var dirs []string
 		filepath.WalkDir(filepath.Join(r.path, group), func(p string, d fs.DirEntry, err error) error {
@@ -121,15 +122,16 @@ func clearCgroup(group string) error {
 			return nil
 		})
 		for _, d := range slices.Backward(dirs) {
-			errs = append(errs, removeWhenFree(d))
+			errs = append(errs, removeWhenFree(d, end))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// removeWhenFree removes a cgroup's folder. The kernel holds it for busy until it is through with the last process.
-func removeWhenFree(dir string) error {
-	for end := time.Now().Add(cgroupBusyMax); ; time.Sleep(5 * time.Millisecond) {
+// removeWhenFree removes a cgroup's folder. The kernel holds it for busy until it is through with the last process; it is
+// tried until the end.
+func removeWhenFree(dir string, end time.Time) error {
+	for ; ; time.Sleep(5 * time.Millisecond) {
 		err := os.Remove(dir)
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			return nil
