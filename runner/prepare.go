@@ -144,6 +144,9 @@ func (o *Options) bringImages(ctx, run context.Context, conn *grpc.ClientConn, s
 		return nil, nil, err
 	}
 	r.Draw = drawLatency(sc.Seed)
+	if err := r.Prepare(); err != nil {
+		return nil, nil, err
+	}
 	sandbox := &sandboxImage{conn: conn, registry: r, run: id}
 	if err := sandbox.provide(ctx); err != nil {
 		return nil, nil, err

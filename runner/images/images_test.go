@@ -128,6 +128,8 @@ func TestImagesAreAsTheScenarioSays(t *testing.T) {
 		{Name: "two:2", Layers: []model.LayerSpec{a, b}},
 		{Name: "quay.io/x/three", Layers: []model.LayerSpec{a, c}},
 	}})
+	require.NoError(t, r.Prepare())
+	assert.Len(t, r.hashes.states, 5, "one of each size, and of the size that is assumed")
 	one := mustPull(t, r.Name("n1", "one:latest"))
 	two, three := mustPull(t, r.Name("n1", "docker.io/library/two:2")), mustPull(t, r.Name("n1", "quay.io/x/three"))
 	assert.Equal(t, []int64{1000003}, sizes(t, one))

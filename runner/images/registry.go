@@ -102,6 +102,17 @@ func Start(ctx context.Context, sc *model.Scenario, run, program string) (*Regis
 	return r, nil
 }
 
+// Prepare hashes what the layers of the scenario's images have in common, so that no pull waits for it.
+func (r *Registry) Prepare() error {
+	specs := append([]model.ImageSpec{{}}, r.scenario.Images...)
+	for i := range specs {
+		if _, err := layersOf(r.run, "", specs[i].Name, &specs[i], &r.hashes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Begin lets the registry do what the scenario says. Before, it gives all images to everybody at once, so
 // that the nodes get those that they have at the start.
 func (r *Registry) Begin() error {
