@@ -133,7 +133,8 @@ const pullsAtOnce = 4
 // be pulled: until the second context ends.
 func (o *Options) bringImages(ctx, run context.Context, conn *grpc.ClientConn, sc *model.Scenario, d *Driver, id string) (Images, *sandboxImage, error) {
 	if o.RealImages {
-		return images.NewReal(sc), nil, nil
+		sandbox, err := o.bringSandboxImage(ctx, run, conn, id)
+		return images.NewReal(sc), sandbox, err
 	}
 	program, err := Program(ctx, o.Program)
 	if err != nil {
@@ -162,6 +163,23 @@ func (o *Options) bringImages(ctx, run context.Context, conn *grpc.ClientConn, s
 		}
 	}
 	return r, sandbox, r.Begin()
+}
+
+// bringSandboxImage brings the image for sandboxes alone, where it is absent.
+func (o *Options) bringSandboxImage(ctx, run context.Context, conn *grpc.ClientConn, id string) (*sandboxImage, error) {
+	if trySandbox(ctx, conn, id) == nil {
+		return nil, nil
+	}
+	program, err := Program(ctx, o.Program)
+	if err != nil {
+		return nil, err
+	}
+	r, err := images.Start(run, &model.Scenario{}, id, program)
+	if err != nil {
+		return nil, err
+	}
+	sandbox := &sandboxImage{conn: conn, registry: r, run: id}
+	return sandbox, sandbox.provide(ctx)
 }
 
 // drawLatency draws what a registry takes on top of a pull.
