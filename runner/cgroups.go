@@ -7,8 +7,16 @@ import (
 	"path/filepath"
 )
 
-// cgroup is the parent of a pod's cgroups (cm/pod_container_manager_linux.go GetPodContainerName).
-func (r *CRI) cgroup(uid string) string { return filepath.Join("/podsim", r.Run, "pod"+uid) }
+// podCgroup is the parent of a pod's cgroups (cm/pod_container_manager_linux.go GetPodContainerName).
+func (r *CRI) podCgroup(p *pod) string { return filepath.Join("/podsim", r.Run, "pod"+p.uid) }
+
+// cgroup is the same, or "" where the pod's kubelet makes no cgroups for pods.
+func (r *CRI) cgroup(p *pod) string {
+	if !*r.cluster.KubeletConfiguration(p.ref.ID).CgroupsPerQOS {
+		return ""
+	}
+	return r.podCgroup(p)
+}
 
 // makeCgroups makes a cgroup in each hierarchy.
 func makeCgroups(name string) error {

@@ -267,7 +267,7 @@ func (r *CRI) forget(p *pod) {
 				return err
 			}
 		}
-		return errors.Join(clearCgroup(r.cgroup(p.uid)), unmountBelow(p.directory), os.RemoveAll(p.directory))
+		return errors.Join(clearCgroup(r.podCgroup(p)), unmountBelow(p.directory), os.RemoveAll(p.directory))
 	}, func(error) {
 		// What could not be removed is looked for at the end of the run.
 	})

@@ -20,8 +20,12 @@ func cgroupV2() bool {
 	return err == nil
 }
 
-// makePodCgroup makes a pod's cgroup with its limits (cm/pod_container_manager_linux.go EnsureExists).
+// makePodCgroup makes a pod's cgroup with its limits (cm/pod_container_manager_linux.go EnsureExists). "" is
+// that of a kubelet that makes none.
 func makePodCgroup(name string, limits podResources) error {
+	if name == "" {
+		return nil
+	}
 	if err := makeCgroups(name); err != nil {
 		return fmt.Errorf("failed to create container for %s: %w", name, err)
 	}
@@ -47,6 +51,9 @@ func enableControllers(name string) error {
 
 // setPodCgroup sets the limits of a pod's cgroup (cm/cgroup_manager_linux.go Update).
 func setPodCgroup(name string, limits podResources) error {
+	if name == "" {
+		return nil
+	}
 	for _, f := range limits.files(cgroupV2()) {
 		path := filepath.Join(cgroupMount, f.controller, name, f.file)
 		if err := writeCgroup(path, f.value); err != nil {
@@ -63,7 +70,7 @@ type cgroupFile struct{ controller, file, value string }
 func (l podResources) files(v2 bool) []cgroupFile {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	unlimited := func(n int64, none string) string {
-		if n == 0 {
+		if n <= 0 {
 			return none
 		}
 		return number(n)
@@ -71,15 +78,17 @@ func (l podResources) files(v2 bool) []cgroupFile {
 	if v2 {
 		return []cgroupFile{
 			{"", "cpu.weight", number(cpuWeight(l.shares))},
-			{"", "cpu.max", unlimited(l.quota, "max") + " " + number(quotaPeriod)},
+			{"", "cpu.max", unlimited(l.quota, "max") + " " + number(l.period)},
 			{"", "memory.max", unlimited(l.memory, "max")},
+			{"", "pids.max", unlimited(l.processes, "max")},
 		}
 	}
 	return []cgroupFile{
 		{"cpu", "cpu.shares", number(l.shares)},
-		{"cpu", "cpu.cfs_period_us", number(quotaPeriod)},
+		{"cpu", "cpu.cfs_period_us", number(l.period)},
 		{"cpu", "cpu.cfs_quota_us", unlimited(l.quota, "-1")},
 		{"memory", "memory.limit_in_bytes", unlimited(l.memory, "-1")},
+		{"pids", "pids.max", unlimited(l.processes, "max")},
 	}
 }
 

@@ -45,7 +45,7 @@ func (r *CRI) resize(p *pod) {
 //
 // Differs from Kubernetes: CPU and memory of a container are changed by one call.
 func (r *CRI) updateResources(p *pod, updates []update) {
-	limits, name := podLimits(p.template), r.cgroup(p.uid)
+	limits, name := r.podLimits(p), r.cgroup(p)
 	both := p.limits.atLeast(limits)
 	r.call(callTime, func(ctx context.Context) error {
 		if err := setPodCgroup(name, both); err != nil {
@@ -81,5 +81,6 @@ func (l podResources) atLeast(o podResources) podResources {
 		}
 		return max(a, b)
 	}
-	return podResources{shares: max(l.shares, o.shares), quota: higher(l.quota, o.quota), memory: higher(l.memory, o.memory)}
+	o.shares, o.quota, o.memory = max(l.shares, o.shares), higher(l.quota, o.quota), higher(l.memory, o.memory)
+	return o
 }

@@ -15,21 +15,20 @@ import (
 
 // The kubelet's bounds of what it asks of the CPU's scheduler (pkg/kubelet/cm/helpers_linux.go).
 const (
-	sharesMin   = 2
-	sharesMax   = 262144
-	quotaPeriod = 100000
-	quotaMin    = 1000
+	sharesMin = 2
+	sharesMax = 262144
+	quotaMin  = 1000
 )
 
 // cpuShares follows MilliCPUToShares.
 func cpuShares(milli int64) int64 { return min(max(milli*1024/1000, sharesMin), sharesMax) }
 
-// cpuQuota follows MilliCPUToQuota: 0 is no limit.
-func cpuQuota(milli int64) int64 {
+// cpuQuota follows MilliCPUToQuota, in microseconds of each period: 0 is no limit.
+func cpuQuota(milli, period int64) int64 {
 	if milli == 0 {
 		return 0
 	}
-	return max(milli*quotaPeriod/1000, quotaMin)
+	return max(milli*period/1000, quotaMin)
 }
 
 // resources follows generateLinuxContainerResources of kuberuntime_container_linux.go.
@@ -42,20 +41,26 @@ func (r *CRI) resources(p *pod, i int) *runtimeapi.LinuxContainerResources {
 	if !ok {
 		request = limit
 	}
+	config := r.cluster.KubeletConfiguration(p.ref.ID)
 	capacity := r.cluster.State().Nodes[r.cluster.State().Pods[p.ref.ID].Node].Capacity.Memory
 	l := &runtimeapi.LinuxContainerResources{
 		OomScoreAdj:        kubelet.OOMScoreAdj(p.template, i, capacity),
 		CpuShares:          cpuShares(request.MilliValue()),
-		CpuPeriod:          quotaPeriod,
-		CpuQuota:           cpuQuota(limit.MilliValue()),
 		MemoryLimitInBytes: memoryLimit(p.template, spec),
+	}
+	if *config.CPUCFSQuota {
+		l.CpuPeriod = config.CPUCFSQuotaPeriod.Microseconds()
+		l.CpuQuota = cpuQuota(limit.MilliValue(), l.CpuPeriod)
 	}
 	if swapControlled() {
 		l.MemorySwapLimitInBytes = l.MemoryLimitInBytes
 	}
 	if cgroupV2() {
-		// A process that is out of memory takes the others of its container with it.
-		l.Unified = map[string]string{"memory.oom.group": "1", "memory.high": "max"}
+		l.Unified = map[string]string{"memory.high": "max"}
+		if alone := config.SingleProcessOOMKill; alone == nil || !*alone {
+			// A process that is out of memory takes the others of its container with it.
+			l.Unified["memory.oom.group"] = "1"
+		}
 	}
 	return l
 }
@@ -85,25 +90,32 @@ func swapControlled() bool {
 	return err == nil
 }
 
-// podLimits are what a pod's cgroup limits. A quota or memory of 0 is no limit.
-type podResources struct{ shares, quota, memory int64 }
+// podResources are what a pod's cgroup limits. A quota or memory of 0 is no limit, nor are processes that are
+// not above 0. The period is in microseconds.
+type podResources struct{ shares, quota, period, memory, processes int64 }
 
 // podLimits follows ResourceConfigForPod of pkg/kubelet/cm/helpers_linux.go.
-func podLimits(t *model.PodTemplate) podResources {
+func (r *CRI) podLimits(p *pod) podResources {
+	config := r.cluster.KubeletConfiguration(p.ref.ID)
+	l := podResources{shares: sharesMin, period: config.CPUCFSQuotaPeriod.Microseconds(), processes: *config.PodPidsLimit}
+	l.add(p.template, *config.CPUCFSQuota)
+	return l
+}
+
+func (l *podResources) add(t *model.PodTemplate, quota bool) {
+	if t.QOS == v1.PodQOSBestEffort {
+		return
+	}
 	pod := &v1.Pod{Spec: *t.Spec}
 	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
 	limits := resourcehelper.PodLimits(pod, resourcehelper.PodResourcesOptions{})
-	if t.QOS == v1.PodQOSBestEffort {
-		return podResources{shares: sharesMin}
-	}
-	r := podResources{shares: cpuShares(requests.Cpu().MilliValue())}
-	if t.QOS == v1.PodQOSGuaranteed || allLimited(t, v1.ResourceCPU) {
-		r.quota = cpuQuota(limits.Cpu().MilliValue())
+	l.shares = cpuShares(requests.Cpu().MilliValue())
+	if quota && (t.QOS == v1.PodQOSGuaranteed || allLimited(t, v1.ResourceCPU)) {
+		l.quota = cpuQuota(limits.Cpu().MilliValue(), l.period)
 	}
 	if t.QOS == v1.PodQOSGuaranteed || allLimited(t, v1.ResourceMemory) {
-		r.memory = limits.Memory().Value()
+		l.memory = limits.Memory().Value()
 	}
-	return r
 }
 
 // allLimited says that the pod as a whole or each of its containers has a limit.

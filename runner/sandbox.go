@@ -15,11 +15,11 @@ import (
 func (r *CRI) runSandbox(p *pod) {
 	config := r.sandboxConfig(p)
 	p.attempts++
-	p.limits = podLimits(p.template)
-	limits := p.limits
+	p.limits = r.podLimits(p)
+	limits, cgroup := p.limits, r.cgroup(p)
 	var id string
 	r.call(callTime, func(ctx context.Context) (err error) {
-		if err := makePodCgroup(r.cgroup(p.uid), limits); err != nil {
+		if err := makePodCgroup(cgroup, limits); err != nil {
 			return err
 		}
 		for _, d := range []string{p.directory, p.logs} {
@@ -119,7 +119,7 @@ func (r *CRI) sandboxConfig(p *pod) *runtimeapi.PodSandboxConfig {
 		LogDirectory: p.logs,
 		Labels:       r.labels(p),
 		Linux: &runtimeapi.LinuxPodSandboxConfig{
-			CgroupParent:    r.cgroup(p.uid),
+			CgroupParent:    r.cgroup(p),
 			SecurityContext: sandboxSecurity(p.template.Spec),
 		},
 	}

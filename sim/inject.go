@@ -5,6 +5,7 @@ import (
 
 	"podsim/model"
 	"podsim/model/kubelet"
+	"podsim/model/kubeletconfig"
 )
 
 // PodRef names a pod of a cluster for a runtime that is not simulated. Ids are used again; a reference to
@@ -106,6 +107,11 @@ func (c *Cluster) Allocated(id model.PodID) *model.PodTemplate {
 		return m.Allocated()
 	}
 	return c.state.Pods[id].Template
+}
+
+// KubeletConfiguration is that of a pod's kubelet.
+func (c *Cluster) KubeletConfiguration(id model.PodID) *kubeletconfig.Configuration {
+	return c.nodes[c.state.Pods[id].Node].config
 }
 
 // CannotResize says why the memory limits of a pod cannot be lowered now, "" when they can. usage is what a

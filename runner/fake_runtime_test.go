@@ -1,0 +1,259 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"podsim/runner/images"
+	"podsim/runner/workload"
+)
+
+// fakeRuntime is a container runtime without containers: they end when a test says so.
+type fakeRuntime struct {
+	runtimeapi.UnimplementedRuntimeServiceServer
+	runtimeapi.UnimplementedImageServiceServer
+	socket string
+	// withoutEvents says that it has no events.
+	withoutEvents bool
+	// rule, where it is not nil, is asked before and after each call: an error is the call's.
+	rule func(method string, done bool) error
+
+	lock       sync.Mutex
+	server     *grpc.Server
+	sandboxes  []*runtimeapi.PodSandbox
+	containers []*fakeContainer
+	events     []chan string
+	calls      map[string]int
+}
+
+type fakeContainer struct {
+	status *runtimeapi.ContainerStatus
+	config *runtimeapi.ContainerConfig
+}
+
+func newFakeRuntime(t *testing.T) *fakeRuntime {
+	f := &fakeRuntime{socket: filepath.Join(t.TempDir(), "cri.sock"), calls: map[string]int{}}
+	f.serve(t)
+	t.Cleanup(func() { f.server.Stop() })
+	return f
+}
+
+// serve listens, for the first time or again after stop.
+func (f *fakeRuntime) serve(t *testing.T) {
+	listener, err := net.Listen("unix", f.socket)
+	require.NoError(t, err)
+	f.server = grpc.NewServer(grpc.UnaryInterceptor(f.intercept))
+	runtimeapi.RegisterRuntimeServiceServer(f.server, f)
+	runtimeapi.RegisterImageServiceServer(f.server, f)
+	go f.server.Serve(listener)
+}
+
+func (f *fakeRuntime) intercept(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	method := filepath.Base(info.FullMethod)
+	f.lock.Lock()
+	f.calls[method]++
+	f.lock.Unlock()
+	if f.rule != nil {
+		if err := f.rule(method, false); err != nil {
+			return nil, err
+		}
+	}
+	answer, err := handle(ctx, request)
+	if f.rule != nil && err == nil {
+		err = f.rule(method, true)
+	}
+	return answer, err
+}
+
+var errAway = status.Error(codes.Unavailable, "the runtime is away")
+
+func (f *fakeRuntime) RunPodSandbox(_ context.Context, q *runtimeapi.RunPodSandboxRequest) (*runtimeapi.RunPodSandboxResponse, error) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	id := fmt.Sprint("sandbox-", len(f.sandboxes))
+	f.sandboxes = append(f.sandboxes, &runtimeapi.PodSandbox{Id: id, Metadata: q.Config.Metadata, Labels: q.Config.Labels})
+	return &runtimeapi.RunPodSandboxResponse{PodSandboxId: id}, nil
+}
+
+func (f *fakeRuntime) ListPodSandbox(context.Context, *runtimeapi.ListPodSandboxRequest) (*runtimeapi.ListPodSandboxResponse, error) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	return &runtimeapi.ListPodSandboxResponse{Items: slices.Clone(f.sandboxes)}, nil
+}
+
+func (f *fakeRuntime) StopPodSandbox(context.Context, *runtimeapi.StopPodSandboxRequest) (*runtimeapi.StopPodSandboxResponse, error) {
+	return &runtimeapi.StopPodSandboxResponse{}, nil
+}
+
+func (f *fakeRuntime) RemovePodSandbox(context.Context, *runtimeapi.RemovePodSandboxRequest) (*runtimeapi.RemovePodSandboxResponse, error) {
+	return &runtimeapi.RemovePodSandboxResponse{}, nil
+}
+
+func (f *fakeRuntime) CreateContainer(_ context.Context, q *runtimeapi.CreateContainerRequest) (*runtimeapi.CreateContainerResponse, error) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	id := fmt.Sprint("container-", len(f.containers))
+	f.containers = append(f.containers, &fakeContainer{config: q.Config, status: &runtimeapi.ContainerStatus{Id: id, Metadata: q.Config.Metadata}})
+	return &runtimeapi.CreateContainerResponse{ContainerId: id}, nil
+}
+
+func (f *fakeRuntime) StartContainer(_ context.Context, q *runtimeapi.StartContainerRequest) (*runtimeapi.StartContainerResponse, error) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	c := f.container(q.ContainerId)
+	if c.status.StartedAt != 0 {
+		return nil, status.Error(codes.Unknown, "the container was started before")
+	}
+	for _, m := range c.config.Mounts {
+		if m.ContainerPath == workload.Directory {
+			if err := os.WriteFile(filepath.Join(m.HostPath, workload.StartedFile), []byte(strconv.FormatInt(time.Now().UnixNano(), 10)), 0o644); err != nil {
+				return nil, err
+			}
+		}
+	}
+	c.status.State, c.status.StartedAt = runtimeapi.ContainerState_CONTAINER_RUNNING, time.Now().UnixNano()
+	return &runtimeapi.StartContainerResponse{}, nil
+}
+
+// container finds a container, or one that there is not.
+func (f *fakeRuntime) container(id string) *fakeContainer {
+	for _, c := range f.containers {
+		if c.status.Id == id {
+			return c
+		}
+	}
+	return &fakeContainer{status: &runtimeapi.ContainerStatus{}, config: &runtimeapi.ContainerConfig{}}
+}
+
+// exit ends a container that runs, quietly without an event. It says whether one runs.
+func (f *fakeRuntime) exit(name string, code int32, quietly bool) bool {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	for _, c := range f.containers {
+		if c.config.Metadata.Name == name && c.status.State == runtimeapi.ContainerState_CONTAINER_RUNNING {
+			f.end(c, code)
+			for _, events := range f.events {
+				if !quietly {
+					events <- c.status.Id
+				}
+			}
+			return true
+		}
+	}
+	return false
+}
+
+func (f *fakeRuntime) end(c *fakeContainer, code int32) {
+	c.status.State, c.status.ExitCode, c.status.FinishedAt = runtimeapi.ContainerState_CONTAINER_EXITED, code, time.Now().UnixNano()
+	c.status.Reason = "Completed"
+	if code != 0 {
+		c.status.Reason = "Error"
+	}
+}
+
+func (f *fakeRuntime) StopContainer(_ context.Context, q *runtimeapi.StopContainerRequest) (*runtimeapi.StopContainerResponse, error) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	if c := f.container(q.ContainerId); c.status.State == runtimeapi.ContainerState_CONTAINER_RUNNING {
+		f.end(c, 137)
+	}
+	return &runtimeapi.StopContainerResponse{}, nil
+}
+
+func (f *fakeRuntime) RemoveContainer(_ context.Context, q *runtimeapi.RemoveContainerRequest) (*runtimeapi.RemoveContainerResponse, error) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	f.containers = slices.DeleteFunc(f.containers, func(c *fakeContainer) bool { return c.status.Id == q.ContainerId })
+	return &runtimeapi.RemoveContainerResponse{}, nil
+}
+
+func (f *fakeRuntime) ContainerStatus(_ context.Context, q *runtimeapi.ContainerStatusRequest) (*runtimeapi.ContainerStatusResponse, error) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	c := f.container(q.ContainerId)
+	if c.status.Id == "" {
+		return nil, status.Error(codes.NotFound, "no such container")
+	}
+	return &runtimeapi.ContainerStatusResponse{Status: proto.Clone(c.status).(*runtimeapi.ContainerStatus)}, nil
+}
+
+func (f *fakeRuntime) ListContainers(_ context.Context, q *runtimeapi.ListContainersRequest) (*runtimeapi.ListContainersResponse, error) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	answer := &runtimeapi.ListContainersResponse{}
+	for _, c := range f.containers {
+		if want := q.Filter.State; want == nil || want.State == c.status.State {
+			answer.Containers = append(answer.Containers, &runtimeapi.Container{Id: c.status.Id, Metadata: c.status.Metadata, State: c.status.State})
+		}
+	}
+	return answer, nil
+}
+
+func (f *fakeRuntime) GetContainerEvents(_ *runtimeapi.GetEventsRequest, stream runtimeapi.RuntimeService_GetContainerEventsServer) error {
+	if f.withoutEvents {
+		return status.Error(codes.Unimplemented, "no events")
+	}
+	events := make(chan string, 100)
+	f.lock.Lock()
+	f.events = append(f.events, events)
+	f.lock.Unlock()
+	for {
+		select {
+		case <-stream.Context().Done():
+			return nil
+		case id, ok := <-events:
+			if !ok {
+				return errAway
+			}
+			e := &runtimeapi.ContainerEventResponse{ContainerId: id, ContainerEventType: runtimeapi.ContainerEventType_CONTAINER_STOPPED_EVENT}
+			if err := stream.Send(e); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// breakEvents ends the streams of events.
+func (f *fakeRuntime) breakEvents() {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	for _, events := range f.events {
+		close(events)
+	}
+	f.events = nil
+}
+
+func (f *fakeRuntime) ImageStatus(context.Context, *runtimeapi.ImageStatusRequest) (*runtimeapi.ImageStatusResponse, error) {
+	return &runtimeapi.ImageStatusResponse{Image: &runtimeapi.Image{Id: "image"}}, nil
+}
+
+// count is how often a method was called.
+func (f *fakeRuntime) count(method string) int {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	return f.calls[method]
+}
+
+// fakeImages are all there.
+type fakeImages struct{}
+
+func (fakeImages) Name(_, image string) string                             { return image }
+func (fakeImages) Original(text string) string                             { return text }
+func (fakeImages) Credentials(_, _ string, _ []string) []images.Credential { return nil }
+func (fakeImages) Error(_, _ string) string                                { return "" }
+func (fakeImages) Size(_, _ string, reported int64) int64                  { return reported }
