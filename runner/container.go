@@ -271,7 +271,7 @@ func (r *CRI) containerConfig(p *pod, x *instance, attempt uint32) *runtimeapi.C
 		StopSignal: stopSignal(spec),
 		Linux: &runtimeapi.LinuxContainerConfig{
 			Resources:       r.resources(p, i),
-			SecurityContext: security(p.template.Spec, spec),
+			SecurityContext: r.security(p.template.Spec, spec),
 		},
 	}
 	if r.asTheyAre() {

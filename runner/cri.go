@@ -61,6 +61,8 @@ type CRI struct {
 	configs configData
 	// operations, where it is not nil, gets what the probes take that the runtime has no part in.
 	operations *Operations
+	// podNetworks says that pods have networks of their own.
+	podNetworks bool
 	// notPlayed are the parts of the scenario that are played in another way than it says.
 	notPlayed map[string]bool
 }

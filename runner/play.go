@@ -35,6 +35,8 @@ type Options struct {
 	Program string
 	// Record is the folder of the run's record, to which what the calls to the runtime took is written.
 	Record string
+	// Network is which network pods have: NetworkHost, also when empty, NetworkCNI or NetworkAuto.
+	Network string
 	// Summary, where it is not nil, gets what a user is told at the end.
 	Summary *Summary
 	// Notice, where it is not nil, is told what else a user should know, a line each.
@@ -81,6 +83,10 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	}
 	defer conn.Close()
 	operations.AskVersion(ctx, conn)
+	networks, err := podNetworks(ctx, conn, o.Network)
+	if err != nil {
+		return err
+	}
 	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	d := NewDriver(c)
 	d.Tick = o.Tick
@@ -98,7 +104,7 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	}
 	r := NewCRI(calls, conn, c, d, images, configData{sc.Steps}, run, claim.Directory)
 	r.sandboxImage = sandbox
-	r.operations = operations
+	r.operations, r.podNetworks = operations, networks
 	operations.Start()
 	err = d.Run(ctx, sc.Duration)
 	if o.Summary != nil {

@@ -17,7 +17,8 @@ func (r *CRI) runSandbox(p *pod) {
 	p.attempts++
 	p.limits = r.podLimits(p)
 	limits, cgroup := p.limits, r.cgroup(p)
-	var id string
+	own := r.ownNetwork(p.template.Spec)
+	var id, address string
 	r.call(callTime, func(ctx context.Context) (err error) {
 		if err := makePodCgroup(cgroup, limits); err != nil {
 			return err
@@ -32,12 +33,19 @@ func (r *CRI) runSandbox(p *pod) {
 				return err
 			}
 		}
-		id, err = r.runPodSandbox(ctx, p, config)
+		if id, err = r.runPodSandbox(ctx, p, config); err == nil && own {
+			address, err = r.sandboxAddress(ctx, id)
+		}
 		return err
 	}, func(err error) {
+		if address != "" {
+			p.address = address
+		}
+		if id != "" {
+			p.sandboxes = append(p.sandboxes, id)
+		}
 		if err == nil {
 			p.sandbox, p.config = id, config
-			p.sandboxes = append(p.sandboxes, id)
 		}
 		r.answer(p, r.failed(kubelet.Event{Kind: kubelet.SandboxStarted, Container: -1, OK: err == nil}, err, whole))
 	})
@@ -114,23 +122,34 @@ func (r *CRI) removePodSandbox(ctx context.Context, id string) error {
 
 // sandboxConfig follows generatePodSandboxConfig of kuberuntime_sandbox.go.
 func (r *CRI) sandboxConfig(p *pod) *runtimeapi.PodSandboxConfig {
-	return &runtimeapi.PodSandboxConfig{
+	c := &runtimeapi.PodSandboxConfig{
 		Metadata:     &runtimeapi.PodSandboxMetadata{Name: r.name(p), Namespace: p.namespace, Uid: p.uid, Attempt: p.attempts},
 		LogDirectory: p.logs,
 		Labels:       r.labels(p),
 		Linux: &runtimeapi.LinuxPodSandboxConfig{
 			CgroupParent:    r.cgroup(p),
-			SecurityContext: sandboxSecurity(p.template.Spec),
+			SecurityContext: r.sandboxSecurity(p.template.Spec),
 		},
 	}
+	if r.ownNetwork(p.template.Spec) {
+		c.Hostname = p.name[:min(len(p.name), hostnameMax)]
+	}
+	return c
 }
+
+// hostnameMax is how long the kernel lets a hostname be.
+const hostnameMax = 63
 
 // name is a pod's name on the node, which may have another run's pod of the same name.
 func (r *CRI) name(p *pod) string { return "podsim-" + r.Run + "-" + p.name }
 
-// namespaces are those of a pod (pkg/kubelet/kuberuntime/util/util.go NamespacesForPod): the host's network.
-func namespaces(spec *v1.PodSpec) *runtimeapi.NamespaceOption {
+// namespaces are those of a pod (pkg/kubelet/kuberuntime/util/util.go NamespacesForPod). Where pods have no
+// networks of their own, it is the host's.
+func (r *CRI) namespaces(spec *v1.PodSpec) *runtimeapi.NamespaceOption {
 	o := &runtimeapi.NamespaceOption{Network: runtimeapi.NamespaceMode_NODE, Pid: runtimeapi.NamespaceMode_CONTAINER, Ipc: runtimeapi.NamespaceMode_POD}
+	if r.ownNetwork(spec) {
+		o.Network = runtimeapi.NamespaceMode_POD
+	}
 	switch {
 	case spec.HostPID:
 		o.Pid = runtimeapi.NamespaceMode_NODE

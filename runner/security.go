@@ -9,8 +9,8 @@ import (
 //
 // Differs from Kubernetes: without the runtime's own seccomp profile, which a runc that was built without
 // seccomp refuses. No process but the pause program is in it.
-func sandboxSecurity(spec *v1.PodSpec) *runtimeapi.LinuxSandboxSecurityContext {
-	c := &runtimeapi.LinuxSandboxSecurityContext{NamespaceOptions: namespaces(spec), SupplementalGroups: groups(spec)}
+func (r *CRI) sandboxSecurity(spec *v1.PodSpec) *runtimeapi.LinuxSandboxSecurityContext {
+	c := &runtimeapi.LinuxSandboxSecurityContext{NamespaceOptions: r.namespaces(spec), SupplementalGroups: groups(spec)}
 	for i := range spec.Containers {
 		c.Privileged = c.Privileged || privileged(&spec.Containers[i])
 	}
@@ -48,8 +48,8 @@ var (
 // pkg/securitycontext/util.go: what a container says counts before what its pod says.
 //
 // Differs from Kubernetes: seccomp, AppArmor and SELinux profiles are not asked for.
-func security(spec *v1.PodSpec, c *v1.Container) *runtimeapi.LinuxContainerSecurityContext {
-	s := &runtimeapi.LinuxContainerSecurityContext{NamespaceOptions: namespaces(spec), SupplementalGroups: groups(spec),
+func (r *CRI) security(spec *v1.PodSpec, c *v1.Container) *runtimeapi.LinuxContainerSecurityContext {
+	s := &runtimeapi.LinuxContainerSecurityContext{NamespaceOptions: r.namespaces(spec), SupplementalGroups: groups(spec),
 		MaskedPaths: maskedPaths, ReadonlyPaths: readonlyPaths}
 	if p := spec.SecurityContext; p != nil {
 		s.RunAsUser, s.RunAsGroup = number(p.RunAsUser), number(p.RunAsGroup)
