@@ -40,7 +40,7 @@ spec:
 
 // playFake plays a scenario on a runtime until its pod's container is in a state, or the scenario ends. each
 // is called after every event.
-func playFake(t *testing.T, f *fakeRuntime, text string, until model.StateKind, each func(model.ContainerState)) model.ContainerState {
+func playFake(t *testing.T, f *ruledRuntime, text string, until model.StateKind, each func(model.ContainerState)) model.ContainerState {
 	sc, err := scenarios.ReadBytes("test.yaml", []byte(text), nil)
 	require.NoError(t, err)
 	c, err := sim.NewCluster(sc)
@@ -63,7 +63,7 @@ func playFake(t *testing.T, f *fakeRuntime, text string, until model.StateKind, 
 			}
 		}
 	}
-	NewCRI(ctx, conn, c, d, fakeImages{}, configData{sc.Steps}, "00c0ffee", t.TempDir())
+	NewCRI(ctx, conn, c, d, ruledImages{}, configData{sc.Steps}, "00c0ffee", t.TempDir())
 	if err := d.Run(ctx, sc.Duration); err != nil {
 		require.ErrorIs(t, err, context.Canceled)
 	}
@@ -74,7 +74,7 @@ func playFake(t *testing.T, f *fakeRuntime, text string, until model.StateKind, 
 }
 
 // exitOnce ends the container when it runs, once.
-func exitOnce(f *fakeRuntime, code int32, quietly bool) func(model.ContainerState) {
+func exitOnce(f *ruledRuntime, code int32, quietly bool) func(model.ContainerState) {
 	done := false
 	return func(s model.ContainerState) {
 		if s.Kind == model.StateRunning && !done {
@@ -84,14 +84,14 @@ func exitOnce(f *fakeRuntime, code int32, quietly bool) func(model.ContainerStat
 }
 
 func TestEndByEvent(t *testing.T) {
-	f := newFakeRuntime(t)
+	f := newRuledRuntime(t)
 	end := playFake(t, f, onePod, model.StateTerminated, exitOnce(f, 3, false))
 	assert.EqualValues(t, 3, end.ExitCode)
 }
 
 // Without events the containers are listed.
 func TestEndWithoutEvents(t *testing.T) {
-	f := newFakeRuntime(t)
+	f := newRuledRuntime(t)
 	f.withoutEvents = true
 	end := playFake(t, f, onePod, model.StateTerminated, exitOnce(f, 3, true))
 	assert.EqualValues(t, 3, end.ExitCode)
@@ -100,7 +100,7 @@ func TestEndWithoutEvents(t *testing.T) {
 
 // A container ends while nobody hears its event: the list after the next begin of the events shows it.
 func TestEndWhileEventsAreBroken(t *testing.T) {
-	f := newFakeRuntime(t)
+	f := newRuledRuntime(t)
 	exit := exitOnce(f, 3, true)
 	broken := false
 	end := playFake(t, f, onePod, model.StateTerminated, func(s model.ContainerState) {
@@ -116,7 +116,7 @@ func TestEndWhileEventsAreBroken(t *testing.T) {
 
 // A container may have ended, and its event be here, before the runtime answers that it was started.
 func TestEndBeforeStartAnswers(t *testing.T) {
-	f := newFakeRuntime(t)
+	f := newRuledRuntime(t)
 	f.rule = func(method string, done bool) error {
 		if method == "StartContainer" && done {
 			f.exit("app", 4, false)
@@ -140,7 +140,7 @@ func TestAwayDuringCalls(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				f := newFakeRuntime(t)
+				f := newRuledRuntime(t)
 				var failed atomic.Bool
 				f.rule = func(m string, d bool) error {
 					if m == method && d == done && failed.CompareAndSwap(false, true) {
@@ -163,7 +163,7 @@ const deletion = `  steps:
 
 // The runtime is restarted: what was running runs on, and calls of the time between are made when it is back.
 func TestRuntimeRestarts(t *testing.T) {
-	f := newFakeRuntime(t)
+	f := newRuledRuntime(t)
 	restarted := false
 	exit := exitOnce(f, 5, true)
 	end := playFake(t, f, onePod, model.StateTerminated, func(s model.ContainerState) {

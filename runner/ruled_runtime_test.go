@@ -23,8 +23,8 @@ import (
 	"podsim/runner/workload"
 )
 
-// fakeRuntime is a container runtime without containers: they end when a test says so.
-type fakeRuntime struct {
+// ruledRuntime is a container runtime without containers: they end when a test says so.
+type ruledRuntime struct {
 	runtimeapi.UnimplementedRuntimeServiceServer
 	runtimeapi.UnimplementedImageServiceServer
 	socket string
@@ -36,25 +36,25 @@ type fakeRuntime struct {
 	lock       sync.Mutex
 	server     *grpc.Server
 	sandboxes  []*runtimeapi.PodSandbox
-	containers []*fakeContainer
+	containers []*ruledContainer
 	events     []chan string
 	calls      map[string]int
 }
 
-type fakeContainer struct {
+type ruledContainer struct {
 	status *runtimeapi.ContainerStatus
 	config *runtimeapi.ContainerConfig
 }
 
-func newFakeRuntime(t *testing.T) *fakeRuntime {
-	f := &fakeRuntime{socket: filepath.Join(t.TempDir(), "cri.sock"), calls: map[string]int{}}
+func newRuledRuntime(t *testing.T) *ruledRuntime {
+	f := &ruledRuntime{socket: filepath.Join(t.TempDir(), "cri.sock"), calls: map[string]int{}}
 	f.serve(t)
 	t.Cleanup(func() { f.server.Stop() })
 	return f
 }
 
 // serve listens, for the first time or again after stop.
-func (f *fakeRuntime) serve(t *testing.T) {
+func (f *ruledRuntime) serve(t *testing.T) {
 	listener, err := net.Listen("unix", f.socket)
 	require.NoError(t, err)
 	f.server = grpc.NewServer(grpc.UnaryInterceptor(f.intercept))
@@ -63,7 +63,7 @@ func (f *fakeRuntime) serve(t *testing.T) {
 	go f.server.Serve(listener)
 }
 
-func (f *fakeRuntime) intercept(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+func (f *ruledRuntime) intercept(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	method := filepath.Base(info.FullMethod)
 	f.lock.Lock()
 	f.calls[method]++
@@ -82,7 +82,7 @@ func (f *fakeRuntime) intercept(ctx context.Context, request any, info *grpc.Una
 
 var errAway = status.Error(codes.Unavailable, "the runtime is away")
 
-func (f *fakeRuntime) RunPodSandbox(_ context.Context, q *runtimeapi.RunPodSandboxRequest) (*runtimeapi.RunPodSandboxResponse, error) {
+func (f *ruledRuntime) RunPodSandbox(_ context.Context, q *runtimeapi.RunPodSandboxRequest) (*runtimeapi.RunPodSandboxResponse, error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	id := fmt.Sprint("sandbox-", len(f.sandboxes))
@@ -90,29 +90,29 @@ func (f *fakeRuntime) RunPodSandbox(_ context.Context, q *runtimeapi.RunPodSandb
 	return &runtimeapi.RunPodSandboxResponse{PodSandboxId: id}, nil
 }
 
-func (f *fakeRuntime) ListPodSandbox(context.Context, *runtimeapi.ListPodSandboxRequest) (*runtimeapi.ListPodSandboxResponse, error) {
+func (f *ruledRuntime) ListPodSandbox(context.Context, *runtimeapi.ListPodSandboxRequest) (*runtimeapi.ListPodSandboxResponse, error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	return &runtimeapi.ListPodSandboxResponse{Items: slices.Clone(f.sandboxes)}, nil
 }
 
-func (f *fakeRuntime) StopPodSandbox(context.Context, *runtimeapi.StopPodSandboxRequest) (*runtimeapi.StopPodSandboxResponse, error) {
+func (f *ruledRuntime) StopPodSandbox(context.Context, *runtimeapi.StopPodSandboxRequest) (*runtimeapi.StopPodSandboxResponse, error) {
 	return &runtimeapi.StopPodSandboxResponse{}, nil
 }
 
-func (f *fakeRuntime) RemovePodSandbox(context.Context, *runtimeapi.RemovePodSandboxRequest) (*runtimeapi.RemovePodSandboxResponse, error) {
+func (f *ruledRuntime) RemovePodSandbox(context.Context, *runtimeapi.RemovePodSandboxRequest) (*runtimeapi.RemovePodSandboxResponse, error) {
 	return &runtimeapi.RemovePodSandboxResponse{}, nil
 }
 
-func (f *fakeRuntime) CreateContainer(_ context.Context, q *runtimeapi.CreateContainerRequest) (*runtimeapi.CreateContainerResponse, error) {
+func (f *ruledRuntime) CreateContainer(_ context.Context, q *runtimeapi.CreateContainerRequest) (*runtimeapi.CreateContainerResponse, error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	id := fmt.Sprint("container-", len(f.containers))
-	f.containers = append(f.containers, &fakeContainer{config: q.Config, status: &runtimeapi.ContainerStatus{Id: id, Metadata: q.Config.Metadata}})
+	f.containers = append(f.containers, &ruledContainer{config: q.Config, status: &runtimeapi.ContainerStatus{Id: id, Metadata: q.Config.Metadata}})
 	return &runtimeapi.CreateContainerResponse{ContainerId: id}, nil
 }
 
-func (f *fakeRuntime) StartContainer(_ context.Context, q *runtimeapi.StartContainerRequest) (*runtimeapi.StartContainerResponse, error) {
+func (f *ruledRuntime) StartContainer(_ context.Context, q *runtimeapi.StartContainerRequest) (*runtimeapi.StartContainerResponse, error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	c := f.container(q.ContainerId)
@@ -131,17 +131,17 @@ func (f *fakeRuntime) StartContainer(_ context.Context, q *runtimeapi.StartConta
 }
 
 // container finds a container, or one that there is not.
-func (f *fakeRuntime) container(id string) *fakeContainer {
+func (f *ruledRuntime) container(id string) *ruledContainer {
 	for _, c := range f.containers {
 		if c.status.Id == id {
 			return c
 		}
 	}
-	return &fakeContainer{status: &runtimeapi.ContainerStatus{}, config: &runtimeapi.ContainerConfig{}}
+	return &ruledContainer{status: &runtimeapi.ContainerStatus{}, config: &runtimeapi.ContainerConfig{}}
 }
 
 // exit ends a container that runs, quietly without an event. It says whether one runs.
-func (f *fakeRuntime) exit(name string, code int32, quietly bool) bool {
+func (f *ruledRuntime) exit(name string, code int32, quietly bool) bool {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	for _, c := range f.containers {
@@ -158,7 +158,7 @@ func (f *fakeRuntime) exit(name string, code int32, quietly bool) bool {
 	return false
 }
 
-func (f *fakeRuntime) end(c *fakeContainer, code int32) {
+func (f *ruledRuntime) end(c *ruledContainer, code int32) {
 	c.status.State, c.status.ExitCode, c.status.FinishedAt = runtimeapi.ContainerState_CONTAINER_EXITED, code, time.Now().UnixNano()
 	c.status.Reason = "Completed"
 	if code != 0 {
@@ -166,7 +166,7 @@ func (f *fakeRuntime) end(c *fakeContainer, code int32) {
 	}
 }
 
-func (f *fakeRuntime) StopContainer(_ context.Context, q *runtimeapi.StopContainerRequest) (*runtimeapi.StopContainerResponse, error) {
+func (f *ruledRuntime) StopContainer(_ context.Context, q *runtimeapi.StopContainerRequest) (*runtimeapi.StopContainerResponse, error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	if c := f.container(q.ContainerId); c.status.State == runtimeapi.ContainerState_CONTAINER_RUNNING {
@@ -175,14 +175,14 @@ func (f *fakeRuntime) StopContainer(_ context.Context, q *runtimeapi.StopContain
 	return &runtimeapi.StopContainerResponse{}, nil
 }
 
-func (f *fakeRuntime) RemoveContainer(_ context.Context, q *runtimeapi.RemoveContainerRequest) (*runtimeapi.RemoveContainerResponse, error) {
+func (f *ruledRuntime) RemoveContainer(_ context.Context, q *runtimeapi.RemoveContainerRequest) (*runtimeapi.RemoveContainerResponse, error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
-	f.containers = slices.DeleteFunc(f.containers, func(c *fakeContainer) bool { return c.status.Id == q.ContainerId })
+	f.containers = slices.DeleteFunc(f.containers, func(c *ruledContainer) bool { return c.status.Id == q.ContainerId })
 	return &runtimeapi.RemoveContainerResponse{}, nil
 }
 
-func (f *fakeRuntime) ContainerStatus(_ context.Context, q *runtimeapi.ContainerStatusRequest) (*runtimeapi.ContainerStatusResponse, error) {
+func (f *ruledRuntime) ContainerStatus(_ context.Context, q *runtimeapi.ContainerStatusRequest) (*runtimeapi.ContainerStatusResponse, error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	c := f.container(q.ContainerId)
@@ -192,7 +192,7 @@ func (f *fakeRuntime) ContainerStatus(_ context.Context, q *runtimeapi.Container
 	return &runtimeapi.ContainerStatusResponse{Status: proto.Clone(c.status).(*runtimeapi.ContainerStatus)}, nil
 }
 
-func (f *fakeRuntime) ListContainers(_ context.Context, q *runtimeapi.ListContainersRequest) (*runtimeapi.ListContainersResponse, error) {
+func (f *ruledRuntime) ListContainers(_ context.Context, q *runtimeapi.ListContainersRequest) (*runtimeapi.ListContainersResponse, error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	answer := &runtimeapi.ListContainersResponse{}
@@ -204,7 +204,7 @@ func (f *fakeRuntime) ListContainers(_ context.Context, q *runtimeapi.ListContai
 	return answer, nil
 }
 
-func (f *fakeRuntime) GetContainerEvents(_ *runtimeapi.GetEventsRequest, stream runtimeapi.RuntimeService_GetContainerEventsServer) error {
+func (f *ruledRuntime) GetContainerEvents(_ *runtimeapi.GetEventsRequest, stream runtimeapi.RuntimeService_GetContainerEventsServer) error {
 	if f.withoutEvents {
 		return status.Error(codes.Unimplemented, "no events")
 	}
@@ -229,7 +229,7 @@ func (f *fakeRuntime) GetContainerEvents(_ *runtimeapi.GetEventsRequest, stream 
 }
 
 // breakEvents ends the streams of events.
-func (f *fakeRuntime) breakEvents() {
+func (f *ruledRuntime) breakEvents() {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	for _, events := range f.events {
@@ -238,22 +238,22 @@ func (f *fakeRuntime) breakEvents() {
 	f.events = nil
 }
 
-func (f *fakeRuntime) ImageStatus(context.Context, *runtimeapi.ImageStatusRequest) (*runtimeapi.ImageStatusResponse, error) {
+func (f *ruledRuntime) ImageStatus(context.Context, *runtimeapi.ImageStatusRequest) (*runtimeapi.ImageStatusResponse, error) {
 	return &runtimeapi.ImageStatusResponse{Image: &runtimeapi.Image{Id: "image"}}, nil
 }
 
 // count is how often a method was called.
-func (f *fakeRuntime) count(method string) int {
+func (f *ruledRuntime) count(method string) int {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	return f.calls[method]
 }
 
-// fakeImages are all there.
-type fakeImages struct{}
+// ruledImages are all there.
+type ruledImages struct{}
 
-func (fakeImages) Name(_, image string) string                             { return image }
-func (fakeImages) Original(text string) string                             { return text }
-func (fakeImages) Credentials(_, _ string, _ []string) []images.Credential { return nil }
-func (fakeImages) Error(_, _ string) string                                { return "" }
-func (fakeImages) Size(_, _ string, reported int64) int64                  { return reported }
+func (ruledImages) Name(_, image string) string                             { return image }
+func (ruledImages) Original(text string) string                             { return text }
+func (ruledImages) Credentials(_, _ string, _ []string) []images.Credential { return nil }
+func (ruledImages) Error(_, _ string) string                                { return "" }
+func (ruledImages) Size(_, _ string, reported int64) int64                  { return reported }
