@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -61,6 +62,8 @@ type CRI struct {
 	configs configData
 	// operations, where it is not nil, gets what the probes take that the runtime has no part in.
 	operations *Operations
+	// memory is the most that the containers were seen to use, in bytes.
+	memory atomic.Int64
 	// podNetworks says that pods have networks of their own.
 	podNetworks bool
 	// notPlayed are the parts of the scenario that are played in another way than it says.
@@ -85,6 +88,7 @@ func NewCRI(ctx context.Context, conn *grpc.ClientConn, c *sim.Cluster, d *Drive
 		configs: configs, notPlayed: map[string]bool{}, exits: exits{listedFor: map[model.NodeID]model.Time{}, known: map[string]bool{}}}
 	c.UseRuntime(r)
 	d.Go(r.watchExits)
+	d.Go(r.watchMemory)
 	return r
 }
 

@@ -120,7 +120,11 @@ func (r *CRI) relist(node string) {
 	for _, c := range list.Containers {
 		there[c.Id] = true
 		if r.exits.first(c.Id) {
-			looks.Go(func() { r.lookAt(c.Id) })
+			looks.Go(func() {
+				if !r.lookAt(c.Id) {
+					r.exits.forget(c.Id)
+				}
+			})
 		}
 	}
 	looks.Wait()
@@ -159,17 +163,25 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// lookAt reads how a container has ended.
-func (r *CRI) lookAt(id string) {
+// forget lets the end of a container be looked at again.
+func (x *exits) forget(id string) {
+	x.lock.Lock()
+	defer x.lock.Unlock()
+	delete(x.known, id)
+}
+
+// lookAt reads how a container has ended. It says whether it could.
+func (r *CRI) lookAt(id string) bool {
 	end, err := r.exited(r.ctx, id)
 	if err != nil || end == nil {
-		return
+		return false
 	}
 	r.driver.Answer(func() {
 		if x := r.instances[id]; x != nil {
 			r.ended(x, end)
 		}
 	})
+	return true
 }
 
 // exited is a container's status if it has ended, else nil.

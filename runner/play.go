@@ -56,6 +56,9 @@ type Summary struct {
 	Machine Machine
 	// NotPlayed are the parts of the scenario that were played in another way than it says. Sorted.
 	NotPlayed []string
+	// PeakMemory is the most that the containers' working sets were together, looked at each 10 s, in bytes; 0
+	// when they were not looked at.
+	PeakMemory int64
 }
 
 // Play plays a scenario on a real node: c is its cluster, which has not begun and is observed by those who
@@ -109,6 +112,7 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	err = d.Run(ctx, sc.Duration)
 	if o.Summary != nil {
 		o.Summary.Machine = operations.Machine
+		o.Summary.PeakMemory = r.memory.Load()
 		o.Summary.NotPlayed = slices.Sorted(maps.Keys(r.notPlayed))
 	}
 	if o.Record != "" {

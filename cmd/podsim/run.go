@@ -242,6 +242,9 @@ func summarize(w io.Writer, c *sim.Cluster, sc *model.Scenario, info *reports.Ru
 			fmt.Fprintf(w, "not played on a real node: %s\n", line)
 		}
 	}
+	if peak := o.real.summary.PeakMemory; peak > 0 {
+		fmt.Fprintf(w, "peak memory of the containers: %.1f MiB\n", float64(peak)/(1<<20))
+	}
 	for _, line := range c.Warnings() {
 		fmt.Fprintf(w, "warning: %s\n", line)
 	}
