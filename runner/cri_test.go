@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"podsim/model"
+	"podsim/runner/images"
 	"podsim/scenarios"
 	"podsim/sim"
 )
@@ -175,4 +177,22 @@ func TestRuntimeRestarts(t *testing.T) {
 		}
 	})
 	assert.EqualValues(t, 5, end.ExitCode)
+}
+
+// What the scenario's nodes have at the start is on the node before the run begins.
+func TestPullFirst(t *testing.T) {
+	f := newRuledRuntime(t)
+	sc, err := scenarios.ReadBytes("test.yaml", []byte(onePod), nil)
+	require.NoError(t, err)
+	working, err := os.Getwd()
+	require.NoError(t, err)
+	program, err := findProgram(t.Context(), "", "", working)
+	require.NoError(t, err)
+	r, err := images.Start(t.Context(), sc, "00c0ffee", program)
+	require.NoError(t, err)
+	conn, err := Dial("unix://" + f.socket)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, pullFirst(t.Context(), conn, r, sc))
+	assert.Equal(t, []string{r.Base(), r.Name("worker", sc.Nodes[0].Images[0])}, f.pulled)
 }

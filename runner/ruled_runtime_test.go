@@ -39,6 +39,8 @@ type ruledRuntime struct {
 	containers []*ruledContainer
 	events     []chan string
 	calls      map[string]int
+	// pulled are the images that were pulled, in order.
+	pulled []string
 }
 
 type ruledContainer struct {
@@ -240,6 +242,13 @@ func (f *ruledRuntime) breakEvents() {
 
 func (f *ruledRuntime) ImageStatus(context.Context, *runtimeapi.ImageStatusRequest) (*runtimeapi.ImageStatusResponse, error) {
 	return &runtimeapi.ImageStatusResponse{Image: &runtimeapi.Image{Id: "image"}}, nil
+}
+
+func (f *ruledRuntime) PullImage(_ context.Context, q *runtimeapi.PullImageRequest) (*runtimeapi.PullImageResponse, error) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	f.pulled = append(f.pulled, q.Image.Image)
+	return &runtimeapi.PullImageResponse{ImageRef: q.Image.Image}, nil
 }
 
 // count is how often a method was called.
