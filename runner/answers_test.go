@@ -92,7 +92,7 @@ func TestAnswersAreTheSimulators(t *testing.T) {
 			got := func() probeResult {
 				switch p := spec.ReadinessProbe; {
 				case p.HTTPGet != nil:
-					return httpProbe(where, p.HTTPGet, time.Second)
+					return httpProbe("", where, p.HTTPGet, time.Second)
 				case p.TCPSocket != nil:
 					a := workload.AnswerAt(answers, 0)
 					return tcpProbe(where, &a, time.Second)

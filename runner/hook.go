@@ -19,6 +19,7 @@ func (r *CRI) hook(p *pod, f *kubelet.Effect) {
 		h, name, hook = t.PostStart, "postStart", askedPostStart
 	}
 	handler := hookOf(p.template.ContainerSpec(int(f.Container)), hook)
+	scheme := r.scheme(handler.HTTPGet)
 	where := r.where(p, int(f.Container), hook, &v1.ProbeHandler{HTTPGet: handler.HTTPGet})
 	id := r.instanceID(p, f)
 	var result probeResult
@@ -28,7 +29,7 @@ func (r *CRI) hook(p *pod, f *kubelet.Effect) {
 			wait(ctx, time.Duration(h.Sleep))
 			result.ok = true
 		case model.HandlerHTTP:
-			result = httpProbe(where, handler.HTTPGet, 0)
+			result = httpProbe(scheme, where, handler.HTTPGet, 0)
 			if !result.said {
 				result.text = ""
 			}

@@ -1,7 +1,9 @@
 package runner
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +39,7 @@ func (r *CRI) probe(p *pod, f *kubelet.Effect) {
 	where := r.where(p, int(f.Container), asked(f.Probe), &probe.ProbeHandler)
 	// The effect is the machine's again when Do has ended.
 	id, command := r.instanceID(p, f), r.execCommand(probe.Exec, probeCommand(f.Probe))
+	scheme := r.scheme(probe.HTTPGet)
 	var tcp workload.Answer
 	if probe.TCPSocket != nil {
 		tcp = r.tcpAnswer(p, f)
@@ -51,7 +54,7 @@ func (r *CRI) probe(p *pod, f *kubelet.Effect) {
 			case probe.Exec != nil:
 				result = r.execProbe(ctx, id, command, timeout)
 			case probe.HTTPGet != nil:
-				result = httpProbe(where, probe.HTTPGet, timeout)
+				result = httpProbe(scheme, where, probe.HTTPGet, timeout)
 			case probe.TCPSocket != nil:
 				result = tcpProbe(where, &tcp, timeout)
 			case probe.GRPC != nil:
@@ -135,10 +138,12 @@ func onFailure(failed bool, text string) string {
 	return ""
 }
 
-// httpProbe follows DoHTTPProbe of pkg/probe/http/http.go: a redirect to another host is a warning.
-func httpProbe(where string, get *v1.HTTPGetAction, timeout time.Duration) probeResult {
-	url := fmt.Sprintf("http://%s/%s", where, strings.TrimPrefix(get.Path, "/"))
-	client := &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+// httpProbe follows DoHTTPProbe of pkg/probe/http/http.go: a redirect to another host is a warning, and a
+// certificate is not looked at.
+func httpProbe(scheme v1.URIScheme, where string, get *v1.HTTPGetAction, timeout time.Duration) probeResult {
+	url := fmt.Sprintf("%s://%s/%s", strings.ToLower(string(cmp.Or(scheme, v1.URISchemeHTTP))), where, strings.TrimPrefix(get.Path, "/"))
+	client := &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
 		CheckRedirect: func(request *http.Request, via []*http.Request) error {
 			switch {
 			case request.URL.Hostname() != via[0].URL.Hostname():

@@ -68,3 +68,11 @@ func (r *CRI) where(p *pod, i int, a asked, h *v1.ProbeHandler) string {
 	}
 	return net.JoinHostPort(host, strconv.Itoa(portOf(p.template.ContainerSpec(i), port)))
 }
+
+// scheme is how a request goes: in the clear to the stand-in, or as the probe or the hook says.
+func (r *CRI) scheme(get *v1.HTTPGetAction) v1.URIScheme {
+	if get == nil || !r.asTheyAre() {
+		return v1.URISchemeHTTP
+	}
+	return get.Scheme
+}

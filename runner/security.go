@@ -47,7 +47,7 @@ var (
 // security follows determineEffectiveSecurityContext of pkg/kubelet/kuberuntime/security_context.go and of
 // pkg/securitycontext/util.go: what a container says counts before what its pod says.
 //
-// Differs from Kubernetes: seccomp, AppArmor and SELinux profiles are not asked for.
+// Differs from Kubernetes: AppArmor and SELinux profiles are not asked for, nor seccomp profiles of the stand-in.
 func (r *CRI) security(spec *v1.PodSpec, c *v1.Container) *runtimeapi.LinuxContainerSecurityContext {
 	s := &runtimeapi.LinuxContainerSecurityContext{NamespaceOptions: r.namespaces(spec), SupplementalGroups: groups(spec),
 		MaskedPaths: maskedPaths, ReadonlyPaths: readonlyPaths}
@@ -55,6 +55,9 @@ func (r *CRI) security(spec *v1.PodSpec, c *v1.Container) *runtimeapi.LinuxConta
 		s.RunAsUser, s.RunAsGroup = number(p.RunAsUser), number(p.RunAsGroup)
 	}
 	own := c.SecurityContext
+	if r.asTheyAre() {
+		s.Seccomp = seccomp(spec, own)
+	}
 	if own == nil {
 		return s
 	}
@@ -80,6 +83,22 @@ func (r *CRI) security(spec *v1.PodSpec, c *v1.Container) *runtimeapi.LinuxConta
 		}
 	}
 	return s
+}
+
+// seccomp is the profile of a container, or else its pod's; none is unconfined
+// (pkg/kubelet/kuberuntime/helpers.go getSeccompProfile).
+func seccomp(spec *v1.PodSpec, c *v1.SecurityContext) *runtimeapi.SecurityProfile {
+	var asked *v1.SeccompProfile
+	if spec.SecurityContext != nil {
+		asked = spec.SecurityContext.SeccompProfile
+	}
+	if c != nil && c.SeccompProfile != nil {
+		asked = c.SeccompProfile
+	}
+	if asked != nil && asked.Type == v1.SeccompProfileTypeRuntimeDefault {
+		return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_RuntimeDefault}
+	}
+	return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_Unconfined}
 }
 
 // number is a number that may be left out.

@@ -21,8 +21,8 @@ type volume struct {
 	size  int64
 	// files are those of a volume whose content is given, nil for others; it cannot be written to.
 	files map[string][]byte
-	// file says that it is one file.
-	file bool
+	// file says that it is one file, given that it is the node's own.
+	file, given bool
 }
 
 // volumes are those of a pod.
@@ -39,6 +39,11 @@ func (r *CRI) volumes(p *pod) map[string]*volume {
 				at.size = s.EmptyDir.SizeLimit.Value()
 			}
 		case s.HostPath != nil:
+			at.path = s.HostPath.Path
+			if r.asTheyAre() {
+				at.given = true
+				break
+			}
 			// Not the node's own: a scenario's nodes are all here.
 			at.path = filepath.Join(r.Directory, "nodes", p.node, s.HostPath.Path)
 			at.file = s.HostPath.Type != nil && (*s.HostPath.Type == v1.HostPathFile || *s.HostPath.Type == v1.HostPathFileOrCreate ||
@@ -118,6 +123,9 @@ func (r *CRI) projected(p *pod, sources []v1.VolumeProjection) map[string][]byte
 
 // make makes the volume on the node, if it is not there.
 func (v *volume) make() error {
+	if v.given {
+		return nil
+	}
 	if v.file {
 		if err := os.MkdirAll(filepath.Dir(v.path), 0o755); err != nil {
 			return err
