@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"podsim/model"
 	"podsim/reports"
 	"podsim/scenarios"
 	"podsim/sim"
@@ -30,16 +31,22 @@ const (
 func TestStartupsPage(t *testing.T) {
 	real, err := ReadStartups(realTwoHundred)
 	require.NoError(t, err)
-	simulated := simulatedStartups(t)
-	assert.Equal(t, 200, real.Pods)
-	assert.Equal(t, 200, simulated.Pods)
+	run, err := ReadRun(realTwoHundred)
+	require.NoError(t, err)
+	fit := Fit([]Run{run}, 1)
+	fitted, _ := fit.Latencies(model.DefaultLatencies())
+	calibrated, usual := simulatedStartups(t, &fitted), simulatedStartups(t, nil)
+	for _, s := range []*Startups{real, calibrated, usual} {
+		assert.Equal(t, 200, s.Pods)
+		assert.Zero(t, s.NotRunning)
+	}
 	page, err := os.ReadFile(fidelityPage)
 	require.NoError(t, err)
 	head, rest, ok := strings.Cut(string(page), "<!-- startups -->\n")
 	require.True(t, ok)
 	_, tail, ok := strings.Cut(rest, "<!-- /startups -->")
 	require.True(t, ok)
-	text := head + "<!-- startups -->\n" + startupsTable(real, simulated) + "<!-- /startups -->" + tail
+	text := head + "<!-- startups -->\n" + startupsTable(real, calibrated, usual) + "<!-- /startups -->" + tail
 	if *update {
 		require.NoError(t, os.WriteFile(fidelityPage, []byte(text), 0o644))
 		return
@@ -47,10 +54,13 @@ func TestStartupsPage(t *testing.T) {
 	require.Equal(t, text, string(page), "`go test ./calibrate -run TestStartupsPage -update` writes the table")
 }
 
-// simulatedStartups simulates the 200 pods.
-func simulatedStartups(t *testing.T) *Startups {
+// simulatedStartups simulates the 200 pods, with other latencies than the default unless they are nil.
+func simulatedStartups(t *testing.T, latencies *model.Latencies) *Startups {
 	sc, err := scenarios.Read(twoHundred)
 	require.NoError(t, err)
+	if latencies != nil {
+		sc.Latencies = *latencies
+	}
 	c, err := sim.NewCluster(sc)
 	require.NoError(t, err)
 	dir := t.TempDir() + "/simulated"
@@ -66,21 +76,21 @@ func simulatedStartups(t *testing.T) *Startups {
 	return s
 }
 
-// startupsTable has both distributions side by side, the counts as bars too.
-func startupsTable(real, simulated *Startups) string {
+// startupsTable has the distributions side by side, the first two also as bars.
+func startupsTable(real, calibrated, usual *Startups) string {
 	var b strings.Builder
-	b.WriteString("| pods that run | real node | simulated | difference |\n|--:|--:|--:|--:|\n")
+	b.WriteString("| pods that run | real node | simulated, calibrated on it | difference | simulated, default latencies | difference |\n|--:|--:|--:|--:|--:|--:|\n")
 	for _, q := range startQuantiles {
-		a, s := quantile(real.Created, q.p), quantile(simulated.Created, q.p)
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", q.name, seconds(a), seconds(s), percent(a, s))
+		a, c, u := quantile(real.Created, q.p), quantile(calibrated.Created, q.p), quantile(usual.Created, q.p)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", q.name, seconds(a), seconds(c), percent(a, c), seconds(u), percent(a, u))
 	}
 	b.WriteString("\n")
 	const rows = 12
-	most := max(real.Created[len(real.Created)-1], simulated.Created[len(simulated.Created)-1])
-	b.WriteString("| seconds since their creation | real node | simulated | |\n|---|--:|--:|---|\n")
+	most := max(real.Created[len(real.Created)-1], calibrated.Created[len(calibrated.Created)-1])
+	b.WriteString("| seconds since their creation | real node | simulated, calibrated on it | |\n|---|--:|--:|---|\n")
 	for i := range rows {
 		from, to := most*float64(i)/rows, most*float64(i+1)/rows
-		r, s := between(real.Created, from, to, i == rows-1), between(simulated.Created, from, to, i == rows-1)
+		r, s := between(real.Created, from, to, i == rows-1), between(calibrated.Created, from, to, i == rows-1)
 		fmt.Fprintf(&b, "| %.1f to %.1f | %d | %d | `%-20s` `%-20s` |\n", from/1e9, to/1e9, r, s, bar(r), bar(s))
 	}
 	return b.String()
