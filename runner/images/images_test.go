@@ -269,7 +269,7 @@ func TestBandwidth(t *testing.T) {
 				assert.NoError(t, err)
 				o.begin()
 				defer o.end()
-				_, err = io.Copy(io.Discard, &slow{ReadSeeker: l.reader(), ctx: t.Context(), origin: o, own: []*rate.Limiter{limiter(connection)}, flush: func() {}})
+				_, err = io.Copy(io.Discard, &slow{turn: true, ReadSeeker: l.reader(), ctx: t.Context(), origin: o, own: []*rate.Limiter{limiter(connection)}, flush: func() {}})
 				assert.NoError(t, err)
 				done <- time.Since(begin)
 			}()
@@ -337,12 +337,13 @@ func TestLine(t *testing.T) {
 	assert.Nil(t, r.lineOf("fast").bandwidth)
 	ctx, cancel := context.WithCancel(t.Context())
 	for range downloads {
-		require.True(t, slow.begin(ctx))
+		require.True(t, slow.begin(ctx, 0))
 	}
 	cancel()
-	assert.False(t, slow.begin(ctx))
+	assert.False(t, slow.begin(ctx, 0))
+	assert.False(t, slow.begin(t.Context(), time.Millisecond))
 	slow.end()
-	assert.True(t, slow.begin(t.Context()))
+	assert.True(t, slow.begin(t.Context(), 0))
 }
 
 func TestOriginal(t *testing.T) {

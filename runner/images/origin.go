@@ -235,8 +235,14 @@ func (r *Registry) lineOf(node string) *line {
 	return l
 }
 
-// begin waits for one of the node's turns, which must be given back by end.
-func (l *line) begin(ctx context.Context) bool {
+// begin waits for one of the node's turns, which must be given back by end, for some time or, with 0, until
+// the context is done.
+func (l *line) begin(ctx context.Context, limit time.Duration) bool {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
 	select {
 	case l.turns <- struct{}{}:
 		l.mutex.Lock()

@@ -3,7 +3,6 @@ package images
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -17,7 +16,7 @@ import (
 // pull).
 func (r *Registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
-		refuse(w, refusal{http.StatusMethodNotAllowed, "UNSUPPORTED"})
+		refuse(w, http.StatusMethodNotAllowed)
 		return
 	}
 	path := strings.TrimPrefix(q.URL.Path, "/v2/")
@@ -32,34 +31,24 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		r.blob(w, q, repository, hash)
 		return
 	}
-	refuse(w, refusal{http.StatusNotFound, "NAME_UNKNOWN"})
+	refuse(w, http.StatusNotFound)
 }
 
-// refuse answers with an error.
-func refuse(w http.ResponseWriter, x refusal) {
-	w.Header().Set("Content-Type", "application/json")
-	if x.status == http.StatusUnauthorized {
+// refuse answers with an error, and with no more words than its status: containerd would repeat them.
+func refuse(w http.ResponseWriter, status int) {
+	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="podsim"`)
 	}
-	w.WriteHeader(x.status)
-	_ = json.NewEncoder(w).Encode(map[string][]map[string]string{"errors": {{"code": x.code}}})
+	w.WriteHeader(status)
 }
 
-// refusal is how a registry refuses: a status, and a code of the distribution specification.
-type refusal struct {
-	status int
-	code   string
+// refusals are the statuses for kinds of errors. An error that is a text is one of the server.
+var refusals = map[string]int{
+	"notFound":     http.StatusNotFound,
+	"unauthorized": http.StatusUnauthorized,
+	"rateLimited":  http.StatusTooManyRequests,
+	"serverError":  http.StatusInternalServerError,
 }
-
-// refusals are the answers for kinds of errors. An error that is a text is one of the server.
-var refusals = map[string]refusal{
-	"notFound":     {http.StatusNotFound, "MANIFEST_UNKNOWN"},
-	"unauthorized": {http.StatusUnauthorized, "UNAUTHORIZED"},
-	"rateLimited":  {http.StatusTooManyRequests, "TOOMANYREQUESTS"},
-	"serverError":  serverError,
-}
-
-var serverError = refusal{http.StatusInternalServerError, "UNKNOWN"}
 
 // isText says that an error of the scenario is not one of its kinds.
 func isText(kind string) bool {
@@ -93,7 +82,7 @@ func (r *Registry) admit(w http.ResponseWriter, q *http.Request, s *served, begi
 	}
 	answer, known := refusals[kind]
 	if !known {
-		answer = serverError
+		answer = http.StatusInternalServerError
 	}
 	refuse(w, answer)
 	return false
@@ -119,7 +108,7 @@ func (r *Registry) manifest(w http.ResponseWriter, q *http.Request, repository, 
 			continue
 		}
 		if err := r.make(s); err != nil {
-			refuse(w, serverError)
+			refuse(w, http.StatusInternalServerError)
 			return
 		}
 		hash, err := s.Digest()
@@ -131,14 +120,14 @@ func (r *Registry) manifest(w http.ResponseWriter, q *http.Request, repository, 
 		}
 		return
 	}
-	refuse(w, refusal{http.StatusNotFound, "MANIFEST_UNKNOWN"})
+	refuse(w, http.StatusNotFound)
 }
 
 func (r *Registry) sendManifest(w http.ResponseWriter, q *http.Request, s *served, hash v1.Hash) {
 	data, err := s.RawManifest()
 	kind, err2 := s.MediaType()
 	if err != nil || err2 != nil {
-		refuse(w, serverError)
+		refuse(w, http.StatusInternalServerError)
 		return
 	}
 	send(w, q, string(kind), hash, bytes.NewReader(data))
@@ -155,7 +144,7 @@ func (r *Registry) inRepository(name string) []*served {
 func (r *Registry) blob(w http.ResponseWriter, q *http.Request, repository, reference string) {
 	hash, err := v1.NewHash(reference)
 	if err != nil {
-		refuse(w, refusal{http.StatusBadRequest, "DIGEST_INVALID"})
+		refuse(w, http.StatusBadRequest)
 		return
 	}
 	for _, s := range r.inRepository(repository) {
@@ -163,13 +152,11 @@ func (r *Registry) blob(w http.ResponseWriter, q *http.Request, repository, refe
 			continue
 		}
 		if data := s.part(hash); data != nil {
-			if r.admit(w, q, s, false) {
-				r.sendBlob(w, q, s, hash, data)
-			}
+			r.sendBlob(w, q, s, hash, data)
 			return
 		}
 	}
-	refuse(w, refusal{http.StatusNotFound, "BLOB_UNKNOWN"})
+	refuse(w, http.StatusNotFound)
 }
 
 // part finds a layer or the configuration of an image, nil when it has no such one.
@@ -198,25 +185,32 @@ func (s *served) part(hash v1.Hash) io.ReadSeeker {
 	return bytes.NewReader(data)
 }
 
-// sendBlob sends as slowly as the registry does. From one that stalls comes how much there is, and then
-// nothing.
+// sendBlob sends as slowly as the registry does, when it is the turn of this transfer among the node's. From
+// a registry that stalls comes a part, and then nothing.
 func (r *Registry) sendBlob(w http.ResponseWriter, q *http.Request, s *served, hash v1.Hash, data io.ReadSeeker) {
 	// The configuration is small, and the runtime asks for the layers when it has it.
-	if s.layers[hash] != nil && r.begun.Load() && q.Method == http.MethodGet {
-		l := r.lineOf(s.node)
-		if !l.begin(q.Context()) {
-			return
+	if s.layers[hash] == nil || !r.begun.Load() || q.Method != http.MethodGet {
+		if r.admit(w, q, s, false) {
+			send(w, q, "application/octet-stream", hash, data)
 		}
-		defer l.end()
+		return
+	}
+	x := &slow{ReadSeeker: data, ctx: q.Context(), origin: s.origin, line: r.lineOf(s.node), never: s.spec.Error == kindStalled}
+	x.own = []*rate.Limiter{limiter(s.origin.connection), x.line.bandwidth}
+	x.stallsAt = min(stallsAfter, sizeOf(data)-1)
+	x.flush = func() { _ = http.NewResponseController(w).Flush() }
+	x.turn = x.line.begin(q.Context(), turnMax)
+	defer x.end()
+	if r.admit(w, q, s, false) {
 		s.origin.begin()
 		defer s.origin.end()
-		x := &slow{ReadSeeker: data, ctx: q.Context(), origin: s.origin, own: []*rate.Limiter{limiter(s.origin.connection), l.bandwidth}, never: s.spec.Error == kindStalled}
-		x.stallsAt = min(stallsAfter, sizeOf(data)-1)
-		x.flush = func() { _ = http.NewResponseController(w).Flush() }
-		data = x
+		send(w, q, "application/octet-stream", hash, x)
 	}
-	send(w, q, "application/octet-stream", hash, data)
 }
+
+// turnMax is how long a transfer waits for its turn before it begins to answer: containerd waits 30 s for the
+// header of an answer (core/remotes/docker/registry.go DefaultHTTPTransport).
+const turnMax = 20 * time.Second
 
 // sizeOf is how many bytes there are to read. Reading begins at the start.
 func sizeOf(data io.Seeker) int64 {
@@ -244,6 +238,9 @@ type slow struct {
 	ctx    context.Context
 	origin *origin
 	own    []*rate.Limiter
+	// line is the node's; turn says that the transfer has one of its turns.
+	line *line
+	turn bool
 	// never says that the transfer stalls, stallsAt after how many bytes at most one does.
 	never    bool
 	stallsAt int64
@@ -254,6 +251,12 @@ type slow struct {
 
 // Read waits for its turn before it reads a piece.
 func (x *slow) Read(p []byte) (int, error) {
+	if !x.turn {
+		x.flush()
+		if x.turn = x.line.begin(x.ctx, 0); !x.turn {
+			return 0, x.ctx.Err()
+		}
+	}
 	p = p[:min(len(p), piece)]
 	if _, kind, _ := x.origin.state(); x.never || stalls(kind) {
 		if x.sent < x.stallsAt {
@@ -276,4 +279,11 @@ func (x *slow) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// end gives the turn back.
+func (x *slow) end() {
+	if x.turn {
+		x.line.end()
+	}
 }
