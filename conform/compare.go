@@ -69,7 +69,7 @@ func (r *RunResult) Verdict() string {
 // tried, until all pods agree in one.
 func CompareRuns(sc *model.Scenario, real *Run, rule RunRule) (RunResult, error) {
 	s := runSearch{scenario: sc, rule: rule, real: real, want: real.history(real.End), early: real.history(real.End - rule.Tolerance),
-		redraws: map[string][]sim.Redraw{}, bad: map[string]int64{}}
+		redraws: map[string][]sim.Redraw{}, bad: map[string]int64{}, counts: map[string]*eventCounts{}}
 	for k := range rule.Draws + 1 {
 		if err := s.try(k); err != nil {
 			return RunResult{}, err
@@ -100,6 +100,9 @@ type runSearch struct {
 
 	best  *runDraw
 	tried int
+
+	// counts are how often each Event of a pod came in the simulations that have the pod's states.
+	counts map[string]*eventCounts
 }
 
 // everyPod is how often all pods get other draws, not only those that differ: a pod may differ because of another.
@@ -201,7 +204,7 @@ func (s *runSearch) compare(run *Run) *runDraw {
 	for _, name := range d.names {
 		p := &podDraw{Result: Result{Name: name, TimeError: -1}, bad: ForGood}
 		p.compareStates(s.want.of(name).states, got.of(name).states, s.real.End, s.rule.Tolerance)
-		p.compareEvents(s.want.of(name), s.early.of(name), got.of(name), early.of(name), s.real.End)
+		p.compareEvents(s.want.of(name), s.early.of(name), got.of(name), early.of(name), s.countsOf(p, got.of(name), early.of(name)), s.real.End)
 		d.pods[name] = p
 	}
 	s.want.misordered(got, func(first, then choice) {
@@ -218,6 +221,42 @@ func (s *runSearch) compare(run *Run) *runDraw {
 		}
 	}
 	return d
+}
+
+// eventCounts are how often each Event of a pod came in simulations: from what must be to what may be.
+type eventCounts struct {
+	runs int
+	of   map[event]*span
+}
+
+func (c *eventCounts) add(got, early *eventList) {
+	for _, e := range got.list {
+		if c.of[e] == nil {
+			c.of[e] = &span{}
+			if c.runs > 0 {
+				c.of[e].add(0)
+			}
+		}
+	}
+	for e, s := range c.of {
+		s.add(int64(early.count[e]))
+		s.add(int64(got.count[e]))
+	}
+	c.runs++
+}
+
+// countsOf are how often each Event of a pod came so far. As for recordings, a count must be what simulations with the
+// pod's states give: whether one more probe comes before a change is a matter of milliseconds.
+func (s *runSearch) countsOf(p *podDraw, got, early *objectHistory) *eventCounts {
+	counts := s.counts[p.Name]
+	if counts == nil || p.Difference != nil && !p.late {
+		counts = &eventCounts{of: map[event]*span{}}
+	}
+	if p.Difference == nil || p.late {
+		s.counts[p.Name] = counts
+	}
+	counts.add(&got.events, &early.events)
+	return counts
 }
 
 // of is an object's history, an empty one when there is none.
@@ -282,15 +321,13 @@ func endingAt(list []State, at int64) []State {
 	return out
 }
 
-// compareEvents compares the order in which the Events of a pod first came, and how often each did.
-// wantEarly and gotEarly are those that must be on both sides.
-func (p *podDraw) compareEvents(want, wantEarly, got, gotEarly *objectHistory, end int64) {
-	all, list := []event{}, [...]*eventList{&want.events, &got.events}
-	for _, l := range list {
-		for _, e := range l.list {
-			if !slices.Contains(all, e) {
-				all = append(all, e)
-			}
+// compareEvents compares the order in which the Events of a pod first came, and how often each did. wantEarly and
+// gotEarly are those that must be on both sides, counts how often simulations had each.
+func (p *podDraw) compareEvents(want, wantEarly, got, gotEarly *objectHistory, counts *eventCounts, end int64) {
+	all := slices.Clone(want.events.list)
+	for _, e := range got.events.list {
+		if want.events.count[e] == 0 {
+			all = append(all, e)
 		}
 	}
 	p.Events = len(all)
@@ -298,7 +335,7 @@ func (p *podDraw) compareEvents(want, wantEarly, got, gotEarly *objectHistory, e
 	for _, e := range all {
 		w, g := want.events.count[e], got.events.count[e]
 		p.EventCounts = append(p.EventCounts, EventCount{e.String(), w, g})
-		how := countDifference(e, span{true, int64(wantEarly.events.count[e]), int64(w)}, span{true, int64(gotEarly.events.count[e]), int64(g)})
+		how := countDifference(e, &span{true, int64(wantEarly.events.count[e]), int64(w)}, counts.of[e])
 		if how == nil || want.events.spam(e) || got.events.spam(e) {
 			p.EventsMatched++
 		} else if first == nil {
@@ -320,8 +357,12 @@ func without(kinds, other, early []string) []string {
 	return slices.DeleteFunc(slices.Clone(kinds), func(k string) bool { return !slices.Contains(other, k) && !slices.Contains(early, k) })
 }
 
-// countDifference says how an Event's count differs; a span is from what it must be to what it may be.
-func countDifference(e event, want, got span) *Difference {
+// countDifference says how an Event's count differs; a span is from what it must be to what it may be, nil for an
+// Event that never came.
+func countDifference(e event, want, got *span) *Difference {
+	if got == nil {
+		got = &span{}
+	}
 	switch {
 	case want.from > 0 && got.to == 0:
 		return &Difference{"Event", e.String(), "none"}

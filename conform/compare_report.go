@@ -139,7 +139,8 @@ func writeRunCSV(w io.Writer, r *RunReport) error {
 
 func writeRunMarkdown(w io.Writer, r *RunReport) error {
 	p := printer{w: w}
-	p.line("On %s, %d cores, cgroups %s, %d scenarios at a time; tolerance %s.", r.Machine.Runtime, r.Machine.Cores, r.Machine.Cgroups, r.Parallel, seconds(r.ToleranceMs))
+	p.line("On %s, %d cores, cgroups %s, %d scenarios at a time. Times are within %s, or 10 %% of the time since the pod's creation.",
+		r.Machine.Runtime, r.Machine.Cores, r.Machine.Cgroups, r.Parallel, seconds(r.ToleranceMs))
 	p.line("")
 	p.line("| scenario | pods | steps | verdict | draw | median | worst |")
 	p.line("|---|--:|--:|---|--:|--:|--:|")

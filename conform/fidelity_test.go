@@ -2,6 +2,7 @@ package conform_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"podsim/conform"
@@ -38,11 +40,34 @@ func TestFidelityPage(t *testing.T) {
 	var cases bytes.Buffer
 	require.NoError(t, conform.WriteScheduler(&cases, "markdown", schedulerResults(t)))
 	text = between(t, text, "scheduler", cases.String())
+	var real bytes.Buffer
+	require.NoError(t, realNodeReport(t).Write(&real, "markdown"))
+	text = between(t, text, "real", real.String())
 	if *update {
 		require.NoError(t, os.WriteFile(fidelityPage, []byte(text), 0o644))
 		return
 	}
 	require.Equal(t, text, string(page), "`go test ./conform -update` writes the tables")
+}
+
+// realNodeReport is the comparison with a real node that is kept: `podsim compare -o json` wrote it.
+func realNodeReport(t *testing.T) *conform.RunReport {
+	data, err := os.ReadFile("testdata/real-node.json")
+	require.NoError(t, err)
+	var r conform.RunReport
+	require.NoError(t, json.Unmarshal(data, &r))
+	return &r
+}
+
+// The comparison that is kept is of the scenarios that are played on a real node, and has no difference in what must
+// be equal.
+func TestRealNode(t *testing.T) {
+	r := realNodeReport(t)
+	assert.GreaterOrEqual(t, len(r.Scenarios), 30)
+	for i := range r.Scenarios {
+		s := &r.Scenarios[i]
+		assert.Contains(t, []string{"equal", "late"}, s.Verdict(), "%s: %s", s.Name, s.Difference)
+	}
 }
 
 // timeError is a time error in a table.

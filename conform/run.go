@@ -151,8 +151,12 @@ func (l *NodeLine) runWords() string {
 	return strings.Join(append(parts, resources...), separator)
 }
 
-// runMasks take out the addresses of pods, which are of another range on a real node.
-var runMasks = []mask{{regexp.MustCompile(`\b127\.\d+\.\d+\.\d+\b`), "IP"}}
+// runMasks take out the addresses of pods, which are of another range on a real node, and how a probe's
+// connection ends when its process does.
+var runMasks = []mask{
+	{regexp.MustCompile(`\b127\.\d+\.\d+\.\d+\b`), "IP"},
+	{regexp.MustCompile(`(dial|read|write) tcp .*: (connection refused|connection reset by peer|broken pipe)|\bEOF$`), "CONNECTION ERROR"},
+}
 
 // history is what became of the pods until a moment in milliseconds. Of pods that have a name one after the
 // other the later ones are numbered.

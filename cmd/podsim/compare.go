@@ -17,6 +17,7 @@ import (
 	"podsim/conform"
 	"podsim/model"
 	"podsim/reports"
+	"podsim/runner"
 	"podsim/scenarios"
 	"podsim/sim"
 )
@@ -79,7 +80,7 @@ exit code is 1 when a scenario is not equal.`,
 	f.BoolVar(&o.allowLate, "allow-late", false, "a scenario of which only times differ is no failure")
 	f.StringVar(&o.latencies, "latencies", "", "simulate with the latencies of this `file`, such as podsim calibrate writes, instead of the scenarios'")
 	f.StringVar(&o.list, "list", "", "compare the scenarios of this `file`, too: a line for each, with its path from there and perhaps until and a moment")
-	f.StringVar(&o.recorded, "real", "", "compare the record of a run that has been made, in this `folder`, instead of a new one")
+	f.StringVar(&o.recorded, "real", "", "compare the record of a run that has been made, in this `folder`, instead of a new one; of several scenarios, what --records has kept there")
 	f.StringVar(&o.records, "records", "", "keep the records of the runs on the node in this `folder`, one in it for each scenario")
 	o.real.add(f)
 	return cmd
@@ -90,6 +91,8 @@ type comparison struct {
 	path     string
 	scenario *model.Scenario
 	run      *conform.Run
+	// machine is where it was made, as far as its record says so.
+	machine conform.Machine
 	// failed says why there is no run.
 	failed error
 }
@@ -107,7 +110,9 @@ func compare(cmd *cobra.Command, paths []string, o *compareOptions) error {
 		return err
 	}
 	report := &conform.RunReport{ToleranceMs: o.tolerance.Milliseconds(), Parallel: o.parallel}
-	if o.recorded == "" {
+	if o.recorded != "" {
+		report.Machine = list[0].machine
+	} else {
 		for _, c := range list {
 			if err := o.real.check(cmd.Context(), c.scenario); err != nil {
 				return fmt.Errorf("%s: %w", c.path, err)
@@ -171,9 +176,6 @@ func (o *compareOptions) check(wanted []listed) error {
 	if o.draws < 0 {
 		return fmt.Errorf("--draws must be at least 0, not %d", o.draws)
 	}
-	if o.recorded != "" && len(wanted) != 1 {
-		return fmt.Errorf("--real is the record of one scenario, and there are %d", len(wanted))
-	}
 	if o.recorded != "" && o.records != "" {
 		return errors.New("--records is for new runs, --real for one that has been made: give one of them")
 	}
@@ -185,13 +187,6 @@ func (o *compareOptions) read(cmd *cobra.Command, wanted []listed) ([]*compariso
 	opts, err := o.scenarioOptions(cmd)
 	if err != nil {
 		return nil, err
-	}
-	var record *reports.Record
-	if o.recorded != "" {
-		if record, err = reports.Open(o.recorded); err != nil {
-			return nil, err
-		}
-		opts = append(opts, scenarios.WithSeed(record.Info.Seed))
 	}
 	var latencies *model.Latencies
 	if o.latencies != "" {
@@ -216,23 +211,40 @@ func (o *compareOptions) read(cmd *cobra.Command, wanted []listed) ([]*compariso
 		}
 		list = append(list, &comparison{path: w.path, scenario: sc})
 	}
-	if record == nil {
-		return list, nil
+	for _, c := range list {
+		if o.recorded == "" {
+			break
+		}
+		if err := o.readRun(c, len(list) > 1); err != nil {
+			return nil, err
+		}
 	}
-	list[0].run, err = o.readRun(record, list[0].scenario)
-	return list, err
+	return list, nil
 }
 
-// readRun is the run of a record.
-func (o *compareOptions) readRun(record *reports.Record, sc *model.Scenario) (*conform.Run, error) {
-	if record.Info.Scenario != sc.Name {
-		return nil, fmt.Errorf("%s: the record is of the scenario %s, want %s", o.recorded, record.Info.Scenario, sc.Name)
+// readRun reads the run of a record: the folder of --real, or of several scenarios the one in it with its name.
+func (o *compareOptions) readRun(c *comparison, several bool) error {
+	sc, directory := c.scenario, o.recorded
+	if several {
+		directory = filepath.Join(directory, sc.Name)
 	}
+	record, err := reports.Open(directory)
+	if err != nil {
+		return err
+	}
+	if record.Info.Scenario != sc.Name {
+		return fmt.Errorf("%s: the record is of the scenario %s, want %s", directory, record.Info.Scenario, sc.Name)
+	}
+	sc.Seed = record.Info.Seed
 	run := &conform.Run{End: int64(min(record.Info.Ended, sc.Duration) / model.Millisecond)}
 	if err := record.PodChanges(run.AddPod, run.AddEvent); err != nil {
-		return nil, err
+		return err
 	}
-	return run, nil
+	c.run = run
+	if m, _, err := runner.ReadOperations(directory); err == nil {
+		c.machine = machineOf(m)
+	}
+	return nil
 }
 
 // play plays a scenario on the node and writes down what becomes of its pods. A mistake of podsim's own ends this
@@ -263,6 +275,9 @@ func (o *compareOptions) play(c *comparison, tick func(now model.Time)) (interru
 	start := time.Now()
 	// Several play at a time, each with its own summary.
 	real := o.real
+	if rec != nil {
+		real.Record = record.directory
+	}
 	interrupted, err = real.play(c.scenario, cluster, func() { tick(cluster.Now()) })
 	run.End = int64(cluster.Now() / model.Millisecond)
 	if rec != nil {

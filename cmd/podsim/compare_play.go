@@ -116,12 +116,14 @@ func (p *playProgress) done() { clearProgress() }
 // machine is what the report says of the machine with the node.
 func (o *compareOptions) machine() (conform.Machine, error) {
 	m, err := runner.MachineOf(o.real.Endpoint)
-	if err != nil {
-		return conform.Machine{}, err
-	}
+	return machineOf(m), err
+}
+
+func machineOf(m runner.Machine) conform.Machine {
+	version, _, _ := strings.Cut(strings.TrimPrefix(m.Version, "v"), "+")
 	cgroups := "v1"
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 		cgroups = "v2"
 	}
-	return conform.Machine{Runtime: m.Runtime + " " + strings.TrimPrefix(m.Version, "v"), Cgroups: cgroups, Cores: m.CPUs}, nil
+	return conform.Machine{Runtime: m.Runtime + " " + version, Cgroups: cgroups, Cores: m.CPUs}
 }

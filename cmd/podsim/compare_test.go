@@ -113,7 +113,7 @@ func TestCompareBadInput(t *testing.T) {
 		{[]string{crash, "-o", "xml"}, "--output \"xml\" is not known; there are table, json, yaml, csv, markdown\n"},
 		{[]string{crash, "--real", "none"}, "none: no record of a run is there"},
 		{[]string{crash, "--real", "oom"}, "oom: the record is of the scenario oom, want crash-loop\n"},
-		{[]string{crash, crash, "--real", "oom"}, "--real is the record of one scenario, and there are 2\n"},
+		{[]string{crash, crash, "--real", "oom"}, "oom/crash-loop: no record of a run is there"},
 		{[]string{crash, "--endpoint", "unix:///none.sock"}, noRuntime},
 		{[]string{"none.yaml"}, "none.yaml"},
 		{nil, "no scenario is named; give files, or a list of them with --list\n"},
