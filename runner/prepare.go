@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"regexp"
 	"sync"
 	"time"
@@ -90,8 +91,8 @@ func trySandbox(ctx context.Context, conn *grpc.ClientConn, run string) error {
 	config := &runtimeapi.PodSandboxConfig{
 		Metadata: &runtimeapi.PodSandboxMetadata{Name: "podsim-" + run + "-trial", Namespace: "podsim", Uid: run + "-trial"},
 		Labels:   map[string]string{LabelRun: run},
-		Linux: &runtimeapi.LinuxPodSandboxConfig{SecurityContext: &runtimeapi.LinuxSandboxSecurityContext{
-			NamespaceOptions: &runtimeapi.NamespaceOption{Network: runtimeapi.NamespaceMode_NODE}}},
+		Linux: &runtimeapi.LinuxPodSandboxConfig{CgroupParent: path.Join(cgroupOfAll, run, "trial"),
+			SecurityContext: &runtimeapi.LinuxSandboxSecurityContext{NamespaceOptions: &runtimeapi.NamespaceOption{Network: runtimeapi.NamespaceMode_NODE}}},
 	}
 	made, err := runtime.RunPodSandbox(ctx, &runtimeapi.RunPodSandboxRequest{Config: config})
 	if err != nil {

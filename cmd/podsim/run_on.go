@@ -66,7 +66,7 @@ func (o *realOptions) check(ctx context.Context, sc *model.Scenario) error {
 	if err != nil {
 		return err
 	}
-	return limits.Check(sc, trial, false)
+	return limits.Check(sc, trial, o.images == imagesReal)
 }
 
 // play plays a scenario on the node. An interrupt ends it as the end of the scenario does; it says so. A second one
