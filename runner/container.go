@@ -15,6 +15,7 @@ import (
 
 	"podsim/model/kubelet"
 	"podsim/runner/workload"
+	"podsim/sim"
 )
 
 // create makes a container (kuberuntime_container.go startContainer step 2).
@@ -152,13 +153,15 @@ func (r *CRI) stop(p *pod, i int8, number int32, graceSeconds int64) {
 		return
 	}
 	waits := time.Duration(r.cluster.RunOf(p.ref.ID, int(i), p.containers[i].runs).TermAfter)
+	ctx, done := r.whileAsked(p.ref)
 	r.driver.Go(func() {
-		end, err := r.stopContainer(x, graceSeconds, waits)
+		defer done()
+		end, err := r.stopContainer(ctx, x, graceSeconds, waits)
 		for err != nil {
-			if wait(r.ctx, stopAgain); r.ctx.Err() != nil {
+			if wait(ctx, stopAgain); ctx.Err() != nil {
 				return
 			}
-			end, err = r.stopContainer(x, graceSeconds, waits)
+			end, err = r.stopContainer(ctx, x, graceSeconds, waits)
 		}
 		r.driver.Answer(func() {
 			r.ended(x, end)
@@ -167,9 +170,29 @@ func (r *CRI) stop(p *pod, i int8, number int32, graceSeconds int64) {
 	})
 }
 
+// whileAsked ends when the kubelet that asks is stopped, or with the run: its calls end with it, and a stop that
+// is given up never kills.
+func (r *CRI) whileAsked(ref sim.PodRef) (context.Context, context.CancelFunc) {
+	const again = 200 * time.Millisecond
+	ctx, cancel := context.WithCancel(r.ctx)
+	var look func()
+	look = func() {
+		if ctx.Err() != nil {
+			return
+		}
+		if !r.cluster.Asks(ref) {
+			cancel()
+			return
+		}
+		time.AfterFunc(again, func() { r.driver.Answer(look) })
+	}
+	look()
+	return ctx, cancel
+}
+
 // stopContainer is the call, and how the container has ended. waits is how long it goes on after SIGTERM.
-func (r *CRI) stopContainer(x *instance, graceSeconds int64, waits time.Duration) (end *runtimeapi.ContainerStatus, err error) {
-	ctx, cancel := context.WithTimeout(r.ctx, stopTime+time.Duration(graceSeconds)*time.Second)
+func (r *CRI) stopContainer(ctx context.Context, x *instance, graceSeconds int64, waits time.Duration) (end *runtimeapi.ContainerStatus, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stopTime+time.Duration(graceSeconds)*time.Second)
 	defer cancel()
 	err = again(ctx, func() error {
 		_, err := r.runtime.StopContainer(withFacts(ctx, callFacts{waits: waits}), &runtimeapi.StopContainerRequest{ContainerId: x.id, Timeout: graceSeconds})

@@ -21,6 +21,12 @@ func (c *Cluster) Ref(id model.PodID) PodRef {
 	return PodRef{ID: id, gen: c.pods[id].gen, kubeletGen: c.pods[id].kubeletGen}
 }
 
+// Asks says that the kubelet that asked for something about a pod still waits for it: it was not stopped meanwhile.
+func (c *Cluster) Asks(r PodRef) bool {
+	p := &c.pods[r.ID]
+	return p.gen == r.gen && p.kubeletGen == r.kubeletGen
+}
+
 // UseRuntime lets a runtime do what the pods' machines ask for, instead of the simulated one. It comes
 // before Begin. What containers use of memory and disks is what their behaviors say all the same, as the
 // kubelet's statistics have it; whom the kernel kills is the node's own.
