@@ -5,10 +5,8 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -50,29 +48,13 @@ func newAddress(handler http.Handler) (*address, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err := syscall.Getsockname(fd)
+	port, err := socketPort(fd)
 	if err != nil {
-		_ = syscall.Close(fd)
-		return nil, os.NewSyscallError("getsockname", err)
+		closeSocket(fd)
+		return nil, err
 	}
-	local := net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}
+	local := net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}
 	return &address{text: local.String(), handler: handler, socket: fd, reach: refuses}, nil
-}
-
-// boundSocket has a port of the loopback interface, 0 for a free one.
-func boundSocket(port int) (int, error) {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, os.NewSyscallError("socket", err)
-	}
-	if err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err == nil {
-		err = syscall.Bind(fd, &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
-	}
-	if err != nil {
-		_ = syscall.Close(fd)
-		return 0, os.NewSyscallError("bind", err)
-	}
-	return fd, nil
 }
 
 // set changes what becomes of connections. Those that there are end when it refuses from now on, and stay
@@ -106,7 +88,7 @@ func (a *address) close() {
 	defer a.mutex.Unlock()
 	if !a.closed {
 		a.closed = true
-		_ = syscall.Close(a.socket)
+		closeSocket(a.socket)
 	}
 }
 
@@ -120,7 +102,7 @@ func (a *address) leave() {
 		_ = c.Close()
 	}
 	if a.knocks = nil; a.full != 0 {
-		_ = syscall.Close(a.full)
+		closeSocket(a.full)
 		a.full = 0
 	}
 	a.reach = refuses
@@ -161,8 +143,8 @@ func (a *address) fill() error {
 	if a.full, err = boundSocket(number); err != nil {
 		return err
 	}
-	if err := syscall.Listen(a.full, 0); err != nil {
-		return os.NewSyscallError("listen", err)
+	if err := listenWithoutRoom(a.full); err != nil {
+		return err
 	}
 	for range 4 {
 		c, err := net.DialTimeout("tcp4", a.text, 100*time.Millisecond)
