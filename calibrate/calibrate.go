@@ -93,14 +93,14 @@ var kinds = []struct{ name, latency string }{
 func Fit(runs []Run, seed uint64) *Result {
 	r := &Result{Seed: seed}
 	var works []work
-	var others []*runner.Operation
+	var others []other
 	for i := range runs {
 		r.Runs = append(r.Runs, runs[i].Name)
 		r.Machine = append(r.Machine, runs[i].Machine)
 		works = append(works, worksOf(runs[i].Operations, runs[i].Machine.CPUs)...)
 		for j := range runs[i].Operations {
 			if p := &runs[i].Operations[j]; !p.Kind.Works() {
-				others = append(others, p)
+				others = append(others, other{p, p.Kind == runner.OpPull || quiet(p, &runs[i])})
 			}
 		}
 	}
@@ -116,10 +116,13 @@ func Fit(runs []Run, seed uint64) *Result {
 		}
 		var pulls []runner.Operation
 		for _, p := range others {
-			if string(p.Kind) == k.name && o.counts(p) {
-				measured = append(measured, float64(p.Took))
+			if string(p.Kind) != k.name || !o.counts(p.Operation) {
+				continue
+			}
+			measured = append(measured, float64(p.Took))
+			if p.quiet {
 				o.numbers = append(o.numbers, float64(p.Took))
-				pulls = append(pulls, *p)
+				pulls = append(pulls, *p.Operation)
 			}
 		}
 		if k.name == string(runner.OpPull) {
@@ -133,6 +136,23 @@ func Fit(runs []Run, seed uint64) *Result {
 		}
 	}
 	return r
+}
+
+// other is an operation that takes no share of the processors in the simulation. What it took counts when it was quiet.
+type other struct {
+	*runner.Operation
+	quiet bool
+}
+
+// quiet says that beside an operation no more were under way than the machine has processors.
+func quiet(p *runner.Operation, r *Run) bool {
+	beside := 0
+	for i := range r.Operations {
+		if o := &r.Operations[i]; o != p && o.At+o.Waited < p.At+p.Took && p.At < o.At+o.Took {
+			beside++
+		}
+	}
+	return beside <= r.Machine.CPUs
 }
 
 // counts says whether an operation ended well, and counts it when not.
@@ -227,7 +247,7 @@ func latencyOf(l *model.Latencies, name string) *model.Dist {
 func (r *Result) Machines() string {
 	var list []string
 	for _, m := range r.Machine {
-		s := fmt.Sprintf("%s %s on %s", m.Runtime, m.Version, counted(m.CPUs, "CPU"))
+		s := fmt.Sprintf("%s on %s", m, counted(m.CPUs, "CPU"))
 		if !slices.Contains(list, s) {
 			list = append(list, s)
 		}

@@ -137,3 +137,26 @@ func TestLatencies(t *testing.T) {
 	require.NoError(t, l.StopTerm.Validate())
 	require.NoError(t, l.Kill.Validate())
 }
+
+// What takes no share of the processors is measured while nothing waits for them.
+func TestQuiet(t *testing.T) {
+	var ops []runner.Operation
+	for i := range 40 {
+		at := time.Duration(i) * time.Second
+		ops = append(ops, runner.Operation{Kind: runner.OpExitVisible, At: at, Took: 30 * time.Millisecond})
+		if i < 10 {
+			ops[len(ops)-1].Took = 400 * time.Millisecond
+			for range 3 {
+				ops = append(ops, runner.Operation{Kind: runner.OpStart, At: at + 100*time.Millisecond, Took: 200 * time.Millisecond})
+			}
+		}
+	}
+	r := Fit([]Run{{Name: "crowded", Machine: runner.Machine{CPUs: 2}, Operations: ops}}, 1)
+	for _, o := range r.Operations {
+		if o.Latency == "exitVisible" {
+			assert.Equal(t, 30, o.N)
+			assert.InDelta(t, 30e6, o.Alone[2], 1)
+			assert.InDelta(t, 400e6, o.Measured[2], 1)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"google.golang.org/grpc"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
@@ -18,9 +19,19 @@ func MachineOf(endpoint string) (Machine, error) {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	v, err := cri.NewRuntimeServiceClient(conn).Version(ctx, &cri.VersionRequest{})
+	m, err := machineOf(ctx, conn)
 	if err != nil {
-		return Machine{}, fmt.Errorf("no container runtime answers at %s: %s", endpoint, description(err))
+		return m, fmt.Errorf("no container runtime answers at %s: %s", endpoint, description(err))
 	}
-	return Machine{Runtime: v.RuntimeName, Version: v.RuntimeVersion, CPUs: runtime.NumCPU()}, nil
+	return m, nil
+}
+
+// machineOf asks the runtime of a connection. One that does not say stays without a name.
+func machineOf(ctx context.Context, conn *grpc.ClientConn) (Machine, error) {
+	m := Machine{CPUs: runtime.NumCPU()}
+	v, err := cri.NewRuntimeServiceClient(conn).Version(ctx, &cri.VersionRequest{})
+	if err == nil {
+		m.Runtime, m.Version = v.RuntimeName, v.RuntimeVersion
+	}
+	return m, err
 }

@@ -96,7 +96,10 @@ type Machine struct {
 }
 
 // String is the runtime and its version, such as "containerd 2.4.2".
-func (m Machine) String() string { return m.Runtime + " " + strings.TrimPrefix(m.Version, "v") }
+func (m Machine) String() string {
+	version, _, _ := strings.Cut(strings.TrimPrefix(m.Version, "v"), "+")
+	return m.Runtime + " " + version
+}
 
 // Operations keeps what the calls of a run to the container runtime take. Its methods may be called
 // by any goroutine.

@@ -3,7 +3,6 @@ package runner
 import (
 	"context"
 	"path"
-	"runtime"
 	"strings"
 	"time"
 
@@ -13,15 +12,7 @@ import (
 
 // Intercept are the options of a connection to a container runtime whose calls are recorded.
 func (o *Operations) Intercept() []grpc.DialOption {
-	o.Machine.CPUs = runtime.NumCPU()
 	return []grpc.DialOption{grpc.WithUnaryInterceptor(o.call), grpc.WithStreamInterceptor(o.stream)}
-}
-
-// AskVersion asks the runtime which one it is. A runtime that does not say stays without a name.
-func (o *Operations) AskVersion(ctx context.Context, conn *grpc.ClientConn) {
-	if v, err := runtimeapi.NewRuntimeServiceClient(conn).Version(ctx, &runtimeapi.VersionRequest{}); err == nil {
-		o.Machine.Runtime, o.Machine.Version = v.RuntimeName, v.RuntimeVersion
-	}
 }
 
 // callFacts are what only the caller of the runtime knows of a call.

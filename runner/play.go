@@ -85,7 +85,7 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 		return err
 	}
 	defer conn.Close()
-	operations.AskVersion(ctx, conn)
+	operations.Machine, _ = machineOf(ctx, conn)
 	networks, err := podNetworks(ctx, conn, o.Network)
 	if err != nil {
 		return err

@@ -40,7 +40,6 @@ func TestUnplayableInTheLibrary(t *testing.T) {
 	const disk = "disk: what containers have written counts in full; up to 16 MiB of a file and 4096 files are really written"
 	const memory = "memory of nodes: it counts for evictions; the kernel knows the limits of containers and the memory of this machine"
 	assert.Equal(t, map[string][]string{
-		"calibration.yaml":          {memory},
 		"cpu-work.yaml":             {"CPUs of nodes: the containers of all nodes share those of this machine"},
 		"devices.yaml":              {devices},
 		"emptydir-overflow.yaml":    {"file systems of nodes: they count for evictions and image garbage collection; this machine has its own", disk},

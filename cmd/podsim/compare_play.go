@@ -120,10 +120,9 @@ func (o *compareOptions) machine() (conform.Machine, error) {
 }
 
 func machineOf(m runner.Machine) conform.Machine {
-	version, _, _ := strings.Cut(strings.TrimPrefix(m.Version, "v"), "+")
 	cgroups := "v1"
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 		cgroups = "v2"
 	}
-	return conform.Machine{Runtime: m.Runtime + " " + version, Cgroups: cgroups, Cores: m.CPUs}
+	return conform.Machine{Runtime: m.String(), Cgroups: cgroups, Cores: m.CPUs}
 }
