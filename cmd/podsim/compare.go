@@ -70,7 +70,7 @@ exit code is 1 when a scenario is not equal.`,
 	}
 	f := cmd.Flags()
 	f.DurationVar(&o.tolerance, "tolerance", 1500*time.Millisecond, "how far the times of a state may differ")
-	f.IntVar(&o.draws, "draws", 200, "the most simulations with other latencies of the runtime that are tried")
+	f.IntVar(&o.draws, "draws", 2000, "the most simulations with other latencies of the runtime that are tried")
 	f.DurationVar(&o.until, "until", 0, "end the runs at this moment, instead of the scenario's duration")
 	f.StringArrayVar(&o.sets, "set", nil, "change a value of the scenario files: `path=value` (may be repeated)")
 	f.IntVar(&o.parallel, "parallel", 1, "how many scenarios are on the node at a time")
