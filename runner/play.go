@@ -18,16 +18,24 @@ import (
 	"podsim/sim"
 )
 
-// DefaultEndpoint is where containerd listens unless told otherwise, DefaultDirectory where the files of
-// runs are on the node.
-const (
-	DefaultEndpoint  = "unix:///run/containerd/containerd.sock"
-	DefaultDirectory = "/run/podsim"
-)
+// DefaultDirectory is where the files of runs are on the node.
+const DefaultDirectory = "/run/podsim"
+
+// containerdEndpoint is where containerd listens unless told otherwise.
+const containerdEndpoint = "unix:///run/containerd/containerd.sock"
+
+// DefaultEndpoint is the socket of the containerd that `podsim node start` has started in its own folder, and
+// where there is none containerd's own.
+func DefaultEndpoint() string {
+	if n, err := ReadNode(DefaultNodeDir); err == nil && n.Running {
+		return n.Endpoint
+	}
+	return containerdEndpoint
+}
 
 // Options say how a scenario is played on a node. The zero value is containerd's own socket.
 type Options struct {
-	// Endpoint is the runtime's socket, DefaultEndpoint when empty.
+	// Endpoint is the runtime's socket, DefaultEndpoint() when empty.
 	Endpoint string
 	// Directory is where the files of runs are on the node, DefaultDirectory when empty.
 	Directory string
@@ -135,7 +143,7 @@ const makingMax = 10 * time.Second
 
 func (o *Options) setDefaults() {
 	if o.Endpoint == "" {
-		o.Endpoint = DefaultEndpoint
+		o.Endpoint = DefaultEndpoint()
 	}
 	if o.Directory == "" {
 		o.Directory = DefaultDirectory

@@ -149,7 +149,7 @@ The next podsim run --on containerd does this, too.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Run, "run", "", "only this run: its `id`")
-	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint, "the socket of a container runtime that is asked for runs of which nothing else is known")
+	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint(), "the socket of a container runtime that is asked for runs of which nothing else is known")
 	f.BoolVar(&o.DryRun, "dry-run", false, "only say what is there")
 	f.StringVarP(&output, "output", "o", "", "the form: json")
 	return cmd
@@ -194,7 +194,7 @@ configuration. What is wrong is said at the end, with what would be right, and t
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint, "the socket of the node's container runtime")
+	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint(), "the socket of the node's container runtime")
 	f.StringVar(&o.Directory, "work", runner.DefaultDirectory, "the folder on the node for the files of runs")
 	f.StringVarP(&output, "output", "o", "", "the form: json")
 	return cmd

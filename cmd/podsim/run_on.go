@@ -29,7 +29,7 @@ type realOptions struct {
 
 // add adds the flags to a command.
 func (o *realOptions) add(f *pflag.FlagSet) {
-	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint, "the socket of the node's container runtime")
+	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint(), "the socket of the node's container runtime")
 	f.StringVar(&o.Directory, "work", runner.DefaultDirectory, "the folder on the node for the files of runs")
 	f.StringVar(&o.Network, "network", runner.NetworkAuto, "the pods' network: host, where each pod has a loopback address, cni, or auto: cni when the node has it")
 	f.StringVar(&o.Program, "workload", "", "the program that stands in for the scenario's containers; podsim-workload beside podsim, or built from source, when not given")
