@@ -15,9 +15,27 @@ import (
 const cgroupMount = "/sys/fs/cgroup"
 
 // cgroupV2 says that the node has only the unified hierarchy.
-func cgroupV2() bool {
-	_, err := os.Stat(filepath.Join(cgroupMount, "cgroup.controllers"))
-	return err == nil
+func cgroupV2() bool { return cgroupVersion(cgroupHierarchies()) == 2 }
+
+// podCgroup is the parent of a pod's cgroups (cm/pod_container_manager_linux.go GetPodContainerName).
+func (r *CRI) podCgroup(p *pod) string { return filepath.Join(cgroupOfAll, r.Run, "pod"+p.uid) }
+
+// cgroup is the same, or "" where the pod's kubelet makes no cgroups for pods.
+func (r *CRI) cgroup(p *pod) string {
+	if !*r.cluster.KubeletConfiguration(p.ref.ID).CgroupsPerQOS {
+		return ""
+	}
+	return r.podCgroup(p)
+}
+
+// makeCgroups makes a cgroup in each hierarchy.
+func makeCgroups(name string) error {
+	for _, h := range cgroupHierarchies() {
+		if err := os.MkdirAll(filepath.Join(h.path, name), 0o755); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // makePodCgroup makes a pod's cgroup with its limits (cm/pod_container_manager_linux.go EnsureExists). "" is
