@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -48,8 +49,26 @@ func TestMain(m *testing.M) {
 type life struct {
 	*exec.Cmd
 	directory      string
-	stdout, stderr bytes.Buffer
+	stdout, stderr output
 	begun          time.Time
+}
+
+// output is what a process that runs has written so far.
+type output struct {
+	lock sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	return o.text.String()
 }
 
 func begin(t *testing.T, r *Run) *life {
