@@ -83,15 +83,17 @@ func (r *CRI) makeSandbox(ctx context.Context, config *runtimeapi.PodSandboxConf
 // sandboxImageWords are how a runtime says that it has no image for sandboxes.
 var sandboxImageWords = regexp.MustCompile(`failed to (?:get sandbox image|pull image) "([^"]+)"`)
 
-// trySandbox makes a sandbox and removes it.
-func trySandbox(ctx context.Context, conn *grpc.ClientConn, run string) error {
+// trySandbox makes a sandbox and removes it, with its cgroup. The run has no pods yet.
+func trySandbox(ctx context.Context, conn *grpc.ClientConn, run string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
+	group := path.Join(cgroupOfAll, run)
+	defer func() { err = both(err, clearCgroup(group)) }()
 	runtime := runtimeapi.NewRuntimeServiceClient(conn)
 	config := &runtimeapi.PodSandboxConfig{
 		Metadata: &runtimeapi.PodSandboxMetadata{Name: "podsim-" + run + "-trial", Namespace: "podsim", Uid: run + "-trial"},
 		Labels:   map[string]string{LabelRun: run},
-		Linux: &runtimeapi.LinuxPodSandboxConfig{CgroupParent: path.Join(cgroupOfAll, run, "trial"),
+		Linux: &runtimeapi.LinuxPodSandboxConfig{CgroupParent: path.Join(group, "trial"),
 			SecurityContext: &runtimeapi.LinuxSandboxSecurityContext{NamespaceOptions: &runtimeapi.NamespaceOption{Network: runtimeapi.NamespaceMode_NODE}}},
 	}
 	made, err := runtime.RunPodSandbox(ctx, &runtimeapi.RunPodSandboxRequest{Config: config})
