@@ -258,6 +258,20 @@ func (r *CRI) labels(p *pod) map[string]string {
 	return map[string]string{LabelRun: r.Run, LabelPod: p.namespace + "/" + p.name, LabelNode: p.node}
 }
 
+// forgetPause is between the tries to remove what is left of a pod. Kubernetes: its garbage collection tries each
+// minute (kubelet.go ContainerGCPeriod).
+const forgetPause = time.Second
+
+// removePod removes a pod's sandboxes with what is in them, its cgroup and its files.
+func (r *CRI) removePod(ctx context.Context, p *pod, sandboxes []string) error {
+	for _, id := range sandboxes {
+		if err := r.removePodSandbox(ctx, id); err != nil {
+			return err
+		}
+	}
+	return errors.Join(clearCgroup(r.podCgroup(p)), unmountBelow(p.directory), os.RemoveAll(p.directory))
+}
+
 // forget removes what is left of a pod that the kubelet is through with.
 func (r *CRI) forget(p *pod) {
 	delete(r.pods, p.serial)
@@ -268,12 +282,13 @@ func (r *CRI) forget(p *pod) {
 	}
 	sandboxes := p.sandboxes
 	r.call(callTime, func(ctx context.Context) error {
-		for _, id := range sandboxes {
-			if err := r.removePodSandbox(ctx, id); err != nil {
+		for {
+			err := r.removePod(ctx, p, sandboxes)
+			if err == nil || ctx.Err() != nil {
 				return err
 			}
+			wait(ctx, forgetPause)
 		}
-		return errors.Join(clearCgroup(r.podCgroup(p)), unmountBelow(p.directory), os.RemoveAll(p.directory))
 	}, func(error) {
 		// What could not be removed is looked for at the end of the run.
 	})
