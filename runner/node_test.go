@@ -33,7 +33,8 @@ func privateNode(t *testing.T) *Node {
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		if _, err := os.Stat(dir); err == nil {
-			assert.NoError(t, n.Stop(context.Background()))
+			// Not n.Stop: the test may have started it again, as another process.
+			assert.NoError(t, StopNode(context.Background(), dir))
 		}
 	})
 	return n
