@@ -60,8 +60,8 @@ func killsAlone(sc *model.Scenario) {
 func probes(h v1.ProbeHandler) func(*v1.Pod) {
 	return func(p *v1.Pod) {
 		c := &p.Spec.Containers[0]
-		c.ReadinessProbe = &v1.Probe{ProbeHandler: h, TimeoutSeconds: 1}
-		c.LivenessProbe = &v1.Probe{ProbeHandler: h, TimeoutSeconds: 1}
+		c.ReadinessProbe = &v1.Probe{ProbeHandler: *h.DeepCopy(), TimeoutSeconds: 1}
+		c.LivenessProbe = &v1.Probe{ProbeHandler: *h.DeepCopy(), TimeoutSeconds: 1}
 	}
 }
 
@@ -80,7 +80,9 @@ func readiness(points ...model.ProbePoint) []model.Behavior {
 }
 
 func hooks(h v1.LifecycleHandler) func(*v1.Pod) {
-	return func(p *v1.Pod) { p.Spec.Containers[0].Lifecycle = &v1.Lifecycle{PostStart: &h, PreStop: &h} }
+	return func(p *v1.Pod) {
+		p.Spec.Containers[0].Lifecycle = &v1.Lifecycle{PostStart: h.DeepCopy(), PreStop: h.DeepCopy()}
+	}
 }
 
 var (
