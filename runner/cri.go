@@ -53,6 +53,8 @@ type CRI struct {
 	// containers by the runtime's ids.
 	pods      map[int64]*pod
 	instances map[string]*instance
+	// nodes are the cgroups of the nodes that have had a pod, by their names.
+	nodes     map[string]*nodeCgroups
 	addresses int
 	// busyPorts are the machine's own, nil before they are known.
 	busyPorts map[int]bool
@@ -84,7 +86,7 @@ func Dial(endpoint string, options ...grpc.DialOption) (*grpc.ClientConn, error)
 func NewCRI(ctx context.Context, conn *grpc.ClientConn, c *sim.Cluster, d *Driver, images Images, configs configData, run, directory string) *CRI {
 	r := &CRI{Run: run, Directory: directory, ctx: ctx, cluster: c, driver: d, conn: conn, images: images,
 		runtime: runtimeapi.NewRuntimeServiceClient(conn), store: runtimeapi.NewImageServiceClient(conn), pulled: map[string]bool{},
-		pods: map[int64]*pod{}, instances: map[string]*instance{},
+		pods: map[int64]*pod{}, instances: map[string]*instance{}, nodes: map[string]*nodeCgroups{},
 		configs: configs, notPlayed: map[string]bool{}, exits: exits{listedFor: map[model.NodeID]model.Time{}, known: map[string]bool{}}}
 	c.UseRuntime(r)
 	d.Go(r.watchExits)
@@ -107,8 +109,9 @@ type pod struct {
 	attempts   uint32
 	containers []container
 	volumes    map[string]*volume
-	// limits are those of its cgroup.
-	limits podResources
+	// limits are those of its cgroup; burstable is the CPU request of a Burstable pod, in milli-cores.
+	limits    podResources
+	burstable int64
 }
 
 // container is one of a pod's containers.
@@ -280,8 +283,10 @@ func (r *CRI) forget(p *pod) {
 			delete(r.instances, x.id)
 		}
 	}
-	sandboxes := p.sandboxes
+	sandboxes, node := p.sandboxes, r.countBurstable(p)
 	r.call(callTime, func(ctx context.Context) error {
+		// The kubelet only logs what goes wrong.
+		_ = node.update()
 		for {
 			err := r.removePod(ctx, p, sandboxes)
 			if err == nil || ctx.Err() != nil {

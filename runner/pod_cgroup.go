@@ -18,7 +18,9 @@ const cgroupMount = "/sys/fs/cgroup"
 func cgroupV2() bool { return cgroupVersion(cgroupHierarchies()) == 2 }
 
 // podCgroup is the parent of a pod's cgroups (cm/pod_container_manager_linux.go GetPodContainerName).
-func (r *CRI) podCgroup(p *pod) string { return filepath.Join(cgroupOfAll, r.Run, "pod"+p.uid) }
+func (r *CRI) podCgroup(p *pod) string {
+	return filepath.Join(qosCgroup(r.nodeCgroup(p.node), p.template.QOS), "pod"+p.uid)
+}
 
 // cgroup is the same, or "" where the pod's kubelet makes no cgroups for pods.
 func (r *CRI) cgroup(p *pod) string {
@@ -44,15 +46,22 @@ func makePodCgroup(name string, limits podResources) error {
 	if name == "" {
 		return nil
 	}
-	if err := makeCgroups(name); err != nil {
-		return fmt.Errorf("failed to create container for %s: %w", name, err)
-	}
-	if cgroupV2() {
-		if err := enableControllers(name); err != nil {
-			return fmt.Errorf("failed to create container for %s: %w", name, err)
-		}
+	if err := makeCgroup(name); err != nil {
+		return err
 	}
 	return setPodCgroup(name, limits)
+}
+
+// makeCgroup makes a cgroup without limits.
+func makeCgroup(name string) error {
+	err := makeCgroups(name)
+	if err == nil && cgroupV2() {
+		err = enableControllers(name)
+	}
+	if err != nil {
+		return fmt.Errorf("failed to create container for %s: %w", name, err)
+	}
+	return nil
 }
 
 // enableControllers lets a cgroup of the unified hierarchy have the controllers that its limits need.
@@ -72,10 +81,16 @@ func setPodCgroup(name string, limits podResources) error {
 	if name == "" {
 		return nil
 	}
-	for _, f := range limits.files(cgroupV2()) {
-		path := filepath.Join(cgroupMount, f.controller, name, f.file)
-		if err := writeCgroup(path, f.value); err != nil {
-			return fmt.Errorf("failed to set supported cgroup subsystems for cgroup %s: %w", name, err)
+	if err := setFiles(name, limits.files(cgroupV2())); err != nil {
+		return fmt.Errorf("failed to set supported cgroup subsystems for cgroup %s: %w", name, err)
+	}
+	return nil
+}
+
+func setFiles(name string, files []cgroupFile) error {
+	for _, f := range files {
+		if err := writeCgroup(filepath.Join(cgroupMount, f.controller, name, f.file), f.value); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -95,19 +110,27 @@ func (l podResources) files(v2 bool) []cgroupFile {
 	}
 	if v2 {
 		return []cgroupFile{
-			{"", "cpu.weight", number(cpuWeight(l.shares))},
+			sharesFile(l.shares, v2),
 			{"", "cpu.max", unlimited(l.quota, "max") + " " + number(l.period)},
 			{"", "memory.max", unlimited(l.memory, "max")},
 			{"", "pids.max", unlimited(l.processes, "max")},
 		}
 	}
 	return []cgroupFile{
-		{"cpu", "cpu.shares", number(l.shares)},
+		sharesFile(l.shares, v2),
 		{"cpu", "cpu.cfs_period_us", number(l.period)},
 		{"cpu", "cpu.cfs_quota_us", unlimited(l.quota, "-1")},
 		{"memory", "memory.limit_in_bytes", unlimited(l.memory, "-1")},
 		{"pids", "pids.max", unlimited(l.processes, "max")},
 	}
+}
+
+// sharesFile is how much of the CPUs a cgroup gets beside others.
+func sharesFile(shares int64, v2 bool) cgroupFile {
+	if v2 {
+		return cgroupFile{"", "cpu.weight", strconv.FormatInt(cpuWeight(shares), 10)}
+	}
+	return cgroupFile{"cpu", "cpu.shares", strconv.FormatInt(shares, 10)}
 }
 
 // cpuWeight is how the unified hierarchy writes shares (github.com/opencontainers/cgroups utils.go

@@ -47,6 +47,8 @@ func (r *CRI) resize(p *pod) {
 func (r *CRI) updateResources(p *pod, updates []update) {
 	limits, name := r.podLimits(p), r.cgroup(p)
 	both := p.limits.atLeast(limits)
+	p.burstable = burstableRequest(p.template)
+	node := r.countBurstable(p)
 	r.call(callTime, func(ctx context.Context) error {
 		if err := setPodCgroup(name, both); err != nil {
 			return err
@@ -56,7 +58,10 @@ func (r *CRI) updateResources(p *pod, updates []update) {
 				return err
 			}
 		}
-		return setPodCgroup(name, limits)
+		if err := setPodCgroup(name, limits); err != nil {
+			return err
+		}
+		return node.update()
 	}, func(err error) {
 		if err == nil {
 			p.limits = limits

@@ -17,9 +17,16 @@ func (r *CRI) runSandbox(p *pod) {
 	p.attempts++
 	p.limits = r.podLimits(p)
 	limits, cgroup := p.limits, r.cgroup(p)
+	p.burstable = burstableRequest(p.template)
+	node := r.countBurstable(p)
 	own := r.ownNetwork(p.template.Spec)
 	var id, address string
 	r.call(callTime, func(ctx context.Context) (err error) {
+		if cgroup != "" {
+			if err := node.make(); err != nil {
+				return err
+			}
+		}
 		if err := makePodCgroup(cgroup, limits); err != nil {
 			return err
 		}

@@ -219,7 +219,7 @@ func (c *Cluster) watchNodeMemory(id model.NodeID) {
 	s := c.searchNode(id)
 	ends := c.memoryEnds(s)
 	at, _ := s.first(capacity, c.now, ends)
-	if limit := c.podsMemoryLimit(id); limit < capacity {
+	if limit := c.PodsMemoryLimit(id); limit < capacity {
 		s.base, s.effort = 0, searchEffort
 		podsAt, _ := s.first(limit, c.now, ends)
 		at = min(at, podsAt)
@@ -237,7 +237,7 @@ func (c *Cluster) outOfNodeMemory(id model.NodeID, gen int32) {
 		return
 	}
 	use, capacity := c.nodeMemory(id, c.now), c.state.Nodes[id].Capacity.Memory
-	limit := c.podsMemoryLimit(id)
+	limit := c.PodsMemoryLimit(id)
 	switch {
 	case use > capacity:
 		if victim, i := c.killWorst(n.pods, capacity); victim != 0 {
@@ -250,10 +250,10 @@ func (c *Cluster) outOfNodeMemory(id model.NodeID, gen int32) {
 	}
 }
 
-// podsMemoryLimit is the limit in bytes of the cgroup that all pods of a node are in: the node's memory, if
+// PodsMemoryLimit is the limit in bytes of the cgroup that all pods of a node are in: the node's memory, if
 // the kubelet does not enforce what is reserved (cm/node_container_manager_linux.go
 // createNodeAllocatableCgroups).
-func (c *Cluster) podsMemoryLimit(id model.NodeID) int64 {
+func (c *Cluster) PodsMemoryLimit(id model.NodeID) int64 {
 	config := c.nodes[id].config
 	if !*config.CgroupsPerQOS || !slices.Contains(config.EnforceNodeAllocatable, "pods") {
 		return c.state.Nodes[id].Capacity.Memory
