@@ -224,6 +224,17 @@ func (r *Result) Latencies(base model.Latencies) (l model.Latencies, notes map[s
 	return l, notes
 }
 
+// Few are the latencies that were measured, but too seldom.
+func (r *Result) Few() []string {
+	var names []string
+	for i := range r.Operations {
+		if o := &r.Operations[i]; o.Latency != "" && o.N < FewestCalls {
+			names = append(names, o.Latency)
+		}
+	}
+	return names
+}
+
 // without is the distribution of the operation less what another one takes of it: its floor and its median are
 // lower by that, as far as they go, and its shape stays.
 func (o *Operation) without(less float64) model.Dist {

@@ -1,35 +1,14 @@
 package calibrate
 
 import (
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
 	"text/tabwriter"
 )
 
-// Outputs are the forms of a report; "" is a table for people.
-var Outputs = []string{"json", "csv"}
-
-// Write writes what was found, in one of the Outputs or as a table.
-func (r *Result) Write(w io.Writer, output string) error {
-	switch output {
-	case "json":
-		return writeJSON(w, r)
-	case "csv":
-		return r.writeCSV(w)
-	}
-	return r.writeTable(w)
-}
-
-func writeJSON(w io.Writer, x any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(x)
-}
-
-func (r *Result) writeTable(w io.Writer) error {
+// WriteTable writes what was found as a table for people.
+func (r *Result) WriteTable(w io.Writer) error {
 	fmt.Fprintf(w, "%s: %s\n\n", counted(len(r.Runs), "run"), r.Machines())
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "OPERATION\tLATENCY\tN\tERRORS\tMEASURED 50/95/99 %\tALONE 50/95/99 %\tFITTED 50/95/99 %\tFLOOR\tKS\tP")
@@ -75,7 +54,8 @@ func orDash(s string) string {
 	return s
 }
 
-func (r *Result) writeCSV(w io.Writer) error {
+// Rows are the operations as rows of numbers, with the names of the columns in the first.
+func (r *Result) Rows() [][]string {
 	rows := [][]string{{"operation", "latency", "n", "errors", "measured_p50_ns", "measured_p95_ns", "measured_p99_ns", "alone_p50_ns", "alone_p95_ns", "alone_p99_ns",
 		"fitted_p50_ns", "fitted_p95_ns", "fitted_p99_ns", "shift_ns", "mu", "sigma", "ks_distance", "p"}}
 	number := func(x float64) string { return strconv.FormatFloat(x, 'g', 9, 64) }
@@ -87,5 +67,5 @@ func (r *Result) writeCSV(w io.Writer) error {
 		}
 		rows = append(rows, append(row, number(o.Shift), number(o.Mu), number(o.Sigma), number(o.Distance), number(o.P)))
 	}
-	return csv.NewWriter(w).WriteAll(rows)
+	return rows
 }

@@ -1,7 +1,6 @@
 package calibrate
 
 import (
-	"encoding/csv"
 	"fmt"
 	"io"
 	"slices"
@@ -14,7 +13,11 @@ import (
 
 // Startups are how long the pods of a run took to start, sorted, in nanoseconds.
 type Startups struct {
-	Name string `json:"run"`
+	// Name is the record's folder.
+	Name     string `json:"run"`
+	Scenario string `json:"scenario"`
+	// Runtime is where it was played, empty for a simulation.
+	Runtime string `json:"runtime,omitempty"`
 	// Pods is how many there were, NotRunning how many of them never ran.
 	Pods       int `json:"pods"`
 	NotRunning int `json:"not_running"`
@@ -23,8 +26,7 @@ type Startups struct {
 	Scheduled []float64 `json:"from_scheduling_ns"`
 }
 
-// ReadStartups reads them from the folder of a record, simulated or real. They are those of the pods whose
-// restart policy does not matter: all that ran.
+// ReadStartups reads them from the folder of a record, simulated or real.
 func ReadStartups(dir string) (*Startups, error) {
 	r, err := reports.Open(dir)
 	if err != nil {
@@ -34,7 +36,7 @@ func ReadStartups(dir string) (*Startups, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Startups{Name: dir, Pods: len(starts)}
+	s := &Startups{Name: dir, Scenario: r.Info.Scenario, Runtime: r.Info.Runtime, Pods: len(starts)}
 	for _, x := range starts {
 		if x.Running == model.Never {
 			s.NotRunning++
@@ -60,13 +62,7 @@ var startQuantiles = []struct {
 }{{"first", 0}, {"10 %", 0.1}, {"25 %", 0.25}, {"50 %", 0.5}, {"75 %", 0.75}, {"90 %", 0.9}, {"95 %", 0.95}, {"99 %", 0.99}, {"last", 1}}
 
 // WriteStartups writes the start-ups of a real run and of its simulation side by side.
-func WriteStartups(w io.Writer, output string, real, simulated *Startups) error {
-	switch output {
-	case "json":
-		return writeJSON(w, map[string]*Startups{"real": real, "simulated": simulated})
-	case "csv":
-		return writeStartupsCSV(w, real, simulated)
-	}
+func WriteStartups(w io.Writer, real, simulated *Startups) error {
 	fmt.Fprintf(w, "real: %s, %s\nsimulated: %s, %s\n\n", real.Name, real.counts(), simulated.Name, simulated.counts())
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "UNTIL RUNNING\tFROM CREATION: REAL\tSIMULATED\tDIFFERENCE\tFROM SCHEDULING: REAL\tSIMULATED\tDIFFERENCE\t")
@@ -96,7 +92,8 @@ func percent(a, b float64) string {
 	return fmt.Sprintf("%+.0f %%", 100*(b-a)/a)
 }
 
-func writeStartupsCSV(w io.Writer, real, simulated *Startups) error {
+// StartupRows are the quantiles of both as rows, with the names of the columns in the first.
+func StartupRows(real, simulated *Startups) [][]string {
 	rows := [][]string{{"run", "from", "quantile", "seconds"}}
 	for _, s := range []struct {
 		run  string
@@ -107,5 +104,5 @@ func writeStartupsCSV(w io.Writer, real, simulated *Startups) error {
 			rows = append(rows, []string{s.run, s.from, strconv.FormatFloat(q.p, 'g', -1, 64), strconv.FormatFloat(quantile(s.ns, q.p)/1e9, 'f', 6, 64)})
 		}
 	}
-	return csv.NewWriter(w).WriteAll(rows)
+	return rows
 }

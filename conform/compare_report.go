@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/xml"
 	"fmt"
@@ -15,6 +16,15 @@ type Machine struct {
 	// Cgroups is v1 or v2.
 	Cgroups string `json:"cgroups,omitempty"`
 	Cores   int    `json:"cores,omitempty"`
+}
+
+// words is what is known of the machine.
+func (m *Machine) words() string {
+	s := fmt.Sprintf("%s, %d cores", cmp.Or(m.Runtime, "a node that is not known"), m.Cores)
+	if m.Cgroups != "" {
+		s += ", cgroups " + m.Cgroups
+	}
+	return s
 }
 
 // RunReport is a comparison of scenarios on a real node with their simulations.
@@ -139,8 +149,8 @@ func writeRunCSV(w io.Writer, r *RunReport) error {
 
 func writeRunMarkdown(w io.Writer, r *RunReport) error {
 	p := printer{w: w}
-	p.line("On %s, %d cores, cgroups %s, %d scenarios at a time. Times are within %s, or 10 %% of the time since the pod's creation.",
-		r.Machine.Runtime, r.Machine.Cores, r.Machine.Cgroups, r.Parallel, seconds(r.ToleranceMs))
+	p.line("On %s, %d scenarios at a time. Times are within %s, or 10 %% of the time since the pod's creation.",
+		r.Machine.words(), r.Parallel, seconds(r.ToleranceMs))
 	p.line("")
 	p.line("| scenario | pods | steps | verdict | draw | median | worst |")
 	p.line("|---|--:|--:|---|--:|--:|--:|")

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"podsim/model"
@@ -68,6 +69,9 @@ func readRun(dir string) (*RunInfo, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no record of a run is there; `podsim run SCENARIO -o %s` makes one", dir, dir)
 	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("%s is a file, want the folder of a record", dir)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -83,10 +87,13 @@ func readRun(dir string) (*RunInfo, error) {
 func prepare(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return os.MkdirAll(dir, 0o755)
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("%s is a file, or in one; name a folder for the record", dir)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; name another folder for the record", err)
 	}
 	for _, e := range entries {
 		if !ours.MatchString(e.Name()) || e.IsDir() {

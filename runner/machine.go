@@ -28,7 +28,7 @@ func MachineOf(endpoint string) (Machine, error) {
 
 // machineOf asks the runtime of a connection. One that does not say stays without a name.
 func machineOf(ctx context.Context, conn *grpc.ClientConn) (Machine, error) {
-	m := Machine{CPUs: runtime.NumCPU()}
+	m := Machine{CPUs: runtime.NumCPU(), Cgroups: fmt.Sprintf("v%d", cgroupVersion(cgroupHierarchies()))}
 	v, err := cri.NewRuntimeServiceClient(conn).Version(ctx, &cri.VersionRequest{})
 	if err == nil {
 		m.Runtime, m.Version = v.RuntimeName, v.RuntimeVersion

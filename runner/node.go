@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -157,7 +158,7 @@ func containerdVersion(path string) (string, error) {
 // prepare makes the folder, in memory if it can be, and writes the configuration.
 func (n *Node) prepare(disk bool) error {
 	if err := os.MkdirAll(n.Dir, 0o700); err != nil {
-		return err
+		return fmt.Errorf("the folder %s cannot be made (%s): name another with --dir", n.Dir, reason(err))
 	}
 	for _, path := range outsideFolders() {
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
@@ -201,6 +202,9 @@ func ReadNode(dir string) (*Node, error) {
 	}
 	path := filepath.Join(dir, nodeFile)
 	data, err := os.ReadFile(path)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("%s is a file, or in one: name a folder with --dir", dir)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -93,6 +94,8 @@ type Machine struct {
 	Runtime string `json:"runtime"`
 	Version string `json:"version"`
 	CPUs    int    `json:"cpus"`
+	// Cgroups is v1 or v2; records of older versions do not say it.
+	Cgroups string `json:"cgroups,omitempty"`
 }
 
 // String is the runtime and its version, such as "containerd 2.4.2".
@@ -230,8 +233,8 @@ func ReadOperations(dir string) (Machine, []Operation, error) {
 	var m Machine
 	name := filepath.Join(dir, OperationsFile)
 	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return m, nil, fmt.Errorf("%s: there is no %s: it is not the record of a run on a real node (podsim run --on containerd)", dir, OperationsFile)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return m, nil, fmt.Errorf("%s: there is no %s: it is not the record of a run on a real node (podsim run --on containerd), or that run was killed", dir, OperationsFile)
 	}
 	if err != nil {
 		return m, nil, err

@@ -206,19 +206,26 @@ func byteSize(n int64) string {
 	return fmt.Sprintf("%dMi", n>>20)
 }
 
-// runtimeFacts ask the container runtime.
-func runtimeFacts(ctx context.Context, endpoint string) []Fact {
-	at := Fact{Name: "endpoint", Value: endpoint}
+// CheckEndpoint says why nothing can listen at an endpoint.
+func CheckEndpoint(endpoint string) error {
 	path, ok := strings.CutPrefix(endpoint, "unix://")
 	if !ok && strings.HasPrefix(endpoint, "/") {
 		path, ok = endpoint, true
 	}
 	if !ok || !filepath.IsAbs(path) {
-		at.Problem = fmt.Sprintf(errBadEndpoint, endpoint)
-		return []Fact{at}
+		return fmt.Errorf(errBadEndpoint, endpoint)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeSocket == 0 {
-		at.Problem = fmt.Sprintf(errNoSocket, endpoint)
+		return fmt.Errorf(errNoSocket, endpoint)
+	}
+	return nil
+}
+
+// runtimeFacts ask the container runtime.
+func runtimeFacts(ctx context.Context, endpoint string) []Fact {
+	at := Fact{Name: "endpoint", Value: endpoint}
+	if err := CheckEndpoint(endpoint); err != nil {
+		at.Problem = err.Error()
 		return []Fact{at}
 	}
 	conn, err := Dial(endpoint)

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,28 +43,30 @@ Calibrate on a machine that does nothing else.`,
   podsim calibrate /tmp/real --write latencies.yaml --picture latencies.svg
   podsim calibrate /tmp/real /tmp/real-2 -o csv
   podsim calibrate --startups /tmp/real /tmp/simulated --picture startups.svg`,
-		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.output != "" && !slices.Contains(calibrate.Outputs, o.output) {
-				return fmt.Errorf("--output %q is not known; there are %s", o.output, strings.Join(calibrate.Outputs, ", "))
+			if err := checkOutput(o.output, outputs); err != nil {
+				return err
 			}
 			if o.startups {
-				return compareStartups(cmd, args, &o)
+				return compareStartups(cmd.OutOrStdout(), args, &o)
 			}
-			return calibrateRuns(cmd, args, &o)
+			return calibrateRuns(cmd.OutOrStdout(), args, &o)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.write, "write", "", "write the latencies to this `file`")
 	f.StringVar(&o.base, "base", "", "a `file` of kind Latencies for what was not measured, instead of the default")
 	f.StringVar(&o.picture, "picture", "", "draw a picture (SVG) into this `file`")
-	f.StringVarP(&o.output, "output", "o", "", "the form: "+strings.Join(calibrate.Outputs, ", "))
+	addOutput(f, &o.output, outputs)
 	f.Uint64Var(&o.seed, "seed", 1, "the seed of the samples that say how well a distribution fits")
 	f.BoolVar(&o.startups, "startups", false, "compare the start-ups of a REAL_RUN and a SIMULATED_RUN")
 	return cmd
 }
 
-func calibrateRuns(cmd *cobra.Command, args []string, o *calibrateOptions) error {
+func calibrateRuns(w io.Writer, args []string, o *calibrateOptions) error {
+	if len(args) == 0 {
+		return errors.New("no run is named; give the folders of records that podsim run --on containerd has made")
+	}
 	base := model.DefaultLatencies()
 	if o.base != "" {
 		var err error
@@ -87,18 +90,26 @@ func calibrateRuns(cmd *cobra.Command, args []string, o *calibrateOptions) error
 	if o.write != "" {
 		l, notes := result.Latencies(base)
 		comment := fmt.Sprintf("Made by podsim calibrate from runs on a real node (%d): %s.", len(runs), result.Machines())
-		if err := os.WriteFile(o.write, scenarios.LatenciesYAML(&l, nameOfFile(o.write), comment, notes), 0o644); err != nil {
+		if err := writeNamed("--write", o.write, scenarios.LatenciesYAML(&l, nameOfFile(o.write), comment, notes)); err != nil {
+			return err
+		}
+		if few := result.Few(); len(few) > 0 {
+			notice(fmt.Sprintf("%s: measured fewer than %d times, so these stay as they were: %s", o.write, calibrate.FewestCalls, strings.Join(few, ", ")))
+		}
+	}
+	if o.picture != "" {
+		if err := writeNamed("--picture", o.picture, result.Picture()); err != nil {
 			return err
 		}
 	}
-	if err := drawInto(o.picture, result.Picture); err != nil {
-		return err
+	if o.output != "" {
+		return writeOutput(w, o.output, result, result.Rows())
 	}
-	return result.Write(cmd.OutOrStdout(), o.output)
+	return result.WriteTable(w)
 }
 
 // compareStartups is `podsim calibrate --startups`.
-func compareStartups(cmd *cobra.Command, args []string, o *calibrateOptions) error {
+func compareStartups(w io.Writer, args []string, o *calibrateOptions) error {
 	if len(args) != 2 {
 		return fmt.Errorf("--startups compares two runs, a real one and its simulation, not %d", len(args))
 	}
@@ -113,18 +124,32 @@ func compareStartups(cmd *cobra.Command, args []string, o *calibrateOptions) err
 		}
 		both[i] = s
 	}
-	if err := drawInto(o.picture, func() []byte { return calibrate.StartupsPicture(both[0], both[1]) }); err != nil {
-		return err
+	real, simulated := both[0], both[1]
+	switch {
+	case real.Runtime == "":
+		return fmt.Errorf("%s: this run was simulated, want the real one first (podsim run --on containerd)", args[0])
+	case simulated.Runtime != "":
+		return fmt.Errorf("%s: this run was on a real node, want its simulation second", args[1])
+	case real.Scenario != simulated.Scenario:
+		return fmt.Errorf("%s: this run is of the scenario %s, want %s as that of %s", args[1], simulated.Scenario, real.Scenario, args[0])
 	}
-	return calibrate.WriteStartups(cmd.OutOrStdout(), o.output, both[0], both[1])
+	if o.picture != "" {
+		if err := writeNamed("--picture", o.picture, calibrate.StartupsPicture(real, simulated)); err != nil {
+			return err
+		}
+	}
+	if o.output != "" {
+		return writeOutput(w, o.output, map[string]*calibrate.Startups{"real": real, "simulated": simulated}, calibrate.StartupRows(real, simulated))
+	}
+	return calibrate.WriteStartups(w, real, simulated)
 }
 
-// drawInto draws a picture into a file, if one is named.
-func drawInto(name string, draw func() []byte) error {
-	if name == "" {
-		return nil
+// writeNamed writes the file that a flag names.
+func writeNamed(flag, name string, data []byte) error {
+	if err := os.WriteFile(name, data, 0o644); err != nil {
+		return fmt.Errorf("%s %s cannot be written (%s): name a file in a folder that is there", flag, name, reason(err))
 	}
-	return os.WriteFile(name, draw(), 0o644)
+	return nil
 }
 
 // nameOfFile is a file's name without its ending.

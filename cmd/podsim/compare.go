@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +20,9 @@ import (
 	"podsim/scenarios"
 	"podsim/sim"
 )
+
+// compareOutputs are the forms of a comparison.
+var compareOutputs = append([]string{"table"}, conform.Outputs...)
 
 type compareOptions struct {
 	runOptions
@@ -74,7 +76,7 @@ exit code is 1 when a scenario is not equal.`,
 	f.DurationVar(&o.until, "until", 0, "end the runs at this moment, instead of the scenario's duration")
 	f.StringArrayVar(&o.sets, "set", nil, "change a value of the scenario files: `path=value` (may be repeated)")
 	f.IntVar(&o.parallel, "parallel", 1, "how many scenarios are on the node at a time")
-	f.StringVarP(&o.form, "output", "o", "table", "the form: table, "+strings.Join(conform.Outputs, ", "))
+	addOutput(f, &o.form, compareOutputs)
 	f.StringVar(&o.junit, "junit", "", "write a JUnit report to this `file`, too")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show the sequences of all pods")
 	f.BoolVar(&o.allowLate, "allow-late", false, "a scenario of which only times differ is no failure")
@@ -109,6 +111,9 @@ func compare(cmd *cobra.Command, paths []string, o *compareOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.checkFiles(list); err != nil {
+		return err
+	}
 	report := &conform.RunReport{ToleranceMs: o.tolerance.Milliseconds(), Parallel: o.parallel}
 	if o.recorded != "" {
 		report.Machine = list[0].machine
@@ -118,9 +123,11 @@ func compare(cmd *cobra.Command, paths []string, o *compareOptions) error {
 				return fmt.Errorf("%s: %w", c.path, err)
 			}
 		}
-		if report.Machine, err = o.machine(); err != nil {
+		m, err := runner.MachineOf(o.real.Endpoint)
+		if err != nil {
 			return err
 		}
+		report.Machine = machineOf(m)
 		if err := o.playAll(list); err != nil {
 			return err
 		}
@@ -135,14 +142,20 @@ func compare(cmd *cobra.Command, paths []string, o *compareOptions) error {
 			return err
 		}
 		report.Scenarios = append(report.Scenarios, one)
-		if o.form != "table" {
+		if o.table() {
+			err = o.write(cmd.OutOrStdout(), &one, len(list) == 1, width)
+		} else {
 			showProgress(i+1, len(list), "scenarios compared")
-		} else if err := o.write(cmd.OutOrStdout(), &one, len(list) == 1, width); err != nil {
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return o.finish(cmd.OutOrStdout(), report)
 }
+
+// table says that the form is the one for people.
+func (o *compareOptions) table() bool { return o.form == "" || o.form == "table" }
 
 // wanted are the scenarios that are named, and those of the list.
 func (o *compareOptions) wanted(paths []string) ([]listed, error) {
@@ -164,8 +177,8 @@ func (o *compareOptions) wanted(paths []string) ([]listed, error) {
 }
 
 func (o *compareOptions) check(wanted []listed) error {
-	if o.form != "table" && !slices.Contains(conform.Outputs, o.form) {
-		return fmt.Errorf("--output %q is not known; there are table, %s", o.form, strings.Join(conform.Outputs, ", "))
+	if err := checkOutput(o.form, compareOutputs); err != nil {
+		return err
 	}
 	if o.parallel < 1 {
 		return fmt.Errorf("--parallel must be at least 1, not %d", o.parallel)
@@ -176,8 +189,37 @@ func (o *compareOptions) check(wanted []listed) error {
 	if o.draws < 0 {
 		return fmt.Errorf("--draws must be at least 0, not %d", o.draws)
 	}
-	if o.recorded != "" && o.records != "" {
-		return errors.New("--records is for new runs, --real for one that has been made: give one of them")
+	name := o.real.given()
+	if o.records != "" {
+		name = "records"
+	}
+	if o.recorded != "" && name != "" {
+		return fmt.Errorf("--%s is for new runs, --real for one that has been made: give one of them", name)
+	}
+	return nil
+}
+
+// checkFiles says that a file or a record cannot be written, before the runs are made.
+func (o *compareOptions) checkFiles(list []*comparison) error {
+	if o.junit != "" {
+		file, err := os.OpenFile(o.junit, os.O_WRONLY|os.O_CREATE, 0o644)
+		if err != nil {
+			return fmt.Errorf("--junit %s cannot be written (%s): name a file in a folder that is there", o.junit, reason(err))
+		}
+		file.Close()
+	}
+	if o.records == "" {
+		return nil
+	}
+	if err := os.MkdirAll(o.records, 0o755); err != nil {
+		return fmt.Errorf("--records %s cannot be made (%s): name another folder", o.records, reason(err))
+	}
+	files := map[string]string{}
+	for _, c := range list {
+		if other, twice := files[c.scenario.Name]; twice {
+			return fmt.Errorf("%s: its scenario is called %s as that of %s, and --records keeps one record of a name: leave one of them out", c.path, c.scenario.Name, other)
+		}
+		files[c.scenario.Name] = c.path
 	}
 	return nil
 }
@@ -222,11 +264,12 @@ func (o *compareOptions) read(cmd *cobra.Command, wanted []listed) ([]*compariso
 	return list, nil
 }
 
-// readRun reads the run of a record: the folder of --real, or of several scenarios the one in it with its name.
+// readRun reads the run of a record: the folder of --real, or the one in it that --records has made for the scenario.
 func (o *compareOptions) readRun(c *comparison, several bool) error {
 	sc, directory := c.scenario, o.recorded
-	if several {
-		directory = filepath.Join(directory, sc.Name)
+	kept := filepath.Join(directory, sc.Name)
+	if info, err := os.Stat(kept); several || err == nil && info.IsDir() {
+		directory = kept
 	}
 	record, err := reports.Open(directory)
 	if err != nil {
@@ -256,35 +299,22 @@ func (o *compareOptions) play(c *comparison, tick func(now model.Time)) (interru
 			fmt.Fprintf(os.Stderr, "%s: %s\n\n%s", c.scenario.Name, err, debug.Stack())
 		}
 	}()
-	cluster, err := sim.NewCluster(c.scenario)
-	if err != nil {
-		return false, err
+	directory := ""
+	if o.records != "" {
+		directory = filepath.Join(o.records, c.scenario.Name)
 	}
-	if err := extend(cluster, c.scenario); err != nil {
+	r, err := newRecordedRun(c.scenario, c.path, directory)
+	if err != nil {
 		return false, err
 	}
 	run := &conform.Run{}
-	run.Observe(cluster)
-	info := reports.RunInfo{Scenario: c.scenario.Name, Path: c.path, Seed: c.scenario.Seed, Version: version(), Kubernetes: kubernetesVersion,
-		Start: c.scenario.Start, Duration: c.scenario.Duration}
-	record := runOptions{directory: filepath.Join(o.records, c.scenario.Name), noRecord: o.records == ""}
-	rec, err := record.record(cluster, info)
-	if err != nil {
-		return false, err
-	}
-	start := time.Now()
+	run.Observe(r.cluster)
 	// Several play at a time, each with its own summary.
 	real := o.real
-	if rec != nil {
-		real.Record = record.directory
-	}
-	interrupted, err = real.play(c.scenario, cluster, func() { tick(cluster.Now()) })
-	run.End = int64(cluster.Now() / model.Millisecond)
-	if rec != nil {
-		info.Ended, info.Wall, info.Complete = cluster.Now(), time.Since(start), err == nil && !interrupted
-		err = cmp.Or(err, rec.Close(info))
-	}
-	if err == nil {
+	real.Record = directory
+	interrupted, err = real.play(c.scenario, r.cluster, func() { tick(r.cluster.Now()) })
+	run.End, r.info.Runtime = int64(r.cluster.Now()/model.Millisecond), real.runtime()
+	if err = cmp.Or(err, r.end(err == nil && !interrupted)); err == nil {
 		c.run = run
 	}
 	return interrupted, err
@@ -318,7 +348,7 @@ func (o *compareOptions) finish(w io.Writer, report *conform.RunReport) error {
 			return err
 		}
 	}
-	if o.form == "table" {
+	if o.table() {
 		fmt.Fprintf(w, "%s; times within %s\n", conform.RunSummary(report.Scenarios), o.tolerance)
 	} else {
 		if !o.verbose {

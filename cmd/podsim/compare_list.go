@@ -19,7 +19,7 @@ type listed struct {
 func readList(file string) (list []listed, left []string, err error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("--list %s: %s: want a file with a scenario on each line", file, reason(err))
 	}
 	for i, line := range strings.Split(string(data), "\n") {
 		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -39,6 +39,9 @@ func readList(file string) (list []listed, left []string, err error) {
 			}
 		case rest != "":
 			return nil, nil, fmt.Errorf("%s:%d: %q after the file, want \"until 2m\", \"not: why\" or nothing", file, i+1, rest)
+		}
+		if _, err := os.Stat(one.path); err != nil {
+			return nil, nil, fmt.Errorf("%s:%d: %s: %s", file, i+1, one.path, reason(err))
 		}
 		list = append(list, one)
 	}

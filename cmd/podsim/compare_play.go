@@ -113,16 +113,7 @@ func (p *playProgress) interrupted() bool {
 
 func (p *playProgress) done() { clearProgress() }
 
-// machine is what the report says of the machine with the node.
-func (o *compareOptions) machine() (conform.Machine, error) {
-	m, err := runner.MachineOf(o.real.Endpoint)
-	return machineOf(m), err
-}
-
+// machineOf is what a comparison says of a machine.
 func machineOf(m runner.Machine) conform.Machine {
-	cgroups := "v1"
-	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
-		cgroups = "v2"
-	}
-	return conform.Machine{Runtime: m.String(), Cgroups: cgroups, Cores: m.CPUs}
+	return conform.Machine{Runtime: m.String(), Cgroups: m.Cgroups, Cores: m.CPUs}
 }

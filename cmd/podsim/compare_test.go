@@ -114,6 +114,15 @@ func TestCompareBadInput(t *testing.T) {
 		{[]string{crash, "--real", "none"}, "none: no record of a run is there"},
 		{[]string{crash, "--real", "oom"}, "oom: the record is of the scenario oom, want crash-loop\n"},
 		{[]string{crash, crash, "--real", "oom"}, "oom/crash-loop: no record of a run is there"},
+		{[]string{crash, "--real", "oom/run.json"}, "oom/run.json is a file, want the folder of a record\n"},
+		{[]string{crash, "--real", "oom", "--images", "real"}, "--images is for new runs, --real for one that has been made: give one of them\n"},
+		{[]string{crash, "--real", "oom", "--records", "r"}, "--records is for new runs, --real for one that has been made: give one of them\n"},
+		{[]string{crash, "--records", "oom/run.json"}, "--records oom/run.json cannot be made (not a directory): name another folder\n"},
+		{[]string{crash, crash, "--records", "r"}, "and --records keeps one record of a name: leave one of them out\n"},
+		{[]string{crash, "--junit", "none/x.xml"}, "--junit none/x.xml cannot be written (no such file or directory): name a file in a folder that is there\n"},
+		{[]string{crash, "--latencies", "none.yaml"}, "none.yaml: there is no such file\n"},
+		{[]string{crash, "--max-pods", "0"}, "--max-pods must be at least 1, not 0\n"},
+		{[]string{"--list", "none.txt"}, "--list none.txt: no such file or directory: want a file with a scenario on each line\n"},
 		{[]string{crash, "--endpoint", "unix:///none.sock"}, noRuntime},
 		{[]string{"none.yaml"}, "none.yaml"},
 		{nil, "no scenario is named; give files, or a list of them with --list\n"},
@@ -146,11 +155,12 @@ func TestRealNodeList(t *testing.T) {
 func TestReadList(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "list.txt")
 	for text, want := range map[string]string{
-		"# nothing\n":       "list.txt:1: there is no scenario in this list",
-		"\na.yaml until x":  `list.txt:2: "x" is no moment, want one such as 2m`,
-		"a.yaml until -1s":  `list.txt:1: "-1s" is no moment, want one such as 2m`,
-		"a.yaml for 2m":     `list.txt:1: "for 2m" after the file, want "until 2m", "not: why" or nothing`,
-		"a.yaml not: large": "list.txt:1: there is no scenario in this list",
+		"# nothing\n":        "list.txt:1: there is no scenario in this list",
+		"\nlist.txt until x": `list.txt:2: "x" is no moment, want one such as 2m`,
+		"list.txt until -1s": `list.txt:1: "-1s" is no moment, want one such as 2m`,
+		"list.txt for 2m":    `list.txt:1: "for 2m" after the file, want "until 2m", "not: why" or nothing`,
+		"a.yaml not: large":  "list.txt:1: there is no scenario in this list",
+		"\na.yaml":           "list.txt:2: " + filepath.Dir(file) + "/a.yaml: no such file or directory",
 	} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 		_, _, err := readList(file)

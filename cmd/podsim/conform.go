@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -19,9 +17,11 @@ func newConform() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "conform",
 		Short: "Hold recordings of the real components against the simulator",
+		Example: `  podsim conform kubelet conform/testdata/kubelet-traces
+  podsim conform scheduler conform/testdata/scheduler-cases.jsonl.gz`,
 	}
 	cmd.AddCommand(newConformKubelet(), newConformNode(), newConformScheduler())
-	return cmd
+	return group(cmd)
 }
 
 // errDiffers has no words: the lines have said it.
@@ -57,13 +57,13 @@ draw, and its time error is the distance from what the draws give.`,
 	f := cmd.Flags()
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show both sequences in columns")
 	f.BoolVar(&o.jittered, "jittered", false, "compare the traces made with jitter, instead of the exact ones")
-	f.StringVarP(&o.output, "output", "o", "", "the form: "+strings.Join(conform.Outputs, ", "))
+	addOutput(f, &o.output, conform.Outputs)
 	return cmd
 }
 
 func conformKubelet(w io.Writer, args []string, o *conformOptions) error {
-	if o.output != "" && !slices.Contains(conform.Outputs, o.output) {
-		return fmt.Errorf("--output %q is not known; there are %s", o.output, strings.Join(conform.Outputs, ", "))
+	if err := checkOutput(o.output, conform.Outputs); err != nil {
+		return err
 	}
 	recordings, err := readRecordings(args)
 	if err != nil {

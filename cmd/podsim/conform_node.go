@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,13 +34,13 @@ depends on the machine, such as its free memory in bytes, is left out.`,
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show both sequences of each object in columns")
-	f.StringVarP(&o.output, "output", "o", "", "the form: "+strings.Join(conform.Outputs, ", "))
+	addOutput(f, &o.output, conform.Outputs)
 	return cmd
 }
 
 func conformNode(w io.Writer, args []string, o *conformOptions) error {
-	if o.output != "" && !slices.Contains(conform.Outputs, o.output) {
-		return fmt.Errorf("--output %q is not known; there are %s", o.output, strings.Join(conform.Outputs, ", "))
+	if err := checkOutput(o.output, conform.Outputs); err != nil {
+		return err
 	}
 	files, err := nodeFiles(args)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,13 +32,13 @@ Each case gets a line: whether both decisions are the same, or their first diffe
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show both decisions, node by node")
-	f.StringVarP(&o.output, "output", "o", "", "the form: "+strings.Join(conform.Outputs, ", "))
+	addOutput(f, &o.output, conform.Outputs)
 	return cmd
 }
 
 func conformScheduler(w io.Writer, args []string, o *conformOptions) error {
-	if o.output != "" && !slices.Contains(conform.Outputs, o.output) {
-		return fmt.Errorf("--output %q is not known; there are %s", o.output, strings.Join(conform.Outputs, ", "))
+	if err := checkOutput(o.output, conform.Outputs); err != nil {
+		return err
 	}
 	cases, err := readCases(args)
 	if err != nil {

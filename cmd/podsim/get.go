@@ -97,7 +97,7 @@ moment of the change in the column TIME.`,
 	f.add(cmd)
 	fl := cmd.Flags()
 	fl.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "all namespaces")
-	fl.StringVarP(&output, "output", "o", "", "the form: "+strings.Join(reports.Outputs, ", "))
+	addOutput(fl, &output, reports.Outputs)
 	fl.StringVar(&fieldSelector, "field-selector", "", "show only what has these fields, such as status.phase=Running")
 	fl.BoolVarP(&watch, "watch", "w", false, "show every change in order")
 	return cmd
@@ -117,12 +117,8 @@ func getOptions(args []string, f *recordFlags, output, fieldSelector string) (re
 	if len(names) > 0 && len(kinds) > 1 {
 		return o, fmt.Errorf("names go with one kind, not with %s", kind)
 	}
-	known := output == ""
-	for _, x := range reports.Outputs {
-		known = known || x == output
-	}
-	if !known {
-		return o, fmt.Errorf("--output %q is not known; there are %s", output, strings.Join(reports.Outputs, ", "))
+	if err := checkOutput(output, reports.Outputs); err != nil {
+		return o, err
 	}
 	o = reports.GetOptions{Kinds: kinds, Names: names, Namespace: f.namespace, AllNamespaces: f.allNamespaces, Output: output}
 	if o.Labels, err = f.labels(); err != nil {

@@ -78,6 +78,17 @@ Run a scenario, then look at any moment of the run as you would with kubectl.`,
 	return root
 }
 
+// group makes a command that only has others: with none of them it helps.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("unknown command %q for %q; `%s --help` lists them", args[0], cmd.CommandPath(), cmd.CommandPath())
+		}
+		return cmd.Help()
+	}
+	return cmd
+}
+
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",

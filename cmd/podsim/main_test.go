@@ -207,6 +207,7 @@ func TestBadInput(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("text"), 0o644))
 	for _, c := range []struct {
 		args []string
 		want string
@@ -221,11 +222,35 @@ func TestUsage(t *testing.T) {
 		{[]string{"describe", "events"}, "describe"},
 		{[]string{"run", library(t, "crash-loop.yaml"), "--until", "-1s"}, "--until"},
 		{[]string{"run", library(t, "crash-loop.yaml"), "--set", "spec.nodez=1"}, "nodez"},
+		{[]string{"run", library(t, "crash-loop.yaml"), "-o", "file"}, "file is a file, or in one; name a folder for the record"},
+		{[]string{"run", library(t, "crash-loop.yaml"), "--on", "moon"}, `--on is "moon", must be simulation or containerd`},
+		{[]string{"run", library(t, "crash-loop.yaml"), "--max-pods", "3"}, "--max-pods is for a real node: give --on containerd, too, or leave it out"},
+		{[]string{"node", "walk"}, "unknown command \"walk\" for \"podsim node\"; `podsim node --help` lists them"},
+		{[]string{"node", "check", "-o", "xml"}, `--output "xml" is not known; there are json, yaml, csv`},
+		{[]string{"node", "status", "--dir", "file"}, "file is a file, or in one: name a folder with --dir"},
+		{[]string{"node", "clean", "--endpoint", "moon"}, `--endpoint is "moon", must be the path of a Unix socket, such as unix:///run/containerd/containerd.sock`},
+		{[]string{"node", "clean", "--endpoint", "unix:///none.sock"}, "there is no container runtime at unix:///none.sock"},
 	} {
 		r := podsim(t, dir, nil, c.args...)
 		assert.Equal(t, exitUsage, r.code, "%v", c.args)
 		assert.Contains(t, r.errors, c.want, "%v", c.args)
 	}
+}
+
+// What a real node could not play leaves the record of an earlier run alone.
+func TestRealRunKeepsRecord(t *testing.T) {
+	dir := t.TempDir()
+	before := runInfo(t, dir, "out", nil, library(t, "crash-loop.yaml"))
+	for _, args := range [][]string{{"--network", "moon"}, {"--images", "moon"}, {"--max-pods", "0"}, {"--max-time", "0s"}, {"--max-memory", "much"}} {
+		r := podsim(t, dir, nil, append([]string{"run", "--on", "containerd", library(t, "crash-loop.yaml"), "-o", "out"}, args...)...)
+		assert.Equal(t, exitUsage, r.code)
+		assert.Regexp(t, "^"+args[0]+" [^\n]*, not |^"+args[0]+" [^\n]*, must be ", r.errors)
+	}
+	var after reports.RunInfo
+	data, err := os.ReadFile(filepath.Join(dir, "out", "run.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &after))
+	assert.Equal(t, before, after)
 }
 
 func TestForeignFolder(t *testing.T) {
@@ -272,4 +297,17 @@ func TestSchemaAndCheck(t *testing.T) {
 	assert.Equal(t, 0, r.code, r.errors)
 	r = podsim(t, dir, nil, "version")
 	assert.Contains(t, r.out, kubernetesVersion)
+}
+
+// What is wrong with a node is the error, whatever the form of the table.
+func TestNodeCheck(t *testing.T) {
+	for output, want := range map[string]string{"": "WHAT ", "csv": "what,ok,is,problem\nuser,", "json": "[\n  {\n    \"name\": \"user\"", "yaml": "- name: user\n"} {
+		r := podsim(t, t.TempDir(), nil, "node", "check", "--endpoint", "unix:///none.sock", "-o", output)
+		assert.Equal(t, exitUsage, r.code)
+		assert.True(t, strings.HasPrefix(r.out, want), r.out)
+		assert.Contains(t, r.errors, "there is no container runtime at unix:///none.sock")
+	}
+	r := podsim(t, t.TempDir(), nil, "node", "status", "--dir", "none")
+	assert.Equal(t, exitFailed, r.code)
+	assert.Equal(t, "there is no node in none; `podsim node start --dir none` starts one\n", r.errors)
 }

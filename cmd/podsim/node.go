@@ -1,11 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ docs/real-node.md has the whole way from a machine with nothing to the first com
   podsim node stop`,
 	}
 	cmd.AddCommand(newNodeStart(), newNodeStop(), newNodeStatus(), newNodeCheck(), newNodeClean())
-	return cmd
+	return group(cmd)
 }
 
 // addNodeDir adds the flag that names a node's folder.
@@ -88,8 +89,8 @@ func newNodeStatus() *cobra.Command {
   podsim node status -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if output != "" && output != "json" {
-				return fmt.Errorf("--output %q is not known; there is json", output)
+			if err := checkOutput(output, outputs); err != nil {
+				return err
 			}
 			n, err := runner.ReadNode(dir)
 			if errors.Is(err, os.ErrNotExist) {
@@ -102,16 +103,15 @@ func newNodeStatus() *cobra.Command {
 		},
 	}
 	addNodeDir(cmd, &dir)
-	cmd.Flags().StringVarP(&output, "output", "o", "", "the form: json")
+	addOutput(cmd.Flags(), &output, outputs)
 	return cmd
 }
 
 // printNode prints what is known of a node.
 func printNode(w io.Writer, n *runner.Node, output string) error {
-	if output == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(n)
+	if output != "" {
+		return writeOutput(w, output, n, [][]string{{"dir", "endpoint", "containerd", "runc", "version", "tmpfs", "running", "pid"},
+			{n.Dir, n.Endpoint, n.Containerd, n.Runc, n.Version, strconv.FormatBool(n.Tmpfs), strconv.FormatBool(n.Running), strconv.Itoa(n.Process.PID)}})
 	}
 	state := fmt.Sprintf("runs, process %d", n.Process.PID)
 	if !n.Running {
@@ -140,39 +140,73 @@ The next podsim run --on containerd does this, too.`,
   podsim node clean --run 1f00cafe`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if output != "" && output != "json" {
-				return fmt.Errorf("--output %q is not known; there is json", output)
+			if err := checkOutput(output, outputs); err != nil {
+				return err
+			}
+			// The usual one may be absent.
+			if cmd.Flags().Changed("endpoint") {
+				if err := runner.CheckEndpoint(o.Endpoint); err != nil {
+					return err
+				}
 			}
 			found, err := runner.Clean(cmd.Context(), o)
-			return errors.Join(printLeftovers(cmd.OutOrStdout(), found, output, o.DryRun), err)
+			if err != nil && len(found) == 0 {
+				return err
+			}
+			return errors.Join(printLeftovers(cmd.OutOrStdout(), found, output, o), err)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Run, "run", "", "only this run: its `id`")
 	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint(), "the socket of a container runtime that is asked for runs of which nothing else is known")
 	f.BoolVar(&o.DryRun, "dry-run", false, "only say what is there")
-	f.StringVarP(&output, "output", "o", "", "the form: json")
+	addOutput(f, &output, outputs)
 	return cmd
 }
 
 // printLeftovers prints what runs have left, a line each.
-func printLeftovers(w io.Writer, found []*runner.Leftovers, output string, dryRun bool) error {
-	if output == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(append([]*runner.Leftovers{}, found...))
+func printLeftovers(w io.Writer, found []*runner.Leftovers, output string, o runner.CleanOptions) error {
+	if output != "" {
+		rows := [][]string{{"run", "kind", "name"}}
+		for _, l := range found {
+			rows = append(rows, leftoverRows(l)...)
+		}
+		return writeOutput(w, output, append([]*runner.Leftovers{}, found...), rows)
 	}
 	verb := "removed"
-	if dryRun {
+	if o.DryRun {
 		verb = "left"
 	}
 	for _, l := range found {
 		fmt.Fprintf(w, "run %s: %s: %s\n", l.Run, verb, l)
 	}
-	if len(found) == 0 {
+	switch {
+	case len(found) > 0:
+	case o.Run != "":
+		fmt.Fprintf(w, "run %s has left nothing\n", o.Run)
+	default:
 		fmt.Fprintln(w, "no run has left anything")
 	}
 	return nil
+}
+
+// leftoverRows are what a run has left, a row each.
+func leftoverRows(l *runner.Leftovers) [][]string {
+	var processes []string
+	for _, p := range l.Processes {
+		processes = append(processes, strconv.Itoa(p.PID))
+	}
+	var rows [][]string
+	for _, k := range []struct {
+		kind  string
+		names []string
+	}{{"sandbox", l.Sandboxes}, {"container", l.Containers}, {"image", l.Images}, {"process", processes},
+		{"cgroup", l.Cgroups}, {"mount", l.Mounts}, {"folder", l.Folders}} {
+		for _, name := range k.names {
+			rows = append(rows, []string{l.Run, k.kind, name})
+		}
+	}
+	return rows
 }
 
 func newNodeCheck() *cobra.Command {
@@ -187,8 +221,8 @@ configuration. What is wrong is said at the end, with what would be right, and t
   podsim node check --endpoint unix:///run/podsim-node/containerd.sock -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if output != "" && output != "json" {
-				return fmt.Errorf("--output %q is not known; there is json", output)
+			if err := checkOutput(output, outputs); err != nil {
+				return err
 			}
 			return printFacts(cmd.OutOrStdout(), runner.Facts(cmd.Context(), o), output)
 		},
@@ -196,31 +230,28 @@ configuration. What is wrong is said at the end, with what would be right, and t
 	f := cmd.Flags()
 	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint(), "the socket of the node's container runtime")
 	f.StringVar(&o.Directory, "work", runner.DefaultDirectory, "the folder on the node for the files of runs")
-	f.StringVarP(&output, "output", "o", "", "the form: json")
+	addOutput(f, &output, outputs)
 	return cmd
 }
 
-// printFacts prints a table; the problems are the error.
+// printFacts prints what was found; the problems are the error.
 func printFacts(w io.Writer, facts []runner.Fact, output string) error {
-	var problems []error
-	for _, f := range facts {
-		if f.Problem != "" {
-			problems = append(problems, errors.New(f.Problem))
-		}
-	}
-	if output == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return errors.Join(append(problems, e.Encode(facts))...)
-	}
-	table := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
-	fmt.Fprintln(table, "WHAT\tOK\tIS")
+	rows, problems := [][]string{{"what", "ok", "is", "problem"}}, []error{}
 	for _, f := range facts {
 		ok := "yes"
 		if f.Problem != "" {
 			ok = "no"
+			problems = append(problems, errors.New(f.Problem))
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Name, ok, f.Value)
+		rows = append(rows, []string{f.Name, ok, f.Value, f.Problem})
+	}
+	if output != "" {
+		return errors.Join(append(problems, writeOutput(w, output, facts, rows))...)
+	}
+	table := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
+	fmt.Fprintln(table, "WHAT\tOK\tIS")
+	for _, row := range rows[1:] {
+		fmt.Fprintln(table, strings.Join(row[:3], "\t"))
 	}
 	return errors.Join(append(problems, table.Flush())...)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -95,7 +96,7 @@ func (o *runOptions) scenarioOptions(cmd *cobra.Command) ([]scenarios.Option, er
 
 // runScenario is `podsim run`.
 func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
-	onReal, err := checkOn(o.on)
+	onReal, err := o.onReal()
 	if err != nil {
 		return err
 	}
@@ -112,57 +113,81 @@ func runScenario(cmd *cobra.Command, path string, o *runOptions) error {
 			return err
 		}
 	}
-	start := time.Now()
-	cluster, err := sim.NewCluster(sc)
+	r, err := newRecordedRun(sc, path, o.recordDirectory())
 	if err != nil {
 		return err
 	}
-	if err := extend(cluster, sc); err != nil {
-		return err
-	}
-	current.cluster, current.seed = cluster, sc.Seed
-	info := reports.RunInfo{Scenario: sc.Name, Path: path, Seed: sc.Seed, Version: version(), Kubernetes: kubernetesVersion,
-		Start: sc.Start, Duration: sc.Duration}
-	rec, err := o.record(cluster, info)
-	if err != nil {
-		return err
-	}
-	p := newProgress(os.Stderr, cluster, sc.Duration, start)
+	current.cluster, current.seed = r.cluster, sc.Seed
+	p := newProgress(os.Stderr, r.cluster, sc.Duration, r.began)
 	p.silent = p.silent || o.quiet
 	stopped := false
 	if onReal {
-		if !o.noRecord {
-			o.real.Record = o.directory
-		}
-		stopped, err = o.real.play(sc, cluster, p.tick)
+		o.real.Record = o.recordDirectory()
+		stopped, err = o.real.play(sc, r.cluster, p.tick)
+		r.info.Runtime = o.real.runtime()
 	} else {
-		stopped = simulate(cluster, sc, rec, p)
+		stopped = simulate(r.cluster, sc, r.record, p)
 	}
 	p.done()
-	if err != nil {
+	if err := cmp.Or(err, r.end(err == nil && !stopped)); err != nil {
 		return err
 	}
-	if onReal {
-		info.Runtime = o.real.summary.Machine.String()
-	}
-	counts := cluster.Counts()
-	info.Ended = cluster.Now()
-	info.Hash = fmt.Sprintf("%016x", cluster.Hash())
-	info.Events, info.Transitions, info.KubernetesEvents, info.Placements = counts.Events, counts.Transitions, counts.KubernetesEvents, counts.Placements
-	info.OOMKills = counts.OOMKills
-	info.Wall = time.Since(start)
-	info.Complete = !stopped
-	info.PeakMemory = peakMemory()
-	if rec != nil {
-		if err := rec.Close(info); err != nil {
-			return err
-		}
-	}
-	summarize(cmd.OutOrStdout(), cluster, sc, &info, o)
+	summarize(cmd.OutOrStdout(), r.cluster, sc, &r.info, o)
 	if stopped {
-		return failure{fmt.Errorf("interrupted at %s of %s; the record ends there", cluster.Now(), sc.Duration), exitFailed}
+		return failure{fmt.Errorf("interrupted at %s of %s; the record ends there", r.cluster.Now(), sc.Duration), exitFailed}
 	}
 	return nil
+}
+
+// recordDirectory is where the record goes, empty for nowhere.
+func (o *runOptions) recordDirectory() string {
+	if o.noRecord {
+		return ""
+	}
+	return o.directory
+}
+
+// recordedRun is a run of a scenario with its record.
+type recordedRun struct {
+	cluster *sim.Cluster
+	info    reports.RunInfo
+	// record is nil where there is none.
+	record *reports.Writer
+	began  time.Time
+}
+
+// newRecordedRun makes a scenario's cluster and begins its record in a folder, if one is named.
+func newRecordedRun(sc *model.Scenario, path, directory string) (*recordedRun, error) {
+	c, err := sim.NewCluster(sc)
+	if err != nil {
+		return nil, err
+	}
+	if err := extend(c, sc); err != nil {
+		return nil, err
+	}
+	r := &recordedRun{cluster: c, began: time.Now(), info: reports.RunInfo{Scenario: sc.Name, Path: path, Seed: sc.Seed, Version: version(),
+		Kubernetes: kubernetesVersion, Start: sc.Start, Duration: sc.Duration}}
+	if directory == "" {
+		return r, nil
+	}
+	if r.record, err = reports.NewWriter(directory, c.State(), r.info); err != nil {
+		return nil, err
+	}
+	c.Observe(r.record.Transition, r.record.Event)
+	return r, nil
+}
+
+// end completes what is known of the run, and its record.
+func (r *recordedRun) end(complete bool) error {
+	counts, info := r.cluster.Counts(), &r.info
+	info.Ended, info.Hash, info.Complete = r.cluster.Now(), fmt.Sprintf("%016x", r.cluster.Hash()), complete
+	info.Events, info.Transitions, info.KubernetesEvents = counts.Events, counts.Transitions, counts.KubernetesEvents
+	info.Placements, info.OOMKills = counts.Placements, counts.OOMKills
+	info.Wall, info.PeakMemory = time.Since(r.began), peakMemory()
+	if r.record == nil {
+		return nil
+	}
+	return r.record.Close(*info)
 }
 
 // simulate runs a cluster in virtual time. It says whether it was interrupted.
@@ -195,19 +220,6 @@ func extend(c *sim.Cluster, sc *model.Scenario) error {
 	}
 	c.Extend(extenders)
 	return nil
-}
-
-// record opens the record and lets it observe the cluster.
-func (o *runOptions) record(c *sim.Cluster, info reports.RunInfo) (*reports.Writer, error) {
-	if o.noRecord {
-		return nil, nil
-	}
-	w, err := reports.NewWriter(o.directory, c.State(), info)
-	if err != nil {
-		return nil, err
-	}
-	c.Observe(w.Transition, w.Event)
-	return w, nil
 }
 
 // interrupts gives a channel that hears SIGINT and SIGTERM.

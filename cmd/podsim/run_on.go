@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -23,12 +26,17 @@ type realOptions struct {
 	limits  runner.Limits
 	// maxMemory is a quantity, empty for the default.
 	maxMemory string
-	// images is real or standIn.
+	// images is imagesReal or imagesStandIn.
 	images string
+	// flags are those of add.
+	flags *pflag.FlagSet
 }
 
 // add adds the flags to a command.
-func (o *realOptions) add(f *pflag.FlagSet) {
+func (o *realOptions) add(to *pflag.FlagSet) {
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.flags = f
+	defer func() { to.AddFlagSet(f) }()
 	f.StringVar(&o.Endpoint, "endpoint", runner.DefaultEndpoint(), "the socket of the node's container runtime")
 	f.StringVar(&o.Directory, "work", runner.DefaultDirectory, "the folder on the node for the files of runs")
 	f.StringVar(&o.Network, "network", runner.NetworkAuto, "the pods' network: host, where each pod has a loopback address, cni, or auto: cni when the node has it")
@@ -46,27 +54,69 @@ const (
 	imagesReal    = "real"
 )
 
-// check says why a scenario cannot be played on the node, before anything is made there.
-func (o *realOptions) check(ctx context.Context, sc *model.Scenario) error {
-	if o.images != imagesStandIn && o.images != imagesReal {
-		return fmt.Errorf("--images is %q, must be %s or %s", o.images, imagesStandIn, imagesReal)
-	}
-	limits := o.limits
-	if o.maxMemory != "" {
-		q, err := resource.ParseQuantity(o.maxMemory)
-		if err != nil || q.Sign() <= 0 {
-			return fmt.Errorf("--max-memory is %q, must be a quantity above 0, such as 4Gi", o.maxMemory)
+// given is the first of the flags that is on the command line, empty for none.
+func (o *realOptions) given() (name string) {
+	o.flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed {
+			name = cmp.Or(name, f.Name)
 		}
-		limits.Memory = q.Value()
+	})
+	return name
+}
+
+// check says why a scenario cannot be played on the node, before anything is made there and before a record is replaced.
+func (o *realOptions) check(ctx context.Context, sc *model.Scenario) error {
+	if err := o.checkFlags(); err != nil {
+		return err
 	}
 	if err := runner.Preflight(ctx, o.Options); err != nil {
 		return err
+	}
+	if err := runner.Check(sc); err != nil {
+		return err
+	}
+	if o.images == imagesStandIn {
+		var err error
+		if o.Program, err = runner.Program(ctx, o.Program); err != nil {
+			return err
+		}
 	}
 	trial, err := sim.NewCluster(sc)
 	if err != nil {
 		return err
 	}
-	return limits.Check(sc, trial, o.images == imagesReal)
+	return o.limits.Check(sc, trial, o.images == imagesReal)
+}
+
+// checkFlags looks at the flags' values, and takes --max-memory over.
+func (o *realOptions) checkFlags() error {
+	networks := []string{runner.NetworkHost, runner.NetworkCNI, runner.NetworkAuto}
+	switch {
+	case o.images != imagesStandIn && o.images != imagesReal:
+		return fmt.Errorf("--images is %q, must be %s or %s", o.images, imagesStandIn, imagesReal)
+	case !slices.Contains(networks, o.Network):
+		return fmt.Errorf("--network is %q, must be %s", o.Network, strings.Join(networks, ", "))
+	case o.limits.Pods < 1:
+		return fmt.Errorf("--max-pods must be at least 1, not %d", o.limits.Pods)
+	case o.limits.Time <= 0:
+		return fmt.Errorf("--max-time must be above 0, not %s", o.limits.Time)
+	case o.maxMemory == "":
+		return nil
+	}
+	q, err := resource.ParseQuantity(o.maxMemory)
+	if err != nil || q.Sign() <= 0 {
+		return fmt.Errorf("--max-memory is %q, must be a quantity above 0, such as 4Gi", o.maxMemory)
+	}
+	o.limits.Memory = q.Value()
+	return nil
+}
+
+// runtime is that of the last play, empty where none answered.
+func (o *realOptions) runtime() string {
+	if o.summary.Machine.Runtime == "" {
+		return ""
+	}
+	return o.summary.Machine.String()
 }
 
 // play plays a scenario on the node. An interrupt ends it as the end of the scenario does; it says so. A second one
@@ -93,13 +143,15 @@ func notice(line string) { fmt.Fprintf(os.Stderr, "podsim: %s\n", line) }
 // onNode is the value of --on that means a real node.
 const onNode = "containerd"
 
-// checkOn says whether --on asks for a real node.
-func checkOn(on string) (real bool, err error) {
-	switch on {
-	case "", "simulation":
-		return false, nil
-	case onNode:
+// onReal says whether --on asks for a real node, which the flags of realOptions are for.
+func (o *runOptions) onReal() (bool, error) {
+	switch {
+	case o.on == onNode:
 		return true, nil
+	case o.on != "simulation":
+		return false, fmt.Errorf("--on is %q, must be simulation or %s", o.on, onNode)
+	case o.real.given() != "":
+		return false, fmt.Errorf("--%s is for a real node: give --on %s, too, or leave it out", o.real.given(), onNode)
 	}
-	return false, fmt.Errorf("--on is %q, must be simulation or %s", on, onNode)
+	return false, nil
 }

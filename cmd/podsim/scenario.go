@@ -12,6 +12,8 @@ func newScenario() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scenario",
 		Short: "Check scenario files, print their JSON Schema",
+		Example: `  podsim scenario check scenarios/library/shop/shop.yaml
+  podsim scenario schema > scenario.schema.json`,
 	}
 	check := &cobra.Command{
 		Use:     "check FILE...",
@@ -41,5 +43,5 @@ func newScenario() *cobra.Command {
 		},
 	}
 	cmd.AddCommand(check, schema)
-	return cmd
+	return group(cmd)
 }

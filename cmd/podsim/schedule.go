@@ -30,6 +30,9 @@ type scheduleOptions struct {
 	output      string
 }
 
+// scheduleOutputs are the forms of a decision.
+var scheduleOutputs = []string{"wide", "json"}
+
 func newSchedule() *cobra.Command {
 	var o scheduleOptions
 	cmd := &cobra.Command{
@@ -58,7 +61,7 @@ PodDisruptionBudgets. Other objects are left out, and named.`,
 	f.StringArrayVar(&o.pods, "pods", nil, "a file with the pods that are there already; may be given several times")
 	f.StringVar(&o.pod, "pod", "", "the file with the pod that is to be scheduled")
 	f.StringVar(&o.config, "config", "", "a KubeSchedulerConfiguration")
-	f.StringVarP(&o.output, "output", "o", "", "the form: wide, json")
+	addOutput(f, &o.output, scheduleOutputs)
 	for _, name := range []string{"nodes", "pod"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err)
@@ -68,8 +71,8 @@ PodDisruptionBudgets. Other objects are left out, and named.`,
 }
 
 func schedule(w, notes io.Writer, o *scheduleOptions) error {
-	if !slices.Contains([]string{"", "wide", "json"}, o.output) {
-		return fmt.Errorf("--output %q is not known; there are wide, json", o.output)
+	if err := checkOutput(o.output, scheduleOutputs); err != nil {
+		return err
 	}
 	in, err := o.read(notes)
 	if err != nil {
