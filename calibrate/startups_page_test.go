@@ -17,11 +17,12 @@ import (
 	"podsim/sim"
 )
 
-var update = flag.Bool("update", false, "write the table of start-ups of docs/fidelity.md")
+var update = flag.Bool("update", false, "write the start-ups of docs/fidelity.md")
 
 const (
-	fidelityPage = "../docs/fidelity.md"
-	twoHundred   = "../scenarios/library/two-hundred.yaml"
+	fidelityPage    = "../docs/fidelity.md"
+	startupsPicture = "../docs/startups.svg"
+	twoHundred      = "../scenarios/library/two-hundred.yaml"
 	// realTwoHundred is the record of the scenario on a real node: podsim run --on containerd
 	// scenarios/library/two-hundred.yaml -o calibrate/testdata/two-hundred.
 	realTwoHundred = "testdata/two-hundred"
@@ -50,19 +51,21 @@ func TestStartupsPage(t *testing.T) {
 	require.True(t, ok)
 	_, tail, ok := strings.Cut(rest, "<!-- /startups -->")
 	require.True(t, ok)
-	table := startupsTable(real, calibrated, usual)
-	if *update {
-		require.NoError(t, os.WriteFile(fidelityPage, []byte(head+"<!-- startups -->\n"+table+"<!-- /startups -->"+tail), 0o644))
-		return
+	whole := head + "<!-- startups -->\n" + startupsTable(real, calibrated, usual) + "<!-- /startups -->" + tail
+	for name, text := range map[string]string{fidelityPage: whole, startupsPicture: string(StartupsPicture(real, calibrated))} {
+		if *update {
+			require.NoError(t, os.WriteFile(name, []byte(text), 0o644))
+		}
+		written, err := os.ReadFile(name)
+		require.NoError(t, err)
+		// What is fitted may change a little without a new page.
+		masked := func(s string) string { return numbers.ReplaceAllString(s, "") }
+		require.Equal(t, masked(text), masked(string(written)), "`go test ./calibrate -run TestStartupsPage -update` writes %s", name)
 	}
-	// What is fitted may change a little without a new page.
-	masked := func(s string) string { return numbers.ReplaceAllString(s, "") }
-	written, _, _ := strings.Cut(rest, "<!-- /startups -->")
-	require.Equal(t, masked(table), masked(written), "`go test ./calibrate -run TestStartupsPage -update` writes the table")
 }
 
-// numbers are those of the table, and its bars.
-var numbers = regexp.MustCompile("[-+]?[0-9.]+s?|`[# ]*`")
+// numbers are those of the table and of the picture.
+var numbers = regexp.MustCompile(`[-+]?[0-9.]+s?`)
 
 // simulatedStartups simulates the 200 pods, with other latencies than the default unless they are nil.
 func simulatedStartups(t *testing.T, latencies *model.Latencies) *Startups {
@@ -86,7 +89,7 @@ func simulatedStartups(t *testing.T, latencies *model.Latencies) *Startups {
 	return s
 }
 
-// startupsTable has the distributions side by side, the first two also as bars.
+// startupsTable has the quantiles side by side, and the picture of the first two.
 func startupsTable(real, calibrated, usual *Startups) string {
 	var b strings.Builder
 	b.WriteString("| pods that run | real node | simulated, calibrated on it | difference | simulated, default latencies | difference |\n|--:|--:|--:|--:|--:|--:|\n")
@@ -94,28 +97,6 @@ func startupsTable(real, calibrated, usual *Startups) string {
 		a, c, u := quantile(real.Created, q.p), quantile(calibrated.Created, q.p), quantile(usual.Created, q.p)
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", q.name, seconds(a), seconds(c), percent(a, c), seconds(u), percent(a, u))
 	}
-	b.WriteString("\n")
-	const rows = 12
-	most := max(real.Created[len(real.Created)-1], calibrated.Created[len(calibrated.Created)-1])
-	b.WriteString("| seconds since their creation | real node | simulated, calibrated on it | |\n|---|--:|--:|---|\n")
-	for i := range rows {
-		from, to := most*float64(i)/rows, most*float64(i+1)/rows
-		r, s := between(real.Created, from, to, i == rows-1), between(calibrated.Created, from, to, i == rows-1)
-		fmt.Fprintf(&b, "| %.1f to %.1f | %d | %d | `%-20s` `%-20s` |\n", from/1e9, to/1e9, r, s, bar(r), bar(s))
-	}
+	b.WriteString("\n![Pods that run by the time since their creation, on the real node and simulated](startups.svg)\n")
 	return b.String()
 }
-
-// between counts the pods that began to run in a span of time.
-func between(sorted []float64, from, to float64, last bool) int {
-	n := 0
-	for _, x := range sorted {
-		if x >= from && (x < to || last) {
-			n++
-		}
-	}
-	return n
-}
-
-// bar is a number of pods, one character for each 5.
-func bar(n int) string { return strings.Repeat("#", min(20, (n+4)/5)) }
