@@ -70,5 +70,5 @@ func TestReadOperationsErrors(t *testing.T) {
 	}
 	dir := t.TempDir()
 	_, _, err := ReadOperations(dir)
-	assert.EqualError(t, err, dir+": there is no operations.csv: it is not the record of a run on a real node (podsim run --on containerd)")
+	assert.EqualError(t, err, dir+": there is no operations.csv: it is not the record of a run on a real node (podsim run --on containerd), or that run was killed")
 }
