@@ -151,9 +151,10 @@ func (l *NodeLine) runWords() string {
 	return strings.Join(append(parts, resources...), separator)
 }
 
-// runMasks take out the addresses of pods, which are of another range on a real node, and how a probe's
-// connection ends when its process does.
+// runMasks take out the addresses of pods, which are of another range on a real node, how a probe's
+// connection ends when its process does, and how much of which layer had come when a registry went away.
 var runMasks = []mask{
+	{regexp.MustCompile(`short read: expected \d+ bytes but got \d+:`), "short read: expected SIZE bytes but got SIZE:"},
 	{regexp.MustCompile(`\b127\.\d+\.\d+\.\d+\b`), "IP"},
 	{regexp.MustCompile(`(dial|read|write) tcp .*: (connection refused|connection reset by peer|broken pipe)|\bEOF$`), "CONNECTION ERROR"},
 }

@@ -43,6 +43,9 @@ type NodeOptions struct {
 	Containerd, Runc string
 	// Disk keeps everything on the disk, instead of in a tmpfs.
 	Disk bool
+	// PullProgressTimeout is how long a pull may get nothing until it is cancelled; 0 is containerd's own 5 minutes.
+	// containerd 1.6 waits for ever.
+	PullProgressTimeout time.Duration
 }
 
 // Node is a containerd of its own: root, state, socket, configuration and log in one folder.
@@ -54,6 +57,8 @@ type Node struct {
 	Version    string `json:"version"`
 	// Tmpfs says that the folder is in memory.
 	Tmpfs bool `json:"tmpfs"`
+	// PullProgressTimeout is in nanoseconds, 0 for containerd's own.
+	PullProgressTimeout time.Duration `json:"pullProgressTimeout,omitempty"`
 	// Process is the containerd.
 	Process Process `json:"process"`
 	// Made are folders outside of the node's own that containerd makes and that were not there before, the lowest first.
@@ -117,7 +122,8 @@ func newNode(dir string, o NodeOptions) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node{Dir: dir, Endpoint: "unix://" + socket, Containerd: containerd, Runc: runc, Version: version}, nil
+	return &Node{Dir: dir, Endpoint: "unix://" + socket, Containerd: containerd, Runc: runc, Version: version,
+		PullProgressTimeout: o.PullProgressTimeout}, nil
 }
 
 // program finds a program: at the path that is given, else in the folders, else in PATH.

@@ -40,9 +40,13 @@ func containerdConfig(n *Node) string {
 	line("[plugins.%q]\n  path = %q", "io.containerd.internal.v1.opt", in("opt"))
 	if images != cri {
 		line("[plugins.%q]\n  snapshotter = \"overlayfs\"", images)
+		if n.PullProgressTimeout > 0 {
+			line("  image_pull_progress_timeout = %q", n.PullProgressTimeout)
+		}
 		line("  [plugins.%q.pinned_images]\n    sandbox = %q", images, SandboxImage)
-		// All nodes of a scenario pull at once. The registry keeps each to three downloads at a time.
-		line("[plugins.%q]\n  max_concurrent_downloads = 100\n  max_concurrent_unpacks = 16", "io.containerd.transfer.v1.local")
+		// All nodes of a scenario pull at once. The registry keeps each to three downloads at a time. Unpacking needs no
+		// such number: without one each pull unpacks its layers one after the other, however many pulls there are.
+		line("[plugins.%q]\n  max_concurrent_downloads = 100", "io.containerd.transfer.v1.local")
 	}
 	line("[plugins.%q]", cri)
 	if images == cri {

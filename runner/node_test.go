@@ -24,12 +24,15 @@ func realNode(t *testing.T) string {
 }
 
 // privateNode starts a containerd, the one in PATH, that is the test's alone.
-func privateNode(t *testing.T) *Node {
+func privateNode(t *testing.T) *Node { return privateNodeWith(t, NodeOptions{}) }
+
+func privateNodeWith(t *testing.T, o NodeOptions) *Node {
 	t.Helper()
 	realNode(t)
 	dir, err := os.MkdirTemp("/run", "podsim-test-")
 	require.NoError(t, err)
-	n, err := StartNode(t.Context(), NodeOptions{Dir: dir})
+	o.Dir = dir
+	n, err := StartNode(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		if _, err := os.Stat(dir); err == nil {

@@ -2,13 +2,8 @@ package sim
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
-
-	"github.com/distribution/reference"
 
 	"podsim/model"
 	"podsim/model/kubelet"
@@ -26,6 +21,9 @@ type pull struct {
 	result        model.PullResult
 	active        bool
 	phase         pullPhase
+	// asking is how far the question is with which it begins, answer how long the registry takes to answer.
+	asking askState
+	answer model.Time
 	// next is the first layer that is not there, in the order of the image's layers; unpacked is when
 	// those before it are unpacked.
 	next     int
@@ -44,14 +42,44 @@ const (
 	pullUnpacking
 )
 
-// How long a pull lasts that the registry does not answer: containerd's dialer waits 30 s
-// (core/remotes/docker/config/hosts.go), and a transfer without progress is cancelled 5 min after
-// the last of the looks, which come every 10 s, that saw any (internal/cri/server/images
-// image_pull.go, image_pull_progress_timeout).
+// askState is how far the question is with which a pull begins: the request for the image's manifest. That
+// for the manifest itself and that for the configuration follow within milliseconds, and count as one with it.
+type askState uint8
+
 const (
-	dialTimeout  = 30 * model.Second
-	stallTimeout = 5*model.Minute + 10*model.Second
+	// askSettled: what the pull ends with does not depend on what becomes of the registry.
+	askSettled askState = iota
+	// askConnecting: nobody has taken the connection yet. askWaiting: the registry is about to answer.
+	askConnecting
+	askWaiting
 )
+
+// How long a pull waits (containerd 2.4.2, core/remotes/docker/registry.go DefaultHTTPTransport): for a
+// connection, for the header of an answer, and how long a connection stays that nobody uses.
+const (
+	dialTimeout   = 30 * model.Second
+	headerTimeout = 30 * model.Second
+	idleTimeout   = 30 * model.Second
+)
+
+// A transfer without progress is cancelled when a look finds that more than the timeout has gone since the look
+// that saw some (internal/cri/server/images image_pull.go checkProgress). Looks come at a fixed interval from the
+// beginning of the pull on; one that comes at the timeout's end is a moment too early (measured: docs/fidelity.md).
+const (
+	progressTimeout = 5 * model.Minute
+	progressLooks   = 10 * model.Second
+	stallTimeout    = progressLooks + progressTimeout + progressLooks
+)
+
+// knockAfter is when, from the start of a pull on, a connection that nobody takes is tried next: the kernel
+// sends its SYN again after 1 s, and waits twice as long each time (Linux tcp(7)).
+func knockAfter(elapsed model.Time) model.Time {
+	at := model.Second
+	for at < elapsed {
+		at = 2*at + model.Second
+	}
+	return at
+}
 
 // addImages takes over what the scenario says of images.
 func (c *Cluster) addImages() {
@@ -71,7 +99,7 @@ func (c *Cluster) addImages() {
 			image.Pull = c.pullResult(name, spec.Error)
 		}
 		if image.Credentials = spec.Credentials; len(spec.Credentials) > 0 {
-			image.Denied = c.pullResult(name, "unauthorized")
+			image.Denied = c.pullResult(name, kindUnauthorized)
 		}
 	}
 	c.tooManyPulls = c.pullResult("", "pull QPS exceeded")
@@ -79,8 +107,7 @@ func (c *Cluster) addImages() {
 
 // pullResult is how a pull ends with an error of the kind.
 func (c *Cluster) pullResult(name, kind string) model.PullResult {
-	text := pullError(name, kind)
-	r := model.PullResult{Error: c.state.Texts.Intern(text), Reason: model.PullErrorReason(text)}
+	r := c.failed(resolveRequest(name).error(kind))
 	switch kind {
 	case kindTimeout:
 		r.Takes = dialTimeout
@@ -90,126 +117,9 @@ func (c *Cluster) pullResult(name, kind string) model.PullResult {
 	return r
 }
 
-// pullError is what containerd 2 answers for a pull that fails, in its own words; a kind that
-// is none of the known ones is the text itself.
-func pullError(name, kind string) string {
-	full := fullName(name)
-	pulling := fmt.Sprintf("failed to pull and unpack image %q: ", full)
-	head := pulling + "failed to resolve image: "
-	request := head + fmt.Sprintf("failed to do request: Head %q: ", manifestURL(full))
-	switch kind {
-	case "notFound":
-		return "rpc error: code = NotFound desc = " + head + full + ": not found"
-	case "unauthorized":
-		return head + "pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials"
-	case kindRefused:
-		return request + "dial tcp " + dialAddress(full) + ": connect: connection refused"
-	case kindTimeout:
-		return "rpc error: code = DeadlineExceeded desc = " + request + "dial tcp " + dialAddress(full) + ": i/o timeout"
-	case "serverError":
-		return head + "unexpected status from HEAD request to " + answeringURL(full) + ": 500 Internal Server Error"
-	case "rateLimited":
-		return head + "unexpected status from HEAD request to " + answeringURL(full) + ": 429 Too Many Requests"
-	case kindStalled:
-		return "rpc error: code = Canceled desc = " + pulling + "context canceled"
-	}
-	return kind
-}
-
-// copyError is how a pull ends when the registry gives an error for one of its layers.
-func (c *Cluster) copyError(p *pull, kind string) model.PullResult {
-	parts, name := c.partsOf(p.image), c.state.Images[p.image].Name
-	blob := c.layers[parts.layers[min(p.next, len(parts.layers)-1)]].name
-	text := layerError(name, digestOf(blob), kind)
+// failed is how a pull ends with the text of an error.
+func (c *Cluster) failed(text string) model.PullResult {
 	return model.PullResult{Error: c.state.Texts.Intern(text), Reason: model.PullErrorReason(text)}
-}
-
-// layerError is what containerd 2 answers for a pull that fails when it asks for a layer
-// (core/remotes/docker/fetcher.go, httpreadseeker.go).
-func layerError(name, digest, kind string) string {
-	full := fullName(name)
-	head := fmt.Sprintf("failed to pull and unpack image %q: failed to copy: httpReadSeeker: failed open: ", full)
-	blob := strings.Replace(manifestURL(full), "/manifests/", "/blobs/", 1)
-	blob = blob[:strings.LastIndex(blob, "/")+1] + digest
-	switch kind {
-	case "notFound":
-		return "rpc error: code = NotFound desc = " + head + "content at " + blob + " not found: not found"
-	case "unauthorized":
-		return head + "unexpected status from GET request to " + blob + ": 401 Unauthorized"
-	case kindRefused:
-		return head + fmt.Sprintf("failed to do request: Get %q: dial tcp %s: connect: connection refused", blob, dialAddress(full))
-	case "serverError":
-		return head + "unexpected status from GET request to " + blob + ": 500 Internal Server Error"
-	case "rateLimited":
-		return head + "unexpected status from GET request to " + blob + ": 429 Too Many Requests"
-	}
-	return kind
-}
-
-// digestOf is a layer's digest: its name if that is one, and one made from it otherwise.
-func digestOf(name string) string {
-	if strings.HasPrefix(name, "sha256:") {
-		return name
-	}
-	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(name)))
-}
-
-// fullName is an image's name with its registry, as containerd writes it.
-func fullName(name string) string {
-	named, err := reference.ParseDockerRef(name)
-	if err != nil {
-		return name
-	}
-	return named.String()
-}
-
-// registryHost is the host that a registry's images come from (core/remotes/docker/registry.go
-// DefaultHost).
-func registryHost(name string) string {
-	host := (&model.Image{Name: name}).Registry()
-	if host == "docker.io" {
-		return "registry-1." + host
-	}
-	return host
-}
-
-// dialAddress is a registry's host with its port.
-func dialAddress(name string) string {
-	host := registryHost(name)
-	if strings.Contains(host, ":") {
-		return host
-	}
-	return host + ":443"
-}
-
-// manifestURL is where a registry has an image's manifest.
-func manifestURL(name string) string {
-	named, err := reference.ParseDockerRef(name)
-	if err != nil {
-		return ""
-	}
-	version := ""
-	switch n := named.(type) {
-	case reference.Digested:
-		version = n.Digest().String()
-	case reference.Tagged:
-		version = n.Tag()
-	}
-	return "https://" + registryHost(name) + "/v2/" + reference.Path(named) + "/manifests/" + version
-}
-
-// answeringURL is where an answer to the request for the manifest comes from: a registry on the
-// machine itself answers without TLS, unless its port is 443 (core/remotes/docker/config/hosts.go
-// ConfigureHosts, core/remotes/docker/resolver.go httpFallback).
-func answeringURL(name string) string {
-	location := manifestURL(name)
-	host := registryHost(name)
-	address, err := netip.ParseAddrPort(host)
-	local := err == nil && address.Addr().IsLoopback() || strings.HasPrefix(host, "localhost:")
-	if local && !strings.HasSuffix(host, ":443") {
-		return strings.Replace(location, "https", "http", 1)
-	}
-	return location
 }
 
 // usableImage says whether a container's image is present and the pod may use it without a pull.
@@ -326,18 +236,67 @@ func (c *Cluster) pullAnswered(id model.PodID, e *kubelet.Event) {
 	c.endPull(node, slot)
 }
 
-// askRegistry is how long it takes to resolve an image, or to see that this fails.
+// askRegistry begins to resolve an image. It gives how long it takes until the registry has answered, or
+// nobody waits for that any more.
 func (c *Cluster) askRegistry(pod model.PodID, p *pull) model.Time {
-	d := c.delay(pod, streamPull, &c.scenario.Latencies.PullLookup)
+	p.answer = c.delay(pod, streamPull, &c.scenario.Latencies.PullLookup)
 	g := &c.registries[c.partsOf(p.image).registry]
-	d += c.delay(pod, streamPull, &g.latency)
-	if kind := g.outage.kind; kind != "" && kind != kindStalled {
-		p.result = c.pullResult(c.state.Images[p.image].Name, kind)
+	p.answer += c.delay(pod, streamPull, &g.latency)
+	switch {
+	case g.outage.kind == kindTimeout:
+		p.asking = askConnecting
+		return dialTimeout
+	case p.result.Takes > 0 && g.refuses() == "":
+		return p.result.Takes
 	}
-	if p.result.Error != model.NoText {
-		d += p.result.Takes
+	p.asking = askWaiting
+	return p.answer
+}
+
+// answered is what the registry answers, with what is wrong with it now.
+func (c *Cluster) answered(p *pull) {
+	q := resolveRequest(c.state.Images[p.image].Name)
+	q.authorized = p.secret != ""
+	kind := c.registries[c.partsOf(p.image).registry].outage.kind
+	switch {
+	case p.asking == askSettled:
+	case p.asking == askConnecting:
+		p.result = c.failed(q.error(kindTimeout))
+	case kind == kindTimeout:
+		p.result = c.failed(q.noAnswer())
+	case kind != "" && kind != kindStalled:
+		p.result = c.failed(q.error(kind))
 	}
-	return d
+	p.asking = askSettled
+}
+
+// askAgain is what becomes of a pull that asks a registry with which something else is wrong now. One that
+// refuses connections loses those that there are, and the request is made again at once
+// (core/remotes/docker/resolver.go doWithTransportRetries).
+func (c *Cluster) askAgain(node model.NodeID, slot int) {
+	p := &c.nodes[node].pulls[slot]
+	g := &c.registries[c.partsOf(p.image).registry]
+	ends := p.started + p.answer
+	switch {
+	case p.asking == askSettled || g.outage.kind == kindTimeout && p.asking == askConnecting:
+		return
+	case g.outage.kind == kindTimeout:
+		ends = p.started + headerTimeout
+	case p.asking == askConnecting:
+		knock := knockAfter(c.now - p.started)
+		if knock >= dialTimeout {
+			return
+		}
+		p.asking, ends = askWaiting, p.started+knock
+		if g.outage.kind != kindRefused {
+			ends += p.answer
+		}
+	case g.outage.kind == kindRefused:
+		ends = c.now
+	}
+	if ends = max(ends, c.now); ends != p.ends {
+		c.endPullAfter(node, slot, ends-c.now)
+	}
 }
 
 // pulled is the end of what a pull does: the registry has answered, all is unpacked, or nothing has
@@ -348,16 +307,33 @@ func (c *Cluster) pulled(node model.NodeID, slot int) {
 		return // the node lost its power meanwhile, or the end is another one
 	}
 	p := &n.pulls[slot]
-	switch {
-	case p.phase == pullFetching:
-		c.failPull(node, slot, c.pullResult(c.state.Images[p.image].Name, kindStalled))
-		c.download(node)
-		c.shareLinks()
-	case p.phase == pullAsking && p.result.Error == model.NoText && !n.hasImage(p.image):
-		c.fetch(node, slot)
-	default:
-		c.endPull(node, slot)
+	if p.phase == pullFetching {
+		c.giveUp(node, slot)
+		return
 	}
+	c.answered(p)
+	if p.phase == pullAsking && p.result.Error == model.NoText && !n.hasImage(p.image) {
+		c.fetch(node, slot)
+		return
+	}
+	c.endPull(node, slot)
+}
+
+// giveUp ends a pull for whose layers nothing has come for too long.
+func (c *Cluster) giveUp(node model.NodeID, slot int) {
+	p := &c.nodes[node].pulls[slot]
+	result := c.pullResult(c.state.Images[p.image].Name, kindStalled)
+	if l := c.nodes[node].layers.unanswered(c.partsOf(p.image).layers, c.now); l != nil {
+		q := c.layerRequest(p, l.layer)
+		result = c.failed(q.noAnswer())
+		if c.now-headerTimeout-p.started >= idleTimeout {
+			result = c.failed(q.error(kindTimeout))
+		}
+	}
+	result.Takes = 0
+	c.failPull(node, slot, result)
+	c.download(node)
+	c.shareLinks()
 }
 
 // endPullAt lets a pull end well.

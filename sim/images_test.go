@@ -112,7 +112,7 @@ func TestPullErrors(t *testing.T) {
 			`": dial tcp registry.example:443: i/o timeout`, "ErrImagePull", 30 * model.Second},
 		{"serverError", pull + "failed to resolve image: unexpected status from HEAD request to " + manifest + ": 500 Internal Server Error", "ErrImagePull", 0},
 		{"rateLimited", pull + "failed to resolve image: unexpected status from HEAD request to " + manifest + ": 429 Too Many Requests", "ErrImagePull", 0},
-		{"stalled", "rpc error: code = Canceled desc = " + pull + "context canceled", "ErrImagePull", 310 * model.Second},
+		{"stalled", "rpc error: code = Canceled desc = " + pull + "context canceled", "ErrImagePull", 320 * model.Second},
 		{"RegistryUnavailable: down", "RegistryUnavailable: down", "RegistryUnavailable", 0},
 		{"SignatureValidationFailed: no key", "SignatureValidationFailed: no key", "SignatureValidationFailed", 0},
 	} {

@@ -47,12 +47,14 @@ type nodeLayer struct {
 	state layerState
 	// images counts the node's images that have it, pulls the pulls under way that do.
 	images, pulls int32
-	// left is how many bytes are to come; flow is the transfer under way.
+	// left is how many bytes are to come, or were when the transfer under way began: flow.
 	left     int64
 	flow     int32
 	registry int32
 	// unpacked is when its snapshot is done, Never before somebody began.
 	unpacked model.Time
+	// silentUntil is when nobody waits any more for an answer to the request for it, 0 when there was one or will be.
+	silentUntil model.Time
 }
 
 // nodeLayers are the layers of a node.
@@ -81,6 +83,25 @@ func (x *nodeLayers) want(id layerID, size int64) *nodeLayer {
 		x.list = slices.Insert(x.list, i, nodeLayer{layer: id, left: size, unpacked: model.Never})
 	}
 	return &x.list[i]
+}
+
+// unanswered is one of these layers for whose request nobody waits any more, nil when there is none.
+func (x *nodeLayers) unanswered(ids []layerID, now model.Time) *nodeLayer {
+	for _, id := range ids {
+		if l := x.find(id); l.silentUntil == now && now > 0 {
+			return l
+		}
+	}
+	return nil
+}
+
+// answer says that a registry answers again.
+func (x *nodeLayers) answer(registry int32) {
+	for i := range x.list {
+		if x.list[i].registry == registry {
+			x.list[i].silentUntil = 0
+		}
+	}
 }
 
 // partsOf is what an image consists of.
@@ -171,9 +192,6 @@ func (c *Cluster) fetch(node model.NodeID, slot int) {
 			n.layers.queue = append(n.layers.queue, id)
 		}
 	}
-	if c.registries[registry].stalls() {
-		c.stall(node, slot)
-	}
 	c.download(node)
 	if p := &n.pulls[slot]; p.phase == pullFetching {
 		c.unpack(node, slot)
@@ -196,7 +214,9 @@ func (c *Cluster) download(node model.NodeID) {
 		}
 		x.downloads++
 		l.state = layerDownloading
+		l.silentUntil = 0
 		l.flow = c.transfers.begin(node, id, l.registry, l.left)
+		c.unanswered(node, l)
 	}
 }
 

@@ -274,14 +274,14 @@ func TestRegistrySteps(t *testing.T) {
 	nearTo(t, 10500*model.Millisecond, took, 600*model.Millisecond, "without an outage")
 
 	events, _ = run(registryStep(2*model.Second, "refused", 0), registryStep(30*model.Second, "", 0))
-	assert.Equal(t, `Failed to pull image "registry.example/app:1": `+copying+`failed to do request: Get "`+blob+
-		`0": dial tcp registry.example:443: connect: connection refused`, events[0])
+	assert.Regexp(t, `^Failed to pull image "registry.example/app:1": failed to pull and unpack image "registry.example/app:1": `+
+		`short read: expected 5242880 bytes but got 1[56]\d{5}: unexpected EOF$`, events[0])
 	assert.Contains(t, strings.Join(events, " "), `failed to do request: Head "https://registry.example/v2/app/manifests/1": dial tcp registry.example:443: connect: connection refused`)
 	assert.Contains(t, events[len(events)-1], "Successfully pulled image")
 
 	// The three that are under way come; the next request fails.
 	events, _ = run(registryStep(2*model.Second, "serverError", 0))
-	assert.Equal(t, `Failed to pull image "registry.example/app:1": `+copying+"unexpected status from GET request to "+blob+"0: 500 Internal Server Error", events[0])
+	assert.Equal(t, `Failed to pull image "registry.example/app:1": `+copying+"unexpected status from GET request to "+blob+"3: 500 Internal Server Error", events[0])
 
 	// Nothing comes, for less than the runtime waits: it goes on where it was.
 	events, took = run(registryStep(2*model.Second, "stalled", 0), registryStep(62*model.Second, "", 0))
@@ -289,9 +289,16 @@ func TestRegistrySteps(t *testing.T) {
 	nearTo(t, 70500*model.Millisecond, took, 600*model.Millisecond, "stalled for a minute")
 
 	// Nothing comes for too long. What had come is there when the next try begins.
-	events, _ = run(registryStep(2*model.Second, "timeout", 0), registryStep(5*model.Minute+20*model.Second, "", 0))
+	events, _ = run(registryStep(2*model.Second, "timeout", 0), registryStep(5*model.Minute+25*model.Second, "", 0))
 	assert.Equal(t, `Failed to pull image "registry.example/app:1": rpc error: code = Canceled desc = failed to pull and unpack image "registry.example/app:1": context canceled`, events[0])
 	assert.Contains(t, events[len(events)-1], "in 8.", "two of ten seconds less")
+
+	// Nobody takes the connection until the kernel tries it for the third time, 7 s after the start of the pull.
+	events, took = run(registryStep(0, "timeout", 0), registryStep(5*model.Second, "", 0))
+	require.Len(t, events, 1)
+	nearTo(t, 17500*model.Millisecond, took, 600*model.Millisecond, "connected at last")
+	events, _ = run(registryStep(0, "timeout", 0), registryStep(5*model.Second, "refused", 0), registryStep(20*model.Second, "", 0))
+	assert.Contains(t, events[0], "connection refused")
 
 	events, took = run(registryStep(5*model.Second+500*model.Millisecond, "", 1<<20))
 	require.Len(t, events, 1)

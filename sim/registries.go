@@ -28,11 +28,16 @@ type outage struct {
 	bandwidth int64
 }
 
-// The kinds of errors of registries that are more than an answer.
+// The kinds of errors of registries. The first three are more than an answer.
 const (
 	kindRefused = "refused"
 	kindTimeout = "timeout"
 	kindStalled = "stalled"
+
+	kindNotFound     = "notFound"
+	kindUnauthorized = "unauthorized"
+	kindServerError  = "serverError"
+	kindRateLimited  = "rateLimited"
 )
 
 // stalls says that nothing comes from the registry any more.
@@ -113,10 +118,10 @@ func (c *Cluster) stepRegistry(s *model.Step) {
 // only a registry that refuses connections has lost those that there were.
 func (c *Cluster) setOutage(id int32) {
 	g := &c.registries[id]
-	stalled := g.stalls()
+	before := g.outage.kind
 	g.outage = c.outageOf(g.host)
 	c.setLink(id)
-	if g.stalls() == stalled && g.outage.kind != kindRefused {
+	if g.outage.kind == before && before != kindRefused {
 		return
 	}
 	for node := 1; node < len(c.nodes); node++ {
@@ -124,47 +129,93 @@ func (c *Cluster) setOutage(id int32) {
 	}
 }
 
-// registryChanged tells the pulls of a node from a registry that it stalls, does so no longer, or has
-// broken their connections.
+// registryChanged tells the pulls of a node from a registry that something else is wrong with it: what they ask
+// stays without an answer or gets one, and their transfers stall, go on, or have lost their connections.
 func (c *Cluster) registryChanged(node model.NodeID, id int32) {
 	n, g := &c.nodes[node], &c.registries[id]
+	if !g.stalls() {
+		n.layers.answer(id)
+	}
 	for slot := range n.pulls {
 		p := &n.pulls[slot]
-		if !p.active || p.phase != pullFetching || c.partsOf(p.image).registry != id {
+		if !p.active || c.partsOf(p.image).registry != id {
 			continue
 		}
+		if p.phase == pullAsking {
+			c.askAgain(node, slot)
+		}
+		if p.phase != pullFetching {
+			continue
+		}
+		l := c.comingLayer(node, p)
 		switch {
-		case g.stalls():
+		case l != nil && g.stalls():
 			c.stall(node, slot)
-		case g.outage.kind == kindRefused:
-			c.failPull(node, slot, c.copyError(p, kindRefused))
-		default:
+		case l != nil && g.outage.kind == kindRefused:
+			text := c.layerRequest(p, l.layer).broken(l.left, l.left-c.transfers.remaining(l.flow))
+			c.failPull(node, slot, c.failed(text))
+		case !g.stalls():
 			p.ends = model.Never
 		}
 	}
 	c.download(node)
 }
 
-// stall lets a pull fail that gets nothing until stallTimeout is over.
-func (c *Cluster) stall(node model.NodeID, slot int) {
-	p := &c.nodes[node].pulls[slot]
-	p.ends = c.now + stallTimeout
-	c.after(stallTimeout, evPulled, int32(node), int32(slot))
+// comingLayer is the first layer of a pull that is on its way, nil when all that are to come wait for their turn.
+func (c *Cluster) comingLayer(node model.NodeID, p *pull) *nodeLayer {
+	for _, id := range c.partsOf(p.image).layers[p.next:] {
+		if l := c.nodes[node].layers.find(id); l.state == layerDownloading {
+			return l
+		}
+	}
+	return nil
 }
 
-// failFetches fails the pulls of a node that wait for a layer.
+// stall lets a pull fail that gets nothing until the looks at its progress have seen none for too long.
+func (c *Cluster) stall(node model.NodeID, slot int) {
+	p := &c.nodes[node].pulls[slot]
+	looks := max(1, (c.now-p.started+progressLooks-1)/progressLooks)
+	c.giveUpAt(node, slot, p.started+looks*progressLooks+progressTimeout+progressLooks)
+}
+
+// giveUpAt lets a pull fail that gets nothing until a moment. An earlier one counts.
+func (c *Cluster) giveUpAt(node model.NodeID, slot int, at model.Time) {
+	if at < c.nodes[node].pulls[slot].ends {
+		c.endPullAfter(node, slot, at-c.now)
+	}
+}
+
+// unanswered lets the pulls of a node fail that wait for a layer whose registry does not answer any more, and
+// those that get nothing.
+func (c *Cluster) unanswered(node model.NodeID, l *nodeLayer) {
+	g := &c.registries[l.registry]
+	if !g.stalls() {
+		return
+	}
+	if g.outage.kind == kindTimeout {
+		l.silentUntil = c.now + headerTimeout
+	}
+	n := &c.nodes[node]
+	for slot := range n.pulls {
+		p := &n.pulls[slot]
+		if !p.active || p.phase != pullFetching || !slices.Contains(c.partsOf(p.image).layers, l.layer) {
+			continue
+		}
+		c.stall(node, slot)
+		if l.silentUntil > 0 {
+			c.giveUpAt(node, slot, l.silentUntil)
+		}
+	}
+}
+
+// failFetches fails the pulls of a node that wait for a layer, whose request fails.
 func (c *Cluster) failFetches(node model.NodeID, id layerID, kind string) {
 	n := &c.nodes[node]
 	for slot := range n.pulls {
 		p := &n.pulls[slot]
-		if !p.active || p.phase != pullFetching {
-			continue
-		}
-		for _, l := range c.partsOf(p.image).layers[p.next:] {
-			if l == id {
-				c.failPull(node, slot, c.copyError(p, kind))
-				break
-			}
+		if p.active && p.phase == pullFetching && slices.Contains(c.partsOf(p.image).layers[p.next:], id) {
+			q := c.layerRequest(p, id)
+			c.failPull(node, slot, c.failed(q.error(kind)))
 		}
 	}
 }

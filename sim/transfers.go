@@ -182,6 +182,13 @@ func (t *transfers) begin(node model.NodeID, layer layerID, registry int32, byte
 	return i
 }
 
+// remaining is how many bytes of a flow are to come. The clocks must show the present.
+func (t *transfers) remaining(i int32) int64 {
+	f := &t.flows[i]
+	left := uint64(max(0, int64(f.target-t.classes[f.class].clock)))
+	return int64((left + bytePart - 1) / bytePart)
+}
+
 // cancel ends a flow before its time. It gives the bytes that were still to come.
 func (t *transfers) cancel(i int32) int64 {
 	left := t.leave(i)

@@ -61,6 +61,7 @@ and no network. In the folder of a node that has ended, the same node is started
 	f.StringVar(&o.Containerd, "containerd", "", "the containerd to start; the one in PATH by default. Its shim stands beside it or in PATH (`path`)")
 	f.StringVar(&o.Runc, "runc", "", "the runc to use; the one beside containerd or in PATH by default (`path`)")
 	f.BoolVar(&o.Disk, "disk", false, "keep the node's files on the disk, not in memory")
+	f.DurationVar(&o.PullProgressTimeout, "pull-progress-timeout", 0, "how long a pull may get nothing until containerd cancels it; 0 is its own 5m (containerd 1.6 waits for ever)")
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // real says where an image would come from if its registry were there.
@@ -79,6 +80,7 @@ func (r *Registry) Original(text string) string {
 			text = strings.ReplaceAll(text, d.served, d.real)
 		}
 	}
+	text = strings.ReplaceAll(text, "("+string(types.OCIUncompressedLayer)+")", "("+string(types.OCILayer)+")")
 	for _, s := range list {
 		changed := s.original(text)
 		if changed != text {
