@@ -275,26 +275,30 @@ func (r *CRI) containerConfig(p *pod, x *instance, attempt uint32) *runtimeapi.C
 	for _, e := range envs {
 		values[e.Key] = string(e.Value)
 	}
+	if own := r.ownHostname(p); own != nil {
+		envs = append([]*runtimeapi.KeyValue{own}, envs...)
+	}
 	mounts := append(r.mounts(p, spec, values), &runtimeapi.Mount{ContainerPath: workload.Directory, HostPath: x.directory})
 	if spec.TerminationMessagePath != "" {
 		mounts = append(mounts, &runtimeapi.Mount{ContainerPath: spec.TerminationMessagePath, HostPath: filepath.Join(x.directory, terminationLog)})
 	}
 	c := &runtimeapi.ContainerConfig{
-		Metadata:   &runtimeapi.ContainerMetadata{Name: spec.Name, Attempt: attempt},
-		Image:      &runtimeapi.ImageSpec{Image: r.imageName(p, x.index), UserSpecifiedImage: spec.Image},
-		Command:    r.command(p, i),
-		WorkingDir: spec.WorkingDir,
-		Envs:       envs,
-		Labels:     r.labels(p),
-		LogPath:    logPath(spec.Name, attempt),
-		Mounts:     mounts,
-		Stdin:      spec.Stdin,
-		StdinOnce:  spec.StdinOnce,
-		Tty:        spec.TTY,
-		StopSignal: stopSignal(spec),
+		Metadata:    &runtimeapi.ContainerMetadata{Name: spec.Name, Attempt: attempt},
+		Image:       &runtimeapi.ImageSpec{Image: r.imageName(p, x.index), UserSpecifiedImage: spec.Image},
+		Command:     r.command(p, i),
+		WorkingDir:  spec.WorkingDir,
+		Envs:        envs,
+		Labels:      r.containerLabels(p, spec),
+		Annotations: containerAnnotations(p.template.Spec, spec, attempt),
+		LogPath:     logPath(spec.Name, attempt),
+		Mounts:      mounts,
+		Stdin:       spec.Stdin,
+		StdinOnce:   spec.StdinOnce,
+		Tty:         spec.TTY,
+		StopSignal:  stopSignal(spec),
 		Linux: &runtimeapi.LinuxContainerConfig{
 			Resources:       r.resources(p, i),
-			SecurityContext: r.security(p.template.Spec, spec),
+			SecurityContext: r.security(p, spec),
 		},
 	}
 	if r.asTheyAre() {

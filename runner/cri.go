@@ -214,9 +214,6 @@ func (r *CRI) Do(id model.PodID, f *kubelet.Effect) {
 	}
 }
 
-// leftOut notes a part of the scenario that is played in another way than it says.
-func (r *CRI) leftOut(what string) { r.notPlayed[what] = true }
-
 // call makes a call in a goroutine of its own and hands its end to the cluster.
 func (r *CRI) call(limit time.Duration, do func(context.Context) error, then func(error)) {
 	r.driver.Go(func() {
@@ -255,11 +252,6 @@ func description(err error) string {
 }
 
 func whole(err error) string { return err.Error() }
-
-// labels are those of all that a run makes for a pod.
-func (r *CRI) labels(p *pod) map[string]string {
-	return map[string]string{LabelRun: r.Run, LabelPod: p.namespace + "/" + p.name, LabelNode: p.node}
-}
 
 // forgetPause is between the tries to remove what is left of a pod. Kubernetes: its garbage collection tries each
 // minute (kubelet.go ContainerGCPeriod).

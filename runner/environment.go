@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"podsim/model"
@@ -125,8 +126,8 @@ func formatMap(m map[string]string) string {
 	return strings.Join(lines, "\n")
 }
 
-// resourceField is a request or a limit of a container in units of the divisor, rounded up; a limit that is
-// not set is what the node has (pkg/api/v1/resource/helpers.go ExtractContainerResourceValue).
+// resourceField is a request or a limit of a container in units of the divisor, rounded up
+// (pkg/api/v1/resource/helpers.go ExtractContainerResourceValue).
 func (r *CRI) resourceField(p *pod, i int, ref *v1.ResourceFieldSelector) string {
 	for j := range p.template.Containers {
 		if p.template.Containers[j].Name == ref.ContainerName {
@@ -134,28 +135,43 @@ func (r *CRI) resourceField(p *pod, i int, ref *v1.ResourceFieldSelector) string
 		}
 	}
 	c := p.template.ContainerSpec(i)
-	kind, name, _ := strings.Cut(ref.Resource, ".")
-	list := c.Resources.Limits
-	if kind == "requests" {
-		list = c.Resources.Requests
-	}
-	q, ok := list[v1.ResourceName(name)]
-	milli := name == string(v1.ResourceCPU)
-	value, divisor := q.Value(), max(1, ref.Divisor.Value())
-	if milli {
-		value, divisor = q.MilliValue(), max(1, ref.Divisor.MilliValue())
-		if ref.Divisor.IsZero() {
-			divisor = 1000
+	kind, resourceName, _ := strings.Cut(ref.Resource, ".")
+	name := v1.ResourceName(resourceName)
+	q := c.Resources.Requests[name]
+	if kind == "limits" {
+		if q = c.Resources.Limits[name]; q.IsZero() {
+			q = r.mostOf(p, name)
 		}
 	}
-	if !ok && kind == "limits" {
-		node := &r.cluster.State().Nodes[r.cluster.State().Pods[p.ref.ID].Node]
-		value = node.Allocatable.Memory
-		if milli {
-			value = node.Allocatable.MilliCPU
+	divisor := ref.Divisor
+	if divisor.IsZero() {
+		divisor = resource.MustParse("1")
+	}
+	value, unit := q.Value(), divisor.Value()
+	if name == v1.ResourceCPU {
+		value, unit = q.MilliValue(), divisor.MilliValue()
+	}
+	return strconv.FormatInt((value+unit-1)/unit, 10)
+}
+
+// mostOf is how much of a resource a container without a limit may use: its pod's limit, or what the node has
+// (pkg/kubelet/kubelet_resources.go defaultPodLimitsForDownwardAPI).
+func (r *CRI) mostOf(p *pod, name v1.ResourceName) resource.Quantity {
+	if all := p.template.Spec.Resources; all != nil {
+		if q, ok := all.Limits[name]; ok && !q.IsZero() {
+			return q
 		}
 	}
-	return strconv.FormatInt((value+divisor-1)/divisor, 10)
+	has := r.cluster.State().Nodes[r.cluster.State().Pods[p.ref.ID].Node].Allocatable
+	switch name {
+	case v1.ResourceCPU:
+		return *resource.NewMilliQuantity(has.MilliCPU, resource.DecimalSI)
+	case v1.ResourceMemory:
+		return *resource.NewQuantity(has.Memory, resource.BinarySI)
+	case v1.ResourceEphemeralStorage:
+		return *resource.NewQuantity(has.EphemeralStorage, resource.BinarySI)
+	}
+	return resource.Quantity{}
 }
 
 // expand replaces $(NAME) by the variables before; $$ is a $ (k8s.io/kubernetes/third_party/forked/golang/expansion).

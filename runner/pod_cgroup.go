@@ -4,18 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // cgroupMount is where the hierarchies of cgroups are mounted.
 const cgroupMount = "/sys/fs/cgroup"
 
 // cgroupV2 says that the node has only the unified hierarchy.
-func cgroupV2() bool { return cgroupVersion(cgroupHierarchies()) == 2 }
+var cgroupV2 = sync.OnceValue(func() bool { return cgroupVersion(cgroupHierarchies()) == 2 })
 
 // podCgroup is the parent of a pod's cgroups (cm/pod_container_manager_linux.go GetPodContainerName).
 func (r *CRI) podCgroup(p *pod) string {
@@ -66,14 +69,18 @@ func makeCgroup(name string) error {
 
 // enableControllers lets a cgroup of the unified hierarchy have the controllers that its limits need.
 func enableControllers(name string) error {
+	controllers := "+cpu +memory +pids"
+	if hugePagesLimited() {
+		controllers += " +hugetlb"
+	}
 	at := cgroupMount
 	for _, part := range strings.Split(strings.Trim(filepath.Dir(name), "/"), "/") {
-		if err := writeCgroup(filepath.Join(at, "cgroup.subtree_control"), "+cpu +memory +pids"); err != nil {
+		if err := writeCgroup(filepath.Join(at, "cgroup.subtree_control"), controllers); err != nil {
 			return err
 		}
 		at = filepath.Join(at, part)
 	}
-	return writeCgroup(filepath.Join(at, "cgroup.subtree_control"), "+cpu +memory +pids")
+	return writeCgroup(filepath.Join(at, "cgroup.subtree_control"), controllers)
 }
 
 // setPodCgroup sets the limits of a pod's cgroup (cm/cgroup_manager_linux.go Update).
@@ -109,20 +116,29 @@ func (l podResources) files(v2 bool) []cgroupFile {
 		return number(n)
 	}
 	if v2 {
-		return []cgroupFile{
+		files := []cgroupFile{
 			sharesFile(l.shares, v2),
 			{"", "cpu.max", unlimited(l.quota, "max") + " " + number(l.period)},
 			{"", "memory.max", unlimited(l.memory, "max")},
+			{"", "memory.high", unlimited(l.high, "max")},
 			{"", "pids.max", unlimited(l.processes, "max")},
 		}
+		for _, size := range slices.Sorted(maps.Keys(l.hugePages)) {
+			files = append(files, cgroupFile{"", "hugetlb." + size + ".max", number(l.hugePages[size])})
+		}
+		return files
 	}
-	return []cgroupFile{
+	files := []cgroupFile{
 		sharesFile(l.shares, v2),
 		{"cpu", "cpu.cfs_period_us", number(l.period)},
 		{"cpu", "cpu.cfs_quota_us", unlimited(l.quota, "-1")},
 		{"memory", "memory.limit_in_bytes", unlimited(l.memory, "-1")},
 		{"pids", "pids.max", unlimited(l.processes, "max")},
 	}
+	for _, size := range slices.Sorted(maps.Keys(l.hugePages)) {
+		files = append(files, cgroupFile{"hugetlb", "hugetlb." + size + ".limit_in_bytes", number(l.hugePages[size])})
+	}
+	return files
 }
 
 // sharesFile is how much of the CPUs a cgroup gets beside others.

@@ -13,11 +13,11 @@ func TestPodCgroupFiles(t *testing.T) {
 		{"memory", "memory.limit_in_bytes", "67108864"}, {"pids", "pids.max", "max"},
 	}, some.files(false))
 	assert.Equal(t, []cgroupFile{
-		{"", "cpu.weight", "59"}, {"", "cpu.max", "50000 100000"}, {"", "memory.max", "67108864"}, {"", "pids.max", "max"},
+		{"", "cpu.weight", "59"}, {"", "cpu.max", "50000 100000"}, {"", "memory.max", "67108864"}, {"", "memory.high", "max"}, {"", "pids.max", "max"},
 	}, some.files(true))
-	none := podResources{shares: sharesMin, period: 100000, processes: 7}
+	none := podResources{shares: sharesMin, period: 100000, processes: 7, high: 4096}
 	assert.Equal(t, []cgroupFile{
-		{"", "cpu.weight", "1"}, {"", "cpu.max", "max 100000"}, {"", "memory.max", "max"}, {"", "pids.max", "7"},
+		{"", "cpu.weight", "1"}, {"", "cpu.max", "max 100000"}, {"", "memory.max", "max"}, {"", "memory.high", "4096"}, {"", "pids.max", "7"},
 	}, none.files(true))
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"podsim/model"
 	"podsim/model/kubelet"
+	"podsim/model/kubeletconfig"
 )
 
 // The kubelet's bounds of what it asks of the CPU's scheduler (pkg/kubelet/cm/helpers_linux.go).
@@ -32,8 +33,6 @@ func cpuQuota(milli, period int64) int64 {
 }
 
 // resources follows generateLinuxContainerResources of kuberuntime_container_linux.go.
-//
-// Differs from Kubernetes: there are no limits of huge pages.
 func (r *CRI) resources(p *pod, i int) *runtimeapi.LinuxContainerResources {
 	spec := p.template.ContainerSpec(i)
 	limit := limitOf(p.template, spec, v1.ResourceCPU)
@@ -42,9 +41,10 @@ func (r *CRI) resources(p *pod, i int) *runtimeapi.LinuxContainerResources {
 		request = limit
 	}
 	config := r.cluster.KubeletConfiguration(p.ref.ID)
-	capacity := r.cluster.State().Nodes[r.cluster.State().Pods[p.ref.ID].Node].Capacity.Memory
+	node := &r.cluster.State().Nodes[r.cluster.State().Pods[p.ref.ID].Node]
 	l := &runtimeapi.LinuxContainerResources{
-		OomScoreAdj:        kubelet.OOMScoreAdj(p.template, i, capacity),
+		OomScoreAdj:        kubelet.OOMScoreAdj(p.template, i, node.Capacity.Memory),
+		HugepageLimits:     hugePageLimits(hugePageSizes(), p.template.Spec, spec),
 		CpuShares:          cpuShares(request.MilliValue()),
 		MemoryLimitInBytes: memoryLimit(p.template, spec),
 	}
@@ -56,7 +56,7 @@ func (r *CRI) resources(p *pod, i int) *runtimeapi.LinuxContainerResources {
 		l.MemorySwapLimitInBytes = l.MemoryLimitInBytes
 	}
 	if cgroupV2() {
-		l.Unified = map[string]string{"memory.high": "max"}
+		l.Unified = memoryQoS(config, p.template, spec, node.Allocatable.Memory)
 		if alone := config.SingleProcessOOMKill; alone == nil || !*alone {
 			// A process that is out of memory takes the others of its container with it.
 			l.Unified["memory.oom.group"] = "1"
@@ -92,23 +92,37 @@ func swapControlled() bool {
 
 // podResources are what a pod's cgroup limits. A quota or memory of 0 is no limit, nor are processes that are
 // not above 0. The period is in microseconds.
-type podResources struct{ shares, quota, period, memory, processes int64 }
+type podResources struct {
+	shares, quota, period, memory, processes int64
+	// high is from where on the kernel slows the pod down, 0 for nowhere (cgroup v2).
+	high int64
+	// hugePages are limits of huge pages in bytes, by the sizes' names.
+	hugePages map[string]int64
+}
 
 // podLimits follows ResourceConfigForPod of pkg/kubelet/cm/helpers_linux.go.
 func (r *CRI) podLimits(p *pod) podResources {
 	config := r.cluster.KubeletConfiguration(p.ref.ID)
 	l := podResources{shares: sharesMin, period: config.CPUCFSQuotaPeriod.Microseconds(), processes: *config.PodPidsLimit}
-	l.add(p.template, *config.CPUCFSQuota)
+	l.add(p.template, config, hugePageSizes())
 	return l
 }
 
-func (l *podResources) add(t *model.PodTemplate, quota bool) {
+// add adds what a pod asks for. sizes are those of huge pages.
+func (l *podResources) add(t *model.PodTemplate, config *kubeletconfig.Configuration, sizes []string) {
+	pod, quota := &v1.Pod{Spec: *t.Spec}, *config.CPUCFSQuota
+	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+	limits := resourcehelper.PodLimits(pod, resourcehelper.PodResourcesOptions{})
+	asked := hugePages(requests)
+	for _, size := range sizes {
+		if l.hugePages == nil {
+			l.hugePages = map[string]int64{}
+		}
+		l.hugePages[size] = asked[size]
+	}
 	if t.QOS == v1.PodQOSBestEffort {
 		return
 	}
-	pod := &v1.Pod{Spec: *t.Spec}
-	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
-	limits := resourcehelper.PodLimits(pod, resourcehelper.PodResourcesOptions{})
 	l.shares = cpuShares(requests.Cpu().MilliValue())
 	if quota && (t.QOS == v1.PodQOSGuaranteed || allLimited(t, v1.ResourceCPU)) {
 		l.quota = cpuQuota(limits.Cpu().MilliValue(), l.period)
@@ -116,6 +130,7 @@ func (l *podResources) add(t *model.PodTemplate, quota bool) {
 	if t.QOS == v1.PodQOSGuaranteed || allLimited(t, v1.ResourceMemory) {
 		l.memory = limits.Memory().Value()
 	}
+	l.high = podMemoryHigh(config, t, requests.Memory().Value(), l.memory)
 }
 
 // allLimited says that the pod as a whole or each of its containers has a limit.

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"os"
+	"strings"
 
 	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -14,13 +15,16 @@ import (
 // createPodSandbox).
 func (r *CRI) runSandbox(p *pod) {
 	config := r.sandboxConfig(p)
+	r.noteLeftOut(p)
 	p.attempts++
 	p.limits = r.podLimits(p)
 	limits, cgroup := p.limits, r.cgroup(p)
 	p.burstable = burstableRequest(p.template)
 	node := r.countBurstable(p)
-	own := r.ownNetwork(p.template.Spec)
-	var id, address string
+	spec := p.template.Spec
+	own := r.ownNetwork(spec)
+	hostname, domain := r.hostname(p)
+	id, address := "", p.address
 	r.call(callTime, func(ctx context.Context) (err error) {
 		if cgroup != "" {
 			if err := node.make(); err != nil {
@@ -42,6 +46,9 @@ func (r *CRI) runSandbox(p *pod) {
 		}
 		if id, err = r.runPodSandbox(ctx, p, config); err == nil && own {
 			address, err = r.sandboxAddress(ctx, id)
+		}
+		if err == nil {
+			err = writeHosts(p.hostsFile(), spec, address, hostname, domain)
 		}
 		return err
 	}, func(err error) {
@@ -128,24 +135,57 @@ func (r *CRI) removePodSandbox(ctx context.Context, id string) error {
 }
 
 // sandboxConfig follows generatePodSandboxConfig of kuberuntime_sandbox.go.
+//
+// Differs from Kubernetes: what the pod as a whole requests is not told, which runtimes of virtual machines want to know.
 func (r *CRI) sandboxConfig(p *pod) *runtimeapi.PodSandboxConfig {
+	spec := p.template.Spec
 	c := &runtimeapi.PodSandboxConfig{
 		Metadata:     &runtimeapi.PodSandboxMetadata{Name: r.name(p), Namespace: p.namespace, Uid: p.uid, Attempt: p.attempts},
 		LogDirectory: p.logs,
-		Labels:       r.labels(p),
+		Labels:       r.sandboxLabels(p),
+		Annotations:  p.template.Annotations,
+		DnsConfig:    dnsConfig(spec),
 		Linux: &runtimeapi.LinuxPodSandboxConfig{
 			CgroupParent:    r.cgroup(p),
-			SecurityContext: r.sandboxSecurity(p.template.Spec),
+			SecurityContext: r.sandboxSecurity(spec),
+			Sysctls:         r.sysctls(spec),
 		},
 	}
-	if r.ownNetwork(p.template.Spec) {
-		c.Hostname = p.name[:min(len(p.name), hostnameMax)]
+	if r.ownNetwork(spec) {
+		name, domain := r.hostname(p)
+		c.Hostname = kernelHostname(spec, name, domain)
+		c.PortMappings = portMappings(spec)
 	}
 	return c
 }
 
-// hostnameMax is how long the kernel lets a hostname be.
-const hostnameMax = 63
+// sysctls are those of a pod. Who has the network of the machine cannot set those of the network.
+func (r *CRI) sysctls(spec *v1.PodSpec) map[string]string {
+	all := map[string]string{}
+	if spec.SecurityContext == nil {
+		return all
+	}
+	for _, s := range spec.SecurityContext.Sysctls {
+		// The kernel's name has slashes or dots between its parts.
+		if name := strings.ReplaceAll(s.Name, "/", "."); r.ownNetwork(spec) || !strings.HasPrefix(name, "net.") {
+			all[name] = s.Value
+		}
+	}
+	return all
+}
+
+// portMappings are the ports of a pod's containers, and those of the node that lead to them
+// (pkg/kubelet/container/helpers.go MakePortMappings).
+func portMappings(spec *v1.PodSpec) []*runtimeapi.PortMapping {
+	var list []*runtimeapi.PortMapping
+	for i := range spec.Containers {
+		for _, p := range spec.Containers[i].Ports {
+			list = append(list, &runtimeapi.PortMapping{Protocol: runtimeapi.Protocol(runtimeapi.Protocol_value[string(p.Protocol)]),
+				ContainerPort: p.ContainerPort, HostPort: p.HostPort, HostIp: p.HostIP})
+		}
+	}
+	return list
+}
 
 // name is a pod's name on the node, which may have another run's pod of the same name.
 func (r *CRI) name(p *pod) string { return "podsim-" + r.Run + "-" + p.name }

@@ -10,7 +10,11 @@ import (
 // Differs from Kubernetes: without the runtime's own seccomp profile, which a runc that was built without
 // seccomp refuses. No process but the pause program is in it.
 func (r *CRI) sandboxSecurity(spec *v1.PodSpec) *runtimeapi.LinuxSandboxSecurityContext {
-	c := &runtimeapi.LinuxSandboxSecurityContext{NamespaceOptions: r.namespaces(spec), SupplementalGroups: groups(spec)}
+	c := &runtimeapi.LinuxSandboxSecurityContext{NamespaceOptions: r.namespaces(spec), SupplementalGroups: groups(spec),
+		SupplementalGroupsPolicy: groupsPolicy(spec)}
+	if p := spec.SecurityContext; p != nil {
+		c.RunAsUser, c.RunAsGroup, c.SelinuxOptions = number(p.RunAsUser), number(p.RunAsGroup), seLinux(p.SELinuxOptions)
+	}
 	for i := range spec.Containers {
 		c.Privileged = c.Privileged || privileged(&spec.Containers[i])
 	}
@@ -36,6 +40,22 @@ func groups(spec *v1.PodSpec) []int64 {
 	return append(all, spec.SecurityContext.SupplementalGroups...)
 }
 
+// groupsPolicy says whether the groups of the image's user count, too.
+func groupsPolicy(spec *v1.PodSpec) runtimeapi.SupplementalGroupsPolicy {
+	if spec.SecurityContext == nil || spec.SecurityContext.SupplementalGroupsPolicy == nil {
+		return runtimeapi.SupplementalGroupsPolicy_Merge
+	}
+	return runtimeapi.SupplementalGroupsPolicy(runtimeapi.SupplementalGroupsPolicy_value[string(*spec.SecurityContext.SupplementalGroupsPolicy)])
+}
+
+// seLinux is a label of SELinux; where the node has none it means nothing.
+func seLinux(o *v1.SELinuxOptions) *runtimeapi.SELinuxOption {
+	if o == nil {
+		return nil
+	}
+	return &runtimeapi.SELinuxOption{User: o.User, Role: o.Role, Type: o.Type, Level: o.Level}
+}
+
 // maskedPaths and readonlyPaths are what a container does not see or write of /proc and /sys
 // (pkg/securitycontext/util.go).
 var (
@@ -47,16 +67,17 @@ var (
 // security follows determineEffectiveSecurityContext of pkg/kubelet/kuberuntime/security_context.go and of
 // pkg/securitycontext/util.go: what a container says counts before what its pod says.
 //
-// Differs from Kubernetes: AppArmor and SELinux profiles are not asked for, nor seccomp profiles of the stand-in.
-func (r *CRI) security(spec *v1.PodSpec, c *v1.Container) *runtimeapi.LinuxContainerSecurityContext {
+// Differs from Kubernetes: AppArmor profiles are not asked for, nor seccomp profiles of the stand-in.
+func (r *CRI) security(p *pod, c *v1.Container) *runtimeapi.LinuxContainerSecurityContext {
+	spec := p.template.Spec
 	s := &runtimeapi.LinuxContainerSecurityContext{NamespaceOptions: r.namespaces(spec), SupplementalGroups: groups(spec),
-		MaskedPaths: maskedPaths, ReadonlyPaths: readonlyPaths}
+		SupplementalGroupsPolicy: groupsPolicy(spec), MaskedPaths: maskedPaths, ReadonlyPaths: readonlyPaths}
 	if p := spec.SecurityContext; p != nil {
-		s.RunAsUser, s.RunAsGroup = number(p.RunAsUser), number(p.RunAsGroup)
+		s.RunAsUser, s.RunAsGroup, s.SelinuxOptions = number(p.RunAsUser), number(p.RunAsGroup), seLinux(p.SELinuxOptions)
 	}
 	own := c.SecurityContext
 	if r.asTheyAre() {
-		s.Seccomp = seccomp(spec, own)
+		s.Seccomp = seccomp(spec, own, r.cluster.KubeletConfiguration(p.ref.ID).SeccompDefault)
 	}
 	if own == nil {
 		return s
@@ -66,6 +87,9 @@ func (r *CRI) security(spec *v1.PodSpec, c *v1.Container) *runtimeapi.LinuxConta
 	}
 	if own.RunAsGroup != nil {
 		s.RunAsGroup = number(own.RunAsGroup)
+	}
+	if own.SELinuxOptions != nil {
+		s.SelinuxOptions = seLinux(own.SELinuxOptions)
 	}
 	s.Privileged = privileged(c)
 	s.ReadonlyRootfs = own.ReadOnlyRootFilesystem != nil && *own.ReadOnlyRootFilesystem
@@ -85,9 +109,11 @@ func (r *CRI) security(spec *v1.PodSpec, c *v1.Container) *runtimeapi.LinuxConta
 	return s
 }
 
-// seccomp is the profile of a container, or else its pod's; none is unconfined
-// (pkg/kubelet/kuberuntime/helpers.go getSeccompProfile).
-func seccomp(spec *v1.PodSpec, c *v1.SecurityContext) *runtimeapi.SecurityProfile {
+// seccomp is the profile of a container, or else its pod's; none is unconfined, unless the kubelet has the runtime's
+// for all (pkg/kubelet/kuberuntime/helpers.go getSeccompProfile).
+//
+// Differs from Kubernetes: a profile of the node's files is unconfined.
+func seccomp(spec *v1.PodSpec, c *v1.SecurityContext, always *bool) *runtimeapi.SecurityProfile {
 	var asked *v1.SeccompProfile
 	if spec.SecurityContext != nil {
 		asked = spec.SecurityContext.SeccompProfile
@@ -95,7 +121,7 @@ func seccomp(spec *v1.PodSpec, c *v1.SecurityContext) *runtimeapi.SecurityProfil
 	if c != nil && c.SeccompProfile != nil {
 		asked = c.SeccompProfile
 	}
-	if asked != nil && asked.Type == v1.SeccompProfileTypeRuntimeDefault {
+	if asked == nil && always != nil && *always || asked != nil && asked.Type == v1.SeccompProfileTypeRuntimeDefault {
 		return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_RuntimeDefault}
 	}
 	return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_Unconfined}
