@@ -17,7 +17,7 @@ import (
 // environment is what a container's processes find in their environment (pkg/kubelet/kubelet_pods.go
 // makeEnvironmentVariables).
 //
-// Differs from Kubernetes: there are no variables of services. Files (fileKeyRef) are not read.
+// Differs from Kubernetes: there are no variables of Services, to which nothing leads. Files (fileKeyRef) are not read.
 func (r *CRI) environment(p *pod, i int) []*runtimeapi.KeyValue {
 	c := p.template.ContainerSpec(i)
 	var order []string

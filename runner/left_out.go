@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
+
+	"podsim/model"
 )
 
 // leftOut notes a part of the scenario that is played in another way than it says.
@@ -101,6 +103,9 @@ var leftOuts = []struct {
 			})
 		})
 	}},
+	{"ConfigMaps and Secrets that change: the files of volumes that are there stay as they were", true, func(r *CRI, p *pod) bool {
+		return slices.ContainsFunc(configVolumes(p), func(name model.ConfigName) bool { return r.configs.changes(name, r.cluster.Now()) })
+	}},
 	{"fileKeyRef: variables from files are not set", true, func(_ *CRI, p *pod) bool {
 		return anyContainer(p, func(c *v1.Container) bool {
 			return slices.ContainsFunc(c.Env, func(e v1.EnvVar) bool { return e.ValueFrom != nil && e.ValueFrom.FileKeyRef != nil })
@@ -117,6 +122,31 @@ var leftOuts = []struct {
 			return m.RecursiveReadOnly != nil && *m.RecursiveReadOnly != v1.RecursiveReadOnlyDisabled
 		})
 	}},
+}
+
+// configVolumes are the ConfigMaps and Secrets that are volumes of a pod.
+func configVolumes(p *pod) (names []model.ConfigName) {
+	add := func(secret bool, name string) {
+		names = append(names, model.ConfigName{Secret: secret, Namespace: p.namespace, Name: name})
+	}
+	for i := range p.template.Spec.Volumes {
+		switch v := &p.template.Spec.Volumes[i]; {
+		case v.ConfigMap != nil:
+			add(false, v.ConfigMap.Name)
+		case v.Secret != nil:
+			add(true, v.Secret.SecretName)
+		case v.Projected != nil:
+			for _, s := range v.Projected.Sources {
+				if s.ConfigMap != nil {
+					add(false, s.ConfigMap.Name)
+				}
+				if s.Secret != nil {
+					add(true, s.Secret.Name)
+				}
+			}
+		}
+	}
+	return names
 }
 
 // anyContainer says whether any of a pod's containers, also of those that run first, is so.

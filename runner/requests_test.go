@@ -15,7 +15,7 @@ import (
 )
 
 // placed is a runtime that is asked for the first pod of some manifests, with real images and a network for each pod.
-func placed(t *testing.T, kubelet, manifests string) (*CRI, *pod) {
+func placed(t *testing.T, kubelet, manifests string, steps ...string) (*CRI, *pod) {
 	t.Helper()
 	text := `apiVersion: podsim/v1alpha1
 kind: Scenario
@@ -27,6 +27,9 @@ spec:
     kubelet: {apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration, ` + kubelet + `}
   manifests:
   ` + strings.ReplaceAll(strings.TrimSpace(manifests), "\n", "\n  ") + "\n"
+	if all := strings.Join(steps, ""); all != "" {
+		text += "  steps: " + all + "\n"
+	}
 	sc, c := readScenario(t, text)
 	c.Begin()
 	c.Run(5e9, func() bool { return true })
@@ -299,9 +302,9 @@ func TestMemoryQoS(t *testing.T) {
 func TestLeftOut(t *testing.T) {
 	seen := map[string]bool{}
 	for name, c := range map[string]struct {
-		kubelet, spec, more string
-		host, standIn       bool
-		want                []string
+		kubelet, spec, more, steps string
+		host, standIn              bool
+		want                       []string
 	}{
 		"nothing": {spec: oneContainer},
 		"all that is not the runtime's": {spec: `hostUsers: false, runtimeClassName: gvisor, securityContext: {appArmorProfile: {type: RuntimeDefault}, seccompProfile: {type: Localhost, localhostProfile: x}},
@@ -312,13 +315,18 @@ func TestLeftOut(t *testing.T) {
 			want: []string{"hostUsers", "runtimeClassName", "appArmorProfile", "seccompProfile", "fileKeyRef", "mountPropagation", "recursiveReadOnly",
 				"volumeDevices", "emptyDir of the medium HugePages", "projected volumes", "tokens"}},
 		"the same of stand-ins": {standIn: true, spec: `securityContext: {appArmorProfile: {type: RuntimeDefault}}, ` + oneContainer},
-		"Services": {spec: oneContainer, more: "\n- {apiVersion: v1, kind: Service, metadata: {name: db}, spec: {ports: [{port: 80}]}}", want: []string{"Services"}},
+		"Services":              {spec: oneContainer, more: "\n- {apiVersion: v1, kind: Service, metadata: {name: db}, spec: {ports: [{port: 80}]}}", want: []string{"Services"}},
+		"a ConfigMap that changes": {spec: `volumes: [{name: some, configMap: {name: some}}, {name: other, projected: {sources: [{secret: {name: other}}]}}], ` + oneContainer,
+			more: `
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: some}, data: {a: b}}
+- {apiVersion: v1, kind: Secret, metadata: {name: other}, stringData: {a: b}}`,
+			steps: `[{at: 10s, apply: {apiVersion: v1, kind: Secret, metadata: {name: other}, stringData: {a: c}}}]`, want: []string{"ConfigMaps and Secrets"}},
 		"without a network": {host: true, kubelet: "clusterDomain: cluster.local", spec: `setHostnameAsFQDN: true, subdomain: ` + strings.Repeat("s", 60) + `,
     securityContext: {sysctls: [{name: net.ipv4.ip_local_port_range, value: "1024 65535"}]}, containers: [{name: app, image: "app:1", ports: [{containerPort: 80, hostPort: 80}]}]`,
 			want: []string{"hostPort", "hostnames", "setHostnameAsFQDN", "sysctls"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, p := placed(t, c.kubelet, web("automountServiceAccountToken: false, "+c.spec)+c.more)
+			r, p := placed(t, c.kubelet, web("automountServiceAccountToken: false, "+c.spec)+c.more, c.steps)
 			r.podNetworks = !c.host
 			if c.standIn {
 				r.images = ruledImages{}
@@ -337,6 +345,15 @@ func TestLeftOut(t *testing.T) {
 		if !seen[l.what] && !hasPrefix(l.what, []string{"hugepages", "memoryReservationPolicy", "memorySwap"}) {
 			assert.Fail(t, "no case has "+l.what)
 		}
+	}
+}
+
+// The manual has each line about pods.
+func TestLeftOutIsInTheManual(t *testing.T) {
+	manual, err := os.ReadFile("../docs/real-node.md")
+	require.NoError(t, err)
+	for _, l := range leftOuts {
+		assert.Contains(t, string(manual), "\n- "+l.what)
 	}
 }
 
