@@ -11,6 +11,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"podsim/model"
 )
 
 // hugePageSizes are the sizes of huge pages that the machine has and whose use its cgroups limit, as they call them
@@ -69,6 +71,27 @@ func hugePages(list v1.ResourceList) map[string]int64 {
 		}
 	}
 	return all
+}
+
+// hugePagesOf are those of a node that its pods may use together, of each size.
+func hugePagesOf(node *model.Resources, sizes []string) map[string]int64 {
+	list := v1.ResourceList{}
+	for _, x := range node.Extended {
+		list[x.Name] = *resource.NewQuantity(x.Amount, resource.BinarySI)
+	}
+	return ofSizes(hugePages(list), sizes)
+}
+
+// ofSizes has an amount of each size, 0 of one that is not there; nil without sizes.
+func ofSizes(all map[string]int64, sizes []string) map[string]int64 {
+	if len(sizes) == 0 {
+		return nil
+	}
+	some := map[string]int64{}
+	for _, size := range sizes {
+		some[size] = all[size]
+	}
+	return some
 }
 
 // hugePageLimits are those of a container: its own, or else its pod's, and none of a size that nobody names

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"slices"
+	"strings"
 
 	v1 "k8s.io/api/core/v1"
 
@@ -46,6 +47,9 @@ var leftOuts = []struct {
 	}},
 	{"memoryReservationPolicy: TieredReservation: no memory is kept for pods", false, func(r *CRI, p *pod) bool {
 		return cgroupV2() && r.cluster.KubeletConfiguration(p.ref.ID).MemoryReservationPolicy == "TieredReservation"
+	}},
+	{"enforceNodeAllocatable for the system and for Kubernetes: cgroups that are not the run's are not touched", false, func(r *CRI, p *pod) bool {
+		return slices.ContainsFunc(r.cluster.KubeletConfiguration(p.ref.ID).EnforceNodeAllocatable, func(s string) bool { return strings.Contains(s, "reserved") })
 	}},
 	{"memorySwap: LimitedSwap: containers have no swap", false, func(r *CRI, p *pod) bool {
 		return cgroupV2() && r.cluster.KubeletConfiguration(p.ref.ID).MemorySwap.SwapBehavior == "LimitedSwap"

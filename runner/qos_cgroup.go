@@ -47,7 +47,7 @@ func (r *CRI) cgroupsOfNode(p *pod) *nodeCgroups {
 		n = &nodeCgroups{name: r.nodeCgroup(p.node), limits: podResources{
 			shares: cpuShares(r.cluster.State().Nodes[id].Allocatable.MilliCPU),
 			period: r.cluster.KubeletConfiguration(p.ref.ID).CPUCFSQuotaPeriod.Microseconds(),
-			memory: r.cluster.PodsMemoryLimit(id),
+			memory: r.cluster.PodsMemoryLimit(id), hugePages: hugePagesOf(&r.cluster.State().Nodes[id].Allocatable, hugePageSizes()),
 		}}
 		r.nodes[p.node] = n
 	}

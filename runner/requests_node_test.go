@@ -33,7 +33,7 @@ spec:
       hostAliases: [{ip: 10.1.2.3, hostnames: [db.local]}]
       dnsPolicy: None
       dnsConfig: {nameservers: [127.0.0.9], searches: [shop.local], options: [{name: ndots, value: "2"}]}
-      securityContext: {fsGroup: 4321, supplementalGroups: [4322]}
+      securityContext: {fsGroup: 4321, supplementalGroups: [4322], sysctls: [{name: kernel.shm_rmid_forced, value: "1"}]}
       containers:
       - name: app
         image: "app:1"

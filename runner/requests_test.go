@@ -236,6 +236,9 @@ func TestVolumeFiles(t *testing.T) {
     {name: plain, emptyDir: {}}, {name: memory, emptyDir: {medium: Memory, sizeLimit: 1Gi}}, {name: little, emptyDir: {medium: Memory, sizeLimit: 1Mi}}]`)+`
 - {apiVersion: v1, kind: Secret, metadata: {name: more}, stringData: {WORD: secret}}`)
 	nine := int64(9)
+	made := filepath.Join(t.TempDir(), "made")
+	require.NoError(t, (&volume{path: made, file: true, given: true}).make())
+	assert.FileExists(t, made)
 	keys := p.volumes["keys"]
 	assert.Equal(t, map[string]volumeFile{"word": {[]byte("secret"), 0o400}, "dir/all": {[]byte("secret"), 0o644}}, keys.files)
 	assert.Equal(t, &nine, keys.group)
@@ -271,6 +274,8 @@ func TestHugePages(t *testing.T) {
 	var l podResources
 	l.add(p.template, r.cluster.KubeletConfiguration(1), sizes)
 	assert.Equal(t, map[string]int64{"1GB": 0, "2MB": 8 << 20}, l.hugePages)
+	node := hugePagesOf(&r.cluster.State().Nodes[r.cluster.State().Pods[1].Node].Allocatable, sizes)
+	assert.Equal(t, map[string]int64{"1GB": 0, "2MB": 64 << 20}, node)
 	assert.Contains(t, l.files(false), cgroupFile{"hugetlb", "hugetlb.2MB.limit_in_bytes", "8388608"})
 	assert.Contains(t, l.files(true), cgroupFile{"", "hugetlb.1GB.max", "0"})
 }
@@ -314,6 +319,8 @@ func TestLeftOut(t *testing.T) {
     {clusterTrustBundle: {name: x, path: x}}, {serviceAccountToken: {path: t}}]}}]`,
 			want: []string{"hostUsers", "runtimeClassName", "appArmorProfile", "seccompProfile", "fileKeyRef", "mountPropagation", "recursiveReadOnly",
 				"volumeDevices", "emptyDir of the medium HugePages", "projected volumes", "tokens"}},
+		"what is reserved": {kubelet: "enforceNodeAllocatable: [pods, kube-reserved], kubeReservedCgroup: /kube, kubeReserved: {cpu: 100m}", spec: oneContainer,
+			want: []string{"enforceNodeAllocatable"}},
 		"the same of stand-ins": {standIn: true, spec: `securityContext: {appArmorProfile: {type: RuntimeDefault}}, ` + oneContainer},
 		"Services":              {spec: oneContainer, more: "\n- {apiVersion: v1, kind: Service, metadata: {name: db}, spec: {ports: [{port: 80}]}}", want: []string{"Services"}},
 		"a ConfigMap that changes": {spec: `volumes: [{name: some, configMap: {name: some}}, {name: other, projected: {sources: [{secret: {name: other}}]}}], ` + oneContainer,

@@ -113,13 +113,7 @@ func (l *podResources) add(t *model.PodTemplate, config *kubeletconfig.Configura
 	pod, quota := &v1.Pod{Spec: *t.Spec}, *config.CPUCFSQuota
 	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
 	limits := resourcehelper.PodLimits(pod, resourcehelper.PodResourcesOptions{})
-	asked := hugePages(requests)
-	for _, size := range sizes {
-		if l.hugePages == nil {
-			l.hugePages = map[string]int64{}
-		}
-		l.hugePages[size] = asked[size]
-	}
+	l.hugePages = ofSizes(hugePages(requests), sizes)
 	if t.QOS == v1.PodQOSBestEffort {
 		return
 	}

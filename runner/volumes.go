@@ -25,7 +25,7 @@ type volume struct {
 	files map[string]volumeFile
 	// group is the one that owns what is in it, nil for root's.
 	group *int64
-	// file says that it is one file, given that it is the node's own.
+	// file says that it is one file, which is made if it is not there, given that it is the node's own.
 	file, given bool
 }
 
@@ -55,6 +55,7 @@ func (r *CRI) volumes(p *pod) map[string]*volume {
 			at.path, at.group = s.HostPath.Path, nil
 			if r.asTheyAre() {
 				at.given = true
+				at.file = s.HostPath.Type != nil && *s.HostPath.Type == v1.HostPathFileOrCreate
 				break
 			}
 			// Not the node's own: a scenario's nodes are all here.
@@ -154,7 +155,7 @@ func (r *CRI) projected(p *pod, v *v1.ProjectedVolumeSource) map[string]volumeFi
 
 // make makes the volume on the node, if it is not there.
 func (v *volume) make() error {
-	if v.given {
+	if v.given && !v.file {
 		return nil
 	}
 	if v.file {
