@@ -15,8 +15,8 @@ const claimFile = "run.lock"
 // lockFileName is the file of the folder of all claims whose lock who changes it holds.
 const lockFileName = ".lock"
 
-// Claim is what is known of a run whoever owns it: where it is played and where its files are.
-type Claim struct {
+// claim is what is known of a run whoever owns it: where it is played and where its files are.
+type claim struct {
 	Run      string `json:"run"`
 	Endpoint string `json:"endpoint"`
 	// Directory is the folder of the run's files on the node.
@@ -67,34 +67,43 @@ func sameFile(f *os.File, path string) bool {
 }
 
 // claim begins a run: its folders are there then.
-func (c claims) claim(run, endpoint, directory string) (*Claim, error) {
+func (c claims) claim(run, endpoint, directory string) (*claim, error) {
 	unlock, err := c.lockAll()
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	k := &Claim{Run: run, Endpoint: endpoint, Directory: directory, PID: os.Getpid(), folder: filepath.Join(string(c), run)}
-	for _, d := range []string{k.folder, directory} {
+	k := &claim{Run: run, Endpoint: endpoint, Directory: directory, PID: os.Getpid(), folder: filepath.Join(string(c), run)}
+	err = k.make()
+	unlock()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the folder of the run: %w", err), k.remove())
+	}
+	return k, nil
+}
+
+// make makes the folders and takes the claim.
+func (k *claim) make() error {
+	for _, d := range []string{k.folder, k.Directory} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
-			return nil, fmt.Errorf("the folder of the run: %w", err)
+			return err
 		}
 	}
 	if err := k.take(os.O_CREATE | os.O_RDWR); err != nil {
-		return nil, err
+		return err
 	}
 	data, err := json.Marshal(k)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, err = k.file.WriteAt(append(data, '\n'), 0)
-	return k, err
+	return err
 }
 
 // errClaimed says that the owner of a run lives.
 var errClaimed = errors.New("somebody plays the run")
 
 // take takes the claim's lock.
-func (k *Claim) take(flag int) error {
+func (k *claim) take(flag int) error {
 	f, err := os.OpenFile(filepath.Join(k.folder, claimFile), flag, 0o600)
 	if err != nil {
 		return err
@@ -112,10 +121,10 @@ func (k *Claim) take(flag int) error {
 }
 
 // release gives the lock up; the claim stays for who removes what the run has left.
-func (k *Claim) release() { k.file.Close() }
+func (k *claim) release() { k.file.Close() }
 
 // remove ends the claim when nothing of the run is left; with the last one goes what all runs have in common.
-func (k *Claim) remove() error {
+func (k *claim) remove() error {
 	defer k.release()
 	folder := filepath.Dir(k.folder)
 	unlock, err := claims(folder).lockAll()
@@ -135,7 +144,7 @@ func (k *Claim) remove() error {
 
 // all are the claims that stand there, in the order of their runs' ids: those whose owner lives, and the others, which
 // the caller holds from now on.
-func (c claims) all() (living, dead []*Claim, err error) {
+func (c claims) all() (living, dead []*claim, err error) {
 	unlock, err := c.lockAll()
 	if err != nil {
 		return nil, nil, err
@@ -161,16 +170,16 @@ func (c claims) all() (living, dead []*Claim, err error) {
 }
 
 // read reads a claim; nil if it is none.
-func (c claims) read(e fs.DirEntry) *Claim {
+func (c claims) read(e fs.DirEntry) *claim {
 	folder := filepath.Join(string(c), e.Name())
 	data, err := os.ReadFile(filepath.Join(folder, claimFile))
 	if !e.IsDir() || !isRunID(e.Name()) || err != nil {
 		return nil
 	}
-	k := &Claim{}
+	k := &claim{}
 	// A run that was killed as it began has written nothing yet, and made nothing.
 	if json.Unmarshal(data, k) != nil || k.Run != e.Name() || filepath.Base(k.Directory) != k.Run {
-		k = &Claim{Run: e.Name(), Directory: folder}
+		k = &claim{Run: e.Name(), Directory: folder}
 	}
 	k.folder = folder
 	return k

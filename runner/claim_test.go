@@ -49,6 +49,16 @@ func TestLastClaim(t *testing.T) {
 	assert.NoDirExists(t, string(c))
 }
 
+// TestClaimWithoutFolder: of a run that cannot begin nothing is left.
+func TestClaimWithoutFolder(t *testing.T) {
+	c := claims(filepath.Join(t.TempDir(), "runs"))
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err := c.claim("00000001", "", filepath.Join(file, "00000001"))
+	require.ErrorContains(t, err, "not a directory")
+	assert.NoDirExists(t, string(c))
+}
+
 // TestForeignClaim: what stands in a claim leads to no folder that is not a run's.
 func TestForeignClaim(t *testing.T) {
 	c := claims(t.TempDir())

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,18 +13,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// How long a clean-up may take, one of its calls, and an answer at its start: guesses. 200 pods took 20 s.
+// How long a clean-up may take, one of its calls, and an answer before it, and how long it waits before it looks again:
+// guesses. 200 pods took 20 s.
 const (
 	cleanMax     = 2 * time.Minute
 	cleanCallMax = 30 * time.Second
 	cleanAskMax  = 10 * time.Second
+	cleanPause   = 50 * time.Millisecond
 )
 
 // cleanersMax is how many pods are removed at a time: a guess, some more than the processors of a small node.
@@ -53,23 +56,19 @@ func (l *Leftovers) Empty() bool {
 func (l *Leftovers) String() string {
 	var out []string
 	for _, c := range []struct {
-		n    int
-		noun string
-	}{{len(l.Sandboxes), "sandbox"}, {len(l.Containers), "container"}, {len(l.Images), "image"}, {len(l.Processes), "process"},
-		{len(l.Cgroups), "cgroup"}, {len(l.Mounts), "mount"}, {len(l.Folders), "folder"}} {
+		n         int
+		one, more string
+	}{{len(l.Sandboxes), "sandbox", "sandboxes"}, {len(l.Containers), "container", "containers"}, {len(l.Images), "image", "images"},
+		{len(l.Processes), "process", "processes"}, {len(l.Cgroups), "cgroup", "cgroups"}, {len(l.Mounts), "mount", "mounts"},
+		{len(l.Folders), "folder", "folders"}} {
 		switch {
 		case c.n == 1:
-			out = append(out, "1 "+c.noun)
-		case c.n > 1 && strings.HasSuffix(c.noun, "s") || c.n > 1 && strings.HasSuffix(c.noun, "x"):
-			out = append(out, fmt.Sprintf("%d %ses", c.n, c.noun))
+			out = append(out, "1 "+c.one)
 		case c.n > 1:
-			out = append(out, fmt.Sprintf("%d %ss", c.n, c.noun))
+			out = append(out, fmt.Sprintf("%d %s", c.n, c.more))
 		}
 	}
-	if out == nil {
-		return "nothing"
-	}
-	return strings.Join(out, ", ")
+	return cmp.Or(strings.Join(out, ", "), "nothing")
 }
 
 // cleaner removes what one run has made on a node, and nothing else: what carries its label or has its id in its name.
@@ -100,11 +99,8 @@ func (c *cleaner) clean(ctx context.Context) error {
 			return nil
 		}
 		err = c.remove(ctx, l)
-		if ctx.Err() != nil {
-			return fmt.Errorf("%s of run %s could not be removed within %s: %w", l, c.run, cleanMax, err)
-		}
-		if err != nil {
-			wait(ctx, 100*time.Millisecond)
+		if wait(ctx, cleanPause); ctx.Err() != nil {
+			return fmt.Errorf("%s of run %s could not be removed within %s: %w", l, c.run, cleanMax, cmp.Or(err, ctx.Err()))
 		}
 	}
 }
@@ -113,9 +109,11 @@ func (c *cleaner) clean(ctx context.Context) error {
 func (c *cleaner) find(ctx context.Context) (*Leftovers, error) {
 	l := &Leftovers{Run: c.run}
 	if c.conn != nil {
-		if err := c.ask(ctx, l); err != nil {
+		runs, err := runsOf(ctx, c.conn)
+		if err != nil {
 			return nil, err
 		}
+		l = cmp.Or(runs[c.run], l)
 	}
 	l.Processes = cgroupMembers(c.cgroup())
 	for _, h := range cgroupHierarchies() {
@@ -140,41 +138,52 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// ask asks the runtime what it has of the run.
-func (c *cleaner) ask(ctx context.Context, l *Leftovers) error {
-	ctx, cancel := context.WithTimeout(ctx, cleanCallMax)
+// runsOf is what a runtime has of runs, by their ids. One that was just started again answers in a moment.
+func runsOf(ctx context.Context, conn *grpc.ClientConn) (map[string]*Leftovers, error) {
+	asked, cancel := context.WithTimeout(ctx, cleanAskMax)
 	defer cancel()
-	runtime, label := runtimeapi.NewRuntimeServiceClient(c.conn), map[string]string{LabelRun: c.run}
-	// A runtime that was just started again answers in a moment.
-	if _, err := runtime.Version(ctx, &runtimeapi.VersionRequest{}, grpc.WaitForReady(true)); err != nil {
-		return err
+	if err := awaitCRI(asked, conn); err != nil {
+		return nil, fmt.Errorf("%s does not answer: %w", conn.Target(), err)
 	}
-	sandboxes, err := runtime.ListPodSandbox(ctx, &runtimeapi.ListPodSandboxRequest{Filter: &runtimeapi.PodSandboxFilter{LabelSelector: label}})
+	ctx, cancel = context.WithTimeout(ctx, cleanCallMax)
+	defer cancel()
+	runtime := runtimeapi.NewRuntimeServiceClient(conn)
+	sandboxes, err := runtime.ListPodSandbox(ctx, &runtimeapi.ListPodSandboxRequest{})
 	if err != nil {
-		return err
+		return nil, err
+	}
+	containers, err := runtime.ListContainers(ctx, &runtimeapi.ListContainersRequest{})
+	if err != nil {
+		return nil, err
+	}
+	images, err := runtimeapi.NewImageServiceClient(conn).ListImages(ctx, &runtimeapi.ListImagesRequest{})
+	if err != nil {
+		return nil, err
+	}
+	runs := map[string]*Leftovers{}
+	of := func(run string) *Leftovers {
+		if runs[run] == nil {
+			runs[run] = &Leftovers{Run: run}
+		}
+		return runs[run]
 	}
 	for _, s := range sandboxes.Items {
+		l := of(s.Labels[LabelRun])
 		l.Sandboxes = append(l.Sandboxes, s.Id)
 	}
-	containers, err := runtime.ListContainers(ctx, &runtimeapi.ListContainersRequest{Filter: &runtimeapi.ContainerFilter{LabelSelector: label}})
-	if err != nil {
-		return err
-	}
 	for _, k := range containers.Containers {
+		l := of(k.Labels[LabelRun])
 		l.Containers = append(l.Containers, k.Id)
-	}
-	images, err := runtimeapi.NewImageServiceClient(c.conn).ListImages(ctx, &runtimeapi.ListImagesRequest{})
-	if err != nil {
-		return err
 	}
 	for _, i := range images.Images {
 		for _, name := range slices.Concat(i.RepoTags, i.RepoDigests) {
-			if imageRun(name) == c.run {
-				l.Images = append(l.Images, name)
-			}
+			l := of(imageRun(name))
+			l.Images = append(l.Images, name)
 		}
 	}
-	return nil
+	// What is no run's is not ours.
+	delete(runs, "")
+	return runs, nil
 }
 
 // imagePattern is how the images of runs are called: they come from a registry on loopback.
@@ -193,20 +202,16 @@ func (c *cleaner) remove(ctx context.Context, l *Leftovers) error {
 	var errs []error
 	if c.conn != nil {
 		runtime, images := runtimeapi.NewRuntimeServiceClient(c.conn), runtimeapi.NewImageServiceClient(c.conn)
-		errs = append(errs, inParallel(ctx, l.Sandboxes, func(ctx context.Context, id string) error {
-			_, err := runtime.StopPodSandbox(ctx, &runtimeapi.StopPodSandboxRequest{PodSandboxId: id})
-			if err == nil {
-				_, err = runtime.RemovePodSandbox(ctx, &runtimeapi.RemovePodSandboxRequest{PodSandboxId: id})
-			}
-			return err
+		errs = append(errs, forAll(ctx, l.Sandboxes, func(ctx context.Context, id string) error {
+			return removePodSandbox(ctx, runtime, id)
 		}))
 		if len(l.Sandboxes) == 0 {
-			errs = append(errs, inParallel(ctx, l.Containers, func(ctx context.Context, id string) error {
+			errs = append(errs, forAll(ctx, l.Containers, func(ctx context.Context, id string) error {
 				_, err := runtime.RemoveContainer(ctx, &runtimeapi.RemoveContainerRequest{ContainerId: id})
 				return err
 			}))
 		}
-		errs = append(errs, inParallel(ctx, l.Images, func(ctx context.Context, name string) error {
+		errs = append(errs, forAll(ctx, l.Images, func(ctx context.Context, name string) error {
 			_, err := images.RemoveImage(ctx, &runtimeapi.RemoveImageRequest{Image: &runtimeapi.ImageSpec{Image: name}})
 			return err
 		}))
@@ -238,22 +243,18 @@ func (c *cleaner) removeFiles() error {
 	return errors.Join(append(errs, err)...)
 }
 
-// inParallel calls f for each of the ids, some at a time, each with a deadline of its own.
-func inParallel(ctx context.Context, ids []string, f func(context.Context, string) error) error {
-	var wg sync.WaitGroup
-	errs := make([]error, len(ids))
-	places := make(chan struct{}, cleanersMax)
-	for i, id := range ids {
-		places <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-places }()
+// forAll calls f for each of the ids, some at a time, each with a deadline of its own, and gives the first error.
+func forAll(ctx context.Context, ids []string, f func(context.Context, string) error) error {
+	var all errgroup.Group
+	all.SetLimit(cleanersMax)
+	for _, id := range ids {
+		all.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, cleanCallMax)
 			defer cancel()
-			errs[i] = f(ctx, id)
+			return f(ctx, id)
 		})
 	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return all.Wait()
 }
 
 // CleanOptions say what Clean is to remove.
@@ -272,7 +273,17 @@ func Clean(ctx context.Context, o CleanOptions) ([]*Leftovers, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New(errNotRoot)
 	}
-	living, dead, err := claims(DefaultDirectory).all()
+	return claims(DefaultDirectory).clean(ctx, o)
+}
+
+func (c claims) clean(ctx context.Context, o CleanOptions) ([]*Leftovers, error) {
+	// Before the claims are looked at: a run claims first and makes then, so that what is found has a claim, or has
+	// lost it.
+	runs, err := foundRuns(ctx, o.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	living, dead, err := c.all()
 	if err != nil {
 		return nil, err
 	}
@@ -282,24 +293,27 @@ func Clean(ctx context.Context, o CleanOptions) ([]*Leftovers, error) {
 			return nil, fmt.Errorf("run %s is being played by process %d, which removes all at its end; interrupt that one", k.Run, k.PID)
 		}
 	}
-	lost, err := lostRuns(ctx, o.Endpoint, living, dead)
-	if err != nil {
-		release(dead)
-		return nil, err
+	for _, k := range slices.Concat(living, dead) {
+		delete(runs, k.Run)
+	}
+	for _, run := range slices.Sorted(maps.Keys(runs)) {
+		folder := filepath.Join(string(c), run)
+		dead = append(dead, &claim{Run: run, Endpoint: o.Endpoint, Directory: folder, folder: folder})
 	}
 	var found []*Leftovers
 	var errs []error
-	for _, k := range append(dead, lost...) {
+	for _, k := range dead {
 		if o.Run != "" && o.Run != k.Run {
 			k.release()
 			continue
 		}
 		l, err := k.look(ctx)
 		if err == nil && !o.DryRun {
-			err = k.Clean(ctx)
+			err = k.clean(ctx)
 		}
 		k.release()
-		if l != nil {
+		// A run may have ended between the two looks, and removed all.
+		if l != nil && (k.file != nil || !l.Empty()) {
 			found = append(found, l)
 		}
 		errs = append(errs, err)
@@ -316,7 +330,7 @@ func cleanDead(ctx context.Context, notice func(string)) error {
 	}
 	for _, k := range dead {
 		line := fmt.Sprintf("removed what run %s had left, whose process is gone", k.Run)
-		if err := k.Clean(ctx); err != nil {
+		if err := k.clean(ctx); err != nil {
 			line = fmt.Sprintf("run %s has left something: %s", k.Run, err)
 		}
 		if notice != nil {
@@ -326,15 +340,15 @@ func cleanDead(ctx context.Context, notice func(string)) error {
 	return nil
 }
 
-func release(all []*Claim) {
+func release(all []*claim) {
 	for _, k := range all {
 		k.release()
 	}
 }
 
-// lostRuns are the runs that have left something and no claim, as after the loss of /run: pods with their label in the
-// runtime, images, cgroups.
-func lostRuns(ctx context.Context, endpoint string, known ...[]*Claim) ([]*Claim, error) {
+// foundRuns are the runs that have left something outside of their folders, and may have lost their claims, as after
+// the loss of /run: cgroups, and what a runtime has. One whose socket is not there has nothing.
+func foundRuns(ctx context.Context, endpoint string) (map[string]bool, error) {
 	runs := map[string]bool{}
 	for _, h := range cgroupHierarchies() {
 		entries, _ := os.ReadDir(filepath.Join(h.path, cgroupOfAll))
@@ -342,71 +356,38 @@ func lostRuns(ctx context.Context, endpoint string, known ...[]*Claim) ([]*Claim
 			runs[e.Name()] = true
 		}
 	}
-	if err := askForRuns(ctx, endpoint, runs); err != nil {
-		return nil, err
-	}
-	for _, k := range slices.Concat(known...) {
-		delete(runs, k.Run)
-	}
-	var lost []*Claim
-	for _, run := range slices.Sorted(maps.Keys(runs)) {
-		if isRunID(run) {
-			folder := filepath.Join(DefaultDirectory, run)
-			lost = append(lost, &Claim{Run: run, Endpoint: endpoint, Directory: folder, folder: folder})
+	if _, err := os.Stat(socketOf(endpoint)); err == nil {
+		conn, err := Dial(endpoint)
+		if err != nil {
+			return nil, err
 		}
-	}
-	return lost, nil
-}
-
-// askForRuns adds the runs that a runtime has something of. One whose socket is not there has nothing.
-func askForRuns(ctx context.Context, endpoint string, runs map[string]bool) error {
-	if _, err := os.Stat(strings.TrimPrefix(endpoint, "unix://")); err != nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, cleanAskMax)
-	defer cancel()
-	conn, err := Dial(endpoint)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	runtime := runtimeapi.NewRuntimeServiceClient(conn)
-	sandboxes, err := runtime.ListPodSandbox(ctx, &runtimeapi.ListPodSandboxRequest{})
-	if err != nil {
-		return fmt.Errorf("%s does not answer: %w", endpoint, err)
-	}
-	for _, s := range sandboxes.Items {
-		if run := s.Labels[LabelRun]; run != "" {
+		defer conn.Close()
+		all, err := runsOf(ctx, conn)
+		if err != nil {
+			return nil, err
+		}
+		for run := range all {
 			runs[run] = true
 		}
 	}
-	images, err := runtimeapi.NewImageServiceClient(conn).ListImages(ctx, &runtimeapi.ListImagesRequest{})
-	if err != nil {
-		return err
-	}
-	for _, i := range images.Images {
-		for _, name := range slices.Concat(i.RepoTags, i.RepoDigests) {
-			if run := imageRun(name); run != "" {
-				runs[run] = true
-			}
-		}
-	}
-	return nil
+	maps.DeleteFunc(runs, func(run string, _ bool) bool { return !isRunID(run) })
+	return runs, nil
 }
 
 // look says what the run of a claim has left.
-func (k *Claim) look(ctx context.Context) (*Leftovers, error) {
-	c, err := k.cleaner(ctx)
+func (k *claim) look(ctx context.Context) (*Leftovers, error) {
+	c, err := k.cleaner()
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	return c.find(ctx)
+	l, err := c.find(ctx)
+	return l, k.advised(err)
 }
 
-// Clean removes what the run of a claim has left, which the caller holds, and the claim.
-func (k *Claim) Clean(ctx context.Context) error {
-	c, err := k.cleaner(ctx)
+// clean removes what the run of a claim has left, which the caller holds, and the claim.
+func (k *claim) clean(ctx context.Context) error {
+	c, err := k.cleaner()
 	if err != nil {
 		k.release()
 		return err
@@ -414,34 +395,33 @@ func (k *Claim) Clean(ctx context.Context) error {
 	defer c.close()
 	if err := c.clean(ctx); err != nil {
 		k.release()
-		return fmt.Errorf("%w; `podsim node clean --run %s` tries it again", err, k.Run)
+		return k.advised(err)
 	}
 	return k.remove()
+}
+
+// advised says with an error what can be done.
+func (k *claim) advised(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; `podsim node clean --run %s` tries it again", err, k.Run)
+}
+
+// cleaner connects to the runtime on which the run was played.
+func (k *claim) cleaner() (*cleaner, error) {
+	c := &cleaner{run: k.Run, directory: k.Directory}
+	if k.Endpoint == "" || !isFolder(filepath.Dir(socketOf(k.Endpoint))) {
+		// Nothing was made yet, or a private containerd that has been removed with all that it had.
+		return c, nil
+	}
+	var err error
+	c.conn, err = Dial(k.Endpoint)
+	return c, err
 }
 
 func (c *cleaner) close() {
 	if c.conn != nil {
 		c.conn.Close()
 	}
-}
-
-// cleaner connects to the runtime on which the run was played.
-func (k *Claim) cleaner(ctx context.Context) (*cleaner, error) {
-	c := &cleaner{run: k.Run, directory: k.Directory}
-	if k.Endpoint == "" || !isFolder(filepath.Dir(strings.TrimPrefix(k.Endpoint, "unix://"))) {
-		// Nothing was made yet, or a private containerd that has been removed with all that it had.
-		return c, nil
-	}
-	conn, err := Dial(k.Endpoint)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, cleanAskMax)
-	defer cancel()
-	if err := awaitCRI(ctx, k.Endpoint); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("%s does not answer; `podsim node clean --run %s` removes what the run has left when it does: %w", k.Endpoint, k.Run, err)
-	}
-	c.conn = conn
-	return c, nil
 }

@@ -2,48 +2,45 @@ package runner
 
 import (
 	"context"
+	"strings"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// awaitCRI waits until the CRI at an endpoint answers.
-func awaitCRI(ctx context.Context, endpoint string) error {
-	conn, err := Dial(endpoint)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
+// unixScheme is what the endpoint of a runtime begins with; the rest is the path of its socket.
+const unixScheme = "unix://"
+
+// socketOf is the path of an endpoint's socket.
+func socketOf(endpoint string) string { return strings.TrimPrefix(endpoint, unixScheme) }
+
+// messageMax is the largest message that a runtime may send, in bytes (k8s.io/cri-client pkg/utils.go
+// maxMsgSize).
+const messageMax = 16 << 20
+
+// Dial connects to the runtime whose socket is at an endpoint such as unix:///run/containerd/containerd.sock.
+func Dial(endpoint string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+	return grpc.NewClient(unixScheme+socketOf(endpoint), append(options, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageMax)), reconnect)...)
+}
+
+// awaitEach is how often a runtime is asked that does not answer yet: a guess, far below the 0.3 s that containerd takes
+// to start.
+const awaitEach = 20 * time.Millisecond
+
+// awaitCRI waits until the CRI of a connection answers.
+func awaitCRI(ctx context.Context, conn *grpc.ClientConn) error {
 	for {
-		if _, err = runtimeapi.NewRuntimeServiceClient(conn).Version(ctx, &runtimeapi.VersionRequest{}); err == nil {
+		_, err := runtimeapi.NewRuntimeServiceClient(conn).Version(ctx, &runtimeapi.VersionRequest{})
+		if err == nil {
 			return nil
 		}
 		// grpc waits longer and longer before it tries a socket again that refused.
 		conn.ResetConnectBackoff()
-		select {
-		case <-ctx.Done():
+		if wait(ctx, awaitEach); ctx.Err() != nil {
 			return err
-		case <-time.After(20 * time.Millisecond):
 		}
-	}
-}
-
-// removeAllSandboxes removes all pods of a CRI as far as it can.
-func removeAllSandboxes(ctx context.Context, endpoint string) {
-	conn, err := Dial(endpoint)
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	runtime := runtimeapi.NewRuntimeServiceClient(conn)
-	ctx, cancel := context.WithTimeout(ctx, nodeStopMax)
-	defer cancel()
-	list, err := runtime.ListPodSandbox(ctx, &runtimeapi.ListPodSandboxRequest{})
-	if err != nil {
-		return
-	}
-	for _, s := range list.Items {
-		runtime.StopPodSandbox(ctx, &runtimeapi.StopPodSandboxRequest{PodSandboxId: s.Id})
-		runtime.RemovePodSandbox(ctx, &runtimeapi.RemovePodSandboxRequest{PodSandboxId: s.Id})
 	}
 }

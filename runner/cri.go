@@ -7,12 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
@@ -70,15 +68,6 @@ type CRI struct {
 	podNetworks bool
 	// notPlayed are the parts of the scenario that are played in another way than it says.
 	notPlayed map[string]bool
-}
-
-// Dial connects to the runtime whose socket is at an endpoint such as unix:///run/containerd/containerd.sock.
-func Dial(endpoint string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
-	if !strings.Contains(endpoint, "://") {
-		endpoint = "unix://" + endpoint
-	}
-	return grpc.NewClient(endpoint, append(options, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)), reconnect)...)
 }
 
 // NewCRI makes the runtime of a cluster that has not begun. The calls end with the context; configs are the
@@ -260,7 +249,7 @@ const forgetPause = time.Second
 // removePod removes a pod's sandboxes with what is in them, its cgroup and its files.
 func (r *CRI) removePod(ctx context.Context, p *pod, sandboxes []string) error {
 	for _, id := range sandboxes {
-		if err := r.removePodSandbox(ctx, id); err != nil {
+		if err := removePodSandbox(ctx, r.runtime, id); err != nil {
 			return err
 		}
 	}

@@ -22,18 +22,20 @@ func DefaultLimits() Limits {
 }
 
 // What a pod takes beside what its containers use: the shim and the pause process of a sandbox, and each stand-in
-// program. Guesses, above what was seen (12 MiB and 5 MiB).
+// program. Guesses, above what was seen (12 MiB and 5 MiB). unknownMemory is for a container of which nothing is known.
 const (
-	sandboxMemory  = 16 << 20
-	standInMemory  = 8 << 20
-	unknownMemory  = 64 << 20
-	needEventsMost = 20_000_000
+	sandboxMemory = 16 << 20
+	standInMemory = 8 << 20
+	unknownMemory = 64 << 20
 )
 
-// Need is what a scenario takes of a node at its worst.
-type Need struct {
-	Memory int64
-	Pods   int
+// needEventsMax ends the simulation of a scenario that is no end of: a guess, some seconds of it.
+const needEventsMax = 20_000_000
+
+// need is what a scenario takes of a node at its worst, memory in bytes.
+type need struct {
+	memory int64
+	pods   int
 }
 
 // Check says whether a scenario stays below the limits: by its duration, and by its simulation, in which each container
@@ -43,19 +45,19 @@ func (l Limits) Check(sc *model.Scenario, c *sim.Cluster, realImages bool) error
 	if d := sc.Duration.Duration(); d > l.Time {
 		return fmt.Errorf(errMaxTime, d, l.Time)
 	}
-	need := needOf(sc, c, realImages, l)
-	if need.Pods > l.Pods {
-		return fmt.Errorf(errMaxPods, need.Pods, l.Pods)
+	most := needOf(sc, c, realImages, l)
+	if most.pods > l.Pods {
+		return fmt.Errorf(errMaxPods, most.pods, l.Pods)
 	}
-	if l.Memory > 0 && need.Memory > l.Memory {
-		return fmt.Errorf(errMaxMemory, byteSize(need.Memory), byteSize(l.Memory))
+	if l.Memory > 0 && most.memory > l.Memory {
+		return fmt.Errorf(errMaxMemory, byteSize(most.memory), byteSize(l.Memory))
 	}
 	return nil
 }
 
 // needOf simulates the scenario until its end, or until a limit is passed.
-func needOf(sc *model.Scenario, c *sim.Cluster, realImages bool, l Limits) Need {
-	var now, most Need
+func needOf(sc *model.Scenario, c *sim.Cluster, realImages bool, l Limits) need {
+	var now, most need
 	on := map[int64]int64{}
 	c.Observe(func(t model.Transition) {
 		if t.Kind != model.KindPod {
@@ -68,16 +70,16 @@ func needOf(sc *model.Scenario, c *sim.Cluster, realImages bool, l Limits) Need 
 		case stays && !counted:
 			memory = podMemory(sc, c, o, realImages)
 			on[o.Serial] = memory
-			now.Memory, now.Pods = now.Memory+memory, now.Pods+1
+			now.memory, now.pods = now.memory+memory, now.pods+1
 		case !stays && counted:
 			delete(on, o.Serial)
-			now.Memory, now.Pods = now.Memory-memory, now.Pods-1
+			now.memory, now.pods = now.memory-memory, now.pods-1
 		}
-		most.Memory, most.Pods = max(most.Memory, now.Memory), max(most.Pods, now.Pods)
+		most.memory, most.pods = max(most.memory, now.memory), max(most.pods, now.pods)
 	}, nil)
 	c.Begin()
 	c.Run(sc.Duration, func() bool {
-		return most.Pods <= l.Pods && (l.Memory == 0 || most.Memory <= l.Memory) && c.Counts().Events < needEventsMost
+		return most.pods <= l.Pods && (l.Memory == 0 || most.memory <= l.Memory) && c.Counts().Events < needEventsMax
 	})
 	return most
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"time"
 
 	"google.golang.org/grpc"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -17,21 +16,16 @@ func MachineOf(endpoint string) (Machine, error) {
 		return Machine{}, err
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), askMax)
 	defer cancel()
-	m, err := machineOf(ctx, conn)
-	if err != nil {
-		return m, fmt.Errorf("no container runtime answers at %s: %s", endpoint, description(err))
-	}
-	return m, nil
+	return machineOf(ctx, conn)
 }
 
-// machineOf asks the runtime of a connection. One that does not say stays without a name.
+// machineOf asks the runtime of a connection.
 func machineOf(ctx context.Context, conn *grpc.ClientConn) (Machine, error) {
-	m := Machine{CPUs: runtime.NumCPU(), Cgroups: fmt.Sprintf("v%d", cgroupVersion(cgroupHierarchies()))}
 	v, err := cri.NewRuntimeServiceClient(conn).Version(ctx, &cri.VersionRequest{})
-	if err == nil {
-		m.Runtime, m.Version = v.RuntimeName, v.RuntimeVersion
+	if err != nil {
+		return Machine{}, fmt.Errorf("no container runtime answers at %s: %s", conn.Target(), description(err))
 	}
-	return m, err
+	return Machine{Runtime: v.RuntimeName, Version: v.RuntimeVersion, CPUs: runtime.NumCPU(), Cgroups: fmt.Sprintf("v%d", cgroupVersion(cgroupHierarchies()))}, nil
 }

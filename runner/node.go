@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
 // DefaultNodeDir is where the private containerd of `podsim node start` lives.
@@ -122,7 +124,7 @@ func newNode(dir string, o NodeOptions) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node{Dir: dir, Endpoint: "unix://" + socket, Containerd: containerd, Runc: runc, Version: version,
+	return &Node{Dir: dir, Endpoint: unixScheme + socket, Containerd: containerd, Runc: runc, Version: version,
 		PullProgressTimeout: o.PullProgressTimeout}, nil
 }
 
@@ -256,8 +258,13 @@ func (n *Node) launch(ctx context.Context) error {
 func (n *Node) awaitAnswer(ctx context.Context, ended <-chan error) error {
 	ctx, cancel := context.WithTimeout(ctx, nodeStartMax)
 	defer cancel()
+	conn, err := Dial(n.Endpoint)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
 	answered := make(chan error, 1)
-	go func() { answered <- awaitCRI(ctx, n.Endpoint) }()
+	go func() { answered <- awaitCRI(ctx, conn) }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("containerd has ended (%v): %s", err, n.lastLog())
@@ -298,12 +305,12 @@ func StopNode(ctx context.Context, dir string) error {
 // sockets, mounts, cgroups and files.
 func (n *Node) Stop(ctx context.Context) error {
 	var cgroups []string
-	shims := shimsOf(strings.TrimPrefix(n.Endpoint, "unix://"))
+	shims := shimsOf(socketOf(n.Endpoint))
 	for _, s := range shims {
 		cgroups = append(cgroups, cgroupsBelow(s)...)
 	}
 	if n.Process.Alive() {
-		removeAllSandboxes(ctx, n.Endpoint)
+		n.removeSandboxes(ctx)
 	}
 	n.Process.End(nodeStopMax)
 	sockets := n.shimSockets()
@@ -322,8 +329,24 @@ func (n *Node) Stop(ctx context.Context) error {
 	return n.remove()
 }
 
-// socketOf finds a socket's path in the files in which a shim leaves its address.
-var socketOf = regexp.MustCompile(`unix://([^"\s]+)`)
+// removeSandboxes removes all pods as far as it can.
+func (n *Node) removeSandboxes(ctx context.Context) {
+	conn, err := Dial(n.Endpoint)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	runtime := runtimeapi.NewRuntimeServiceClient(conn)
+	ctx, cancel := context.WithTimeout(ctx, nodeStopMax)
+	defer cancel()
+	list, _ := runtime.ListPodSandbox(ctx, &runtimeapi.ListPodSandboxRequest{})
+	for _, s := range list.GetItems() {
+		_ = removePodSandbox(ctx, runtime, s.Id)
+	}
+}
+
+// shimAddress finds a socket's path in the files in which a shim leaves it.
+var shimAddress = regexp.MustCompile(`unix://([^"\s]+)`)
 
 // shimSockets are the sockets of the shims that are still there: they stand outside of the node's folder.
 func (n *Node) shimSockets() []string {
@@ -332,7 +355,7 @@ func (n *Node) shimSockets() []string {
 		files, _ := filepath.Glob(filepath.Join(n.Dir, "state", "io.containerd.runtime.v2.task", "*", "*", name))
 		for _, f := range files {
 			data, _ := os.ReadFile(f)
-			if m := socketOf.FindSubmatch(data); m != nil {
+			if m := shimAddress.FindSubmatch(data); m != nil {
 				out = append(out, string(m[1]))
 			}
 		}

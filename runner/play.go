@@ -86,7 +86,7 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 		return err
 	}
 	// Also when the run ends by a panic.
-	defer func() { err = both(err, claim.Clean(context.WithoutCancel(ctx))) }()
+	defer func() { err = both(err, claim.clean(context.WithoutCancel(ctx))) }()
 	operations, making := NewOperations(), &making{}
 	conn, err := Dial(o.Endpoint, append(operations.Intercept(), grpc.WithChainUnaryInterceptor(making.intercept))...)
 	if err != nil {

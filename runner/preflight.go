@@ -208,11 +208,8 @@ func byteSize(n int64) string {
 
 // CheckEndpoint says why nothing can listen at an endpoint.
 func CheckEndpoint(endpoint string) error {
-	path, ok := strings.CutPrefix(endpoint, "unix://")
-	if !ok && strings.HasPrefix(endpoint, "/") {
-		path, ok = endpoint, true
-	}
-	if !ok || !filepath.IsAbs(path) {
+	path := socketOf(endpoint)
+	if !filepath.IsAbs(path) {
 		return fmt.Errorf(errBadEndpoint, endpoint)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeSocket == 0 {

@@ -35,7 +35,7 @@ func fakeRuntime(t *testing.T, register func(*grpc.Server)) string {
 	return "unix://" + path
 }
 
-// oldCRI status1 the first call of CRI v1alpha2, whose messages are those of v1.
+// oldCRI answers the first call of CRI v1alpha2, whose messages are those of v1.
 var oldCRI = grpc.ServiceDesc{ServiceName: "runtime.v1alpha2.RuntimeService", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{
 	MethodName: "Version",
 	Handler: func(any, context.Context, func(any) error, grpc.UnaryServerInterceptor) (any, error) {

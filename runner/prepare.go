@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path"
@@ -100,9 +99,7 @@ func trySandbox(ctx context.Context, conn *grpc.ClientConn, run string) (err err
 	if err != nil {
 		return err
 	}
-	_, err = runtime.StopPodSandbox(ctx, &runtimeapi.StopPodSandboxRequest{PodSandboxId: made.PodSandboxId})
-	_, removed := runtime.RemovePodSandbox(ctx, &runtimeapi.RemovePodSandboxRequest{PodSandboxId: made.PodSandboxId})
-	return errors.Join(err, removed)
+	return removePodSandbox(ctx, runtime, made.PodSandboxId)
 }
 
 // nameImage gives an image of containerd another name, too, and waits until its CRI service knows.

@@ -83,6 +83,14 @@ func (f *ruledRuntime) intercept(ctx context.Context, request any, info *grpc.Un
 
 var errAway = status.Error(codes.Unavailable, "the runtime is away")
 
+func (f *ruledRuntime) Version(context.Context, *runtimeapi.VersionRequest) (*runtimeapi.VersionResponse, error) {
+	return &runtimeapi.VersionResponse{RuntimeName: "ruled"}, nil
+}
+
+func (f *ruledRuntime) ListImages(context.Context, *runtimeapi.ListImagesRequest) (*runtimeapi.ListImagesResponse, error) {
+	return &runtimeapi.ListImagesResponse{}, nil
+}
+
 func (f *ruledRuntime) RunPodSandbox(_ context.Context, q *runtimeapi.RunPodSandboxRequest) (*runtimeapi.RunPodSandboxResponse, error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
@@ -200,7 +208,7 @@ func (f *ruledRuntime) ListContainers(_ context.Context, q *runtimeapi.ListConta
 	defer f.lock.Unlock()
 	answer := &runtimeapi.ListContainersResponse{}
 	for _, c := range f.containers {
-		if want := q.Filter.State; want == nil || want.State == c.status.State {
+		if want := q.GetFilter().GetState(); want == nil || want.State == c.status.State {
 			answer.Containers = append(answer.Containers, &runtimeapi.Container{Id: c.status.Id, Metadata: c.status.Metadata, State: c.status.State})
 		}
 	}

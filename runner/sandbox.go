@@ -96,7 +96,7 @@ func (r *CRI) stopSandbox(p *pod, runs bool) {
 		if !runs || id == "" {
 			return nil
 		}
-		if err := r.stopPodSandbox(ctx, id); err != nil {
+		if err := stopPodSandbox(ctx, r.runtime, id); err != nil {
 			return err
 		}
 		for i, x := range running {
@@ -113,25 +113,23 @@ func (r *CRI) stopSandbox(p *pod, runs bool) {
 	})
 }
 
-func (r *CRI) stopPodSandbox(ctx context.Context, id string) error {
-	err := again(ctx, func() error {
-		_, err := r.runtime.StopPodSandbox(ctx, &runtimeapi.StopPodSandboxRequest{PodSandboxId: id})
+func stopPodSandbox(ctx context.Context, runtime runtimeapi.RuntimeServiceClient, id string) error {
+	return again(ctx, func() error {
+		_, err := runtime.StopPodSandbox(ctx, &runtimeapi.StopPodSandboxRequest{PodSandboxId: id})
 		return err
 	})
-	return err
 }
 
 // removePodSandbox removes a sandbox, with what is in it (kuberuntime_gc.go removeSandbox).
-func (r *CRI) removePodSandbox(ctx context.Context, id string) error {
+func removePodSandbox(ctx context.Context, runtime runtimeapi.RuntimeServiceClient, id string) error {
 	// It may be stopped, which is no error.
-	if err := r.stopPodSandbox(ctx, id); err != nil && !gone(err) {
+	if err := stopPodSandbox(ctx, runtime, id); err != nil && !gone(err) {
 		return err
 	}
-	err := again(ctx, func() error {
-		_, err := r.runtime.RemovePodSandbox(ctx, &runtimeapi.RemovePodSandboxRequest{PodSandboxId: id})
+	return again(ctx, func() error {
+		_, err := runtime.RemovePodSandbox(ctx, &runtimeapi.RemovePodSandboxRequest{PodSandboxId: id})
 		return err
 	})
-	return err
 }
 
 // sandboxConfig follows generatePodSandboxConfig of kuberuntime_sandbox.go.
