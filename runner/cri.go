@@ -61,7 +61,7 @@ type CRI struct {
 	// configs are the scenario's ConfigMaps and Secrets.
 	configs configData
 	// operations, where it is not nil, gets what the probes take that the runtime has no part in.
-	operations *Operations
+	operations *operations
 	// memory is the most that the containers were seen to use, in bytes.
 	memory atomic.Int64
 	// podNetworks says that pods have networks of their own.
@@ -152,7 +152,7 @@ func (r *CRI) pod(id model.PodID) *pod {
 // note notes what took until now.
 func (r *CRI) note(kind OperationKind, p *pod, i int8, from time.Time) {
 	if r.operations != nil {
-		r.operations.Note(kind, Subject{Node: p.node, Namespace: p.namespace, Pod: p.name, Container: p.template.Containers[i].Name}, from, time.Now())
+		r.operations.note(kind, Subject{Node: p.node, Namespace: p.namespace, Pod: p.name, Container: p.template.Containers[i].Name}, from, time.Now())
 	}
 }
 

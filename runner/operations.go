@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -104,14 +105,15 @@ func (m Machine) String() string {
 	return m.Runtime + " " + version
 }
 
-// Operations keeps what the calls of a run to the container runtime take. Its methods may be called
+// operations keeps what the calls of a run to the container runtime take. Its methods may be called
 // by any goroutine.
-type Operations struct {
-	start time.Time
-	// Machine is where the containers are. It may be set until Write.
-	Machine Machine
+type operations struct {
+	// machine is where the containers are. It is set before the run begins.
+	machine Machine
 
+	// mu guards what is below it.
 	mu       sync.Mutex
+	start    time.Time
 	list     []Operation
 	underWay int
 	// stopped are the sandboxes that have been stopped: to stop them again is nothing.
@@ -120,34 +122,30 @@ type Operations struct {
 	subjects map[string]Subject
 }
 
-// NewOperations begins an empty list. What is called before Start does not count.
-func NewOperations() *Operations {
-	return &Operations{stopped: map[string]bool{}, subjects: map[string]Subject{}}
+// newOperations begins an empty list. What is called before begin does not count.
+func newOperations() *operations {
+	return &operations{stopped: map[string]bool{}, subjects: map[string]Subject{}}
 }
 
-// Start says that the run begins now.
-func (o *Operations) Start() {
+// begin says that the run begins now.
+func (o *operations) begin() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.start = time.Now()
 }
 
-// Call is an operation that is under way. Its fields may be completed until its end.
-type Call struct {
+// operationCall is an operation that is under way. Its fields may be completed until its end.
+type operationCall struct {
 	Operation
-	operations *Operations
+	operations *operations
 	began      time.Time
 }
 
-// Begin is the beginning of a call; Call.End is its end:
-//
-//	call := operations.Begin(OpCreate, subject)
-//	answer, err := runtime.CreateContainer(ctx, request)
-//	call.End(err)
-func (o *Operations) Begin(kind OperationKind, of Subject) *Call {
+// beginCall is the beginning of a call; operationCall.end is its end.
+func (o *operations) beginCall(kind OperationKind, of Subject) *operationCall {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	c := &Call{Operation: Operation{Subject: of, Kind: kind}, operations: o, began: time.Now()}
+	c := &operationCall{Operation: Operation{Subject: of, Kind: kind}, operations: o, began: time.Now()}
 	if kind.Works() {
 		o.underWay++
 		c.InFlight = o.underWay
@@ -155,8 +153,8 @@ func (o *Operations) Begin(kind OperationKind, of Subject) *Call {
 	return c
 }
 
-// End is the end of a call, with its error or nil.
-func (c *Call) End(err error) {
+// end is the end of a call, with its error or nil.
+func (c *operationCall) end(err error) {
 	c.Took = time.Since(c.began)
 	if err != nil {
 		c.Error = err.Error()
@@ -173,8 +171,8 @@ func (c *Call) End(err error) {
 	}
 }
 
-// Note adds what was measured beside the calls: what took from one moment to another.
-func (o *Operations) Note(kind OperationKind, of Subject, from, to time.Time) {
+// note adds what was measured beside the calls: what took from one moment to another.
+func (o *operations) note(kind OperationKind, of Subject, from, to time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.start.IsZero() || from.Before(o.start) {
@@ -183,12 +181,12 @@ func (o *Operations) Note(kind OperationKind, of Subject, from, to time.Time) {
 	o.list = append(o.list, Operation{Subject: of, Kind: kind, At: from.Sub(o.start), Took: to.Sub(from)})
 }
 
-// List is what has ended so far, in order of the beginnings.
-func (o *Operations) List() []Operation {
+// all is what has ended so far, in order of the beginnings.
+func (o *operations) all() []Operation {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	list := slices.Clone(o.list)
-	slices.SortStableFunc(list, func(a, b Operation) int { return int(a.At - b.At) })
+	slices.SortStableFunc(list, func(a, b Operation) int { return cmp.Compare(a.At, b.At) })
 	return list
 }
 
@@ -198,9 +196,9 @@ var operationColumns = []string{"at_ns", "operation", "node", "namespace", "pod"
 // operationsFormat begins the first line of the file; the machine as JSON follows.
 const operationsFormat = "# podsim/operations/v1 "
 
-// Write writes the file into the folder of the run's record.
-func (o *Operations) Write(dir string) error {
-	return writeOperations(filepath.Join(dir, OperationsFile), o.Machine, o.List())
+// write writes the file into the folder of the run's record.
+func (o *operations) write(dir string) error {
+	return writeOperations(filepath.Join(dir, OperationsFile), o.machine, o.all())
 }
 
 func writeOperations(name string, m Machine, list []Operation) error {

@@ -10,8 +10,8 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// Intercept are the options of a connection to a container runtime whose calls are recorded.
-func (o *Operations) Intercept() []grpc.DialOption {
+// intercept are the options of a connection to a container runtime whose calls are recorded.
+func (o *operations) intercept() []grpc.DialOption {
 	return []grpc.DialOption{grpc.WithUnaryInterceptor(o.call), grpc.WithStreamInterceptor(o.stream)}
 }
 
@@ -30,12 +30,12 @@ func withFacts(ctx context.Context, f callFacts) context.Context {
 }
 
 // call makes a call of the CRI and records it.
-func (o *Operations) call(ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+func (o *operations) call(ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	kind, id := o.kindOf(request)
 	if kind == "" {
 		return invoke(ctx, method, request, answer, conn, options...)
 	}
-	c := o.Begin(kind, o.subject(request, id))
+	c := o.beginCall(kind, o.subject(request, id))
 	err := invoke(ctx, method, request, answer, conn, options...)
 	facts, _ := ctx.Value(callFactsKey{}).(callFacts)
 	switch x := request.(type) {
@@ -47,23 +47,20 @@ func (o *Operations) call(ctx context.Context, method string, request, answer an
 	case *runtimeapi.PullImageRequest:
 		c.Bytes = facts.bytes
 	}
-	c.End(err)
-	switch x := answer.(type) {
-	case *runtimeapi.RunPodSandboxResponse:
-		o.learn(x.PodSandboxId, c.Subject)
-	case *runtimeapi.CreateContainerResponse:
-		o.learn(x.ContainerId, c.Subject)
+	c.end(err)
+	if err == nil {
+		o.learn(request, answer, c.Subject)
 	}
 	return err
 }
 
 // kindOf is the kind of a call, "" when it is not recorded, with the id of the sandbox or container.
-func (o *Operations) kindOf(request any) (kind OperationKind, id string) {
+func (o *operations) kindOf(request any) (kind OperationKind, id string) {
 	switch x := request.(type) {
 	case *runtimeapi.RunPodSandboxRequest:
 		return OpRunSandbox, ""
 	case *runtimeapi.StopPodSandboxRequest:
-		if o.stopsAgain(x.PodSandboxId) {
+		if o.isStopped(x.PodSandboxId) {
 			return "", ""
 		}
 		return OpStopSandbox, x.PodSandboxId
@@ -94,17 +91,15 @@ func (o *Operations) kindOf(request any) (kind OperationKind, id string) {
 	return "", ""
 }
 
-// stopsAgain says that a sandbox was told to stop before.
-func (o *Operations) stopsAgain(id string) bool {
+// isStopped says that a sandbox has been stopped.
+func (o *operations) isStopped(id string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	again := o.stopped[id]
-	o.stopped[id] = true
-	return again
+	return o.stopped[id]
 }
 
 // subject is what a call is for: by its labels, or by those of what it is about.
-func (o *Operations) subject(request any, id string) Subject {
+func (o *operations) subject(request any, id string) Subject {
 	switch x := request.(type) {
 	case *runtimeapi.RunPodSandboxRequest:
 		return subjectOf(x.Config.GetLabels(), "")
@@ -121,14 +116,22 @@ func subjectOf(labels map[string]string, container string) Subject {
 	return Subject{Node: labels[LabelNode], Namespace: strings.TrimSuffix(namespace, "/"), Pod: pod, Container: container}
 }
 
-func (o *Operations) learn(id string, s Subject) {
+// learn keeps what later calls mean by an id.
+func (o *operations) learn(request, answer any, of Subject) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.subjects[id] = s
+	switch x := answer.(type) {
+	case *runtimeapi.RunPodSandboxResponse:
+		o.subjects[x.PodSandboxId] = of
+	case *runtimeapi.CreateContainerResponse:
+		o.subjects[x.ContainerId] = of
+	case *runtimeapi.StopPodSandboxResponse:
+		o.stopped[request.(*runtimeapi.StopPodSandboxRequest).PodSandboxId] = true
+	}
 }
 
 // stream opens a stream of the CRI; the runtime's events in it tell how late ends are seen.
-func (o *Operations) stream(ctx context.Context, d *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
+func (o *operations) stream(ctx context.Context, d *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
 	s, err := open(ctx, d, conn, method, options...)
 	if err != nil {
 		return nil, err
@@ -138,7 +141,7 @@ func (o *Operations) stream(ctx context.Context, d *grpc.StreamDesc, conn *grpc.
 
 type watchedEvents struct {
 	grpc.ClientStream
-	operations *Operations
+	operations *operations
 }
 
 // RecvMsg looks at what is received.
@@ -152,7 +155,7 @@ func (w *watchedEvents) RecvMsg(m any) error {
 }
 
 // sawStopped notes how late the runtime says that a container of the run has ended.
-func (o *Operations) sawStopped(e *runtimeapi.ContainerEventResponse, now time.Time) {
+func (o *operations) sawStopped(e *runtimeapi.ContainerEventResponse, now time.Time) {
 	o.mu.Lock()
 	subject, ours := o.subjects[e.ContainerId]
 	o.mu.Unlock()
@@ -164,6 +167,6 @@ func (o *Operations) sawStopped(e *runtimeapi.ContainerEventResponse, now time.T
 		if c.Reason == "OOMKilled" {
 			kind = OpOOMVisible
 		}
-		o.Note(kind, subject, time.Unix(0, c.FinishedAt), now)
+		o.note(kind, subject, time.Unix(0, c.FinishedAt), now)
 	}
 }

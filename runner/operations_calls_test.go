@@ -15,8 +15,8 @@ import (
 // The calls of a pod's life are known by its labels, and later by the ids that the runtime gave.
 func TestOperationsOfCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := NewOperations()
-		o.Start()
+		o := newOperations()
+		o.begin()
 		call := func(ctx context.Context, takes time.Duration, request, answer any, failure error) {
 			err := o.call(ctx, "", request, answer, nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
 				time.Sleep(takes)
@@ -35,8 +35,9 @@ func TestOperationsOfCalls(t *testing.T) {
 		call(ctx, ms, &runtimeapi.ExecSyncRequest{ContainerId: "c", Cmd: []string{programPath, "hook", "preStop"}}, &runtimeapi.ExecSyncResponse{}, nil)
 		call(withFacts(ctx, callFacts{waits: 500 * ms}), 540*ms, &runtimeapi.StopContainerRequest{ContainerId: "c", Timeout: 30}, &runtimeapi.StopContainerResponse{}, nil)
 		call(ctx, 1040*ms, &runtimeapi.StopContainerRequest{ContainerId: "c", Timeout: 1}, &runtimeapi.StopContainerResponse{}, nil)
-		for range 2 {
-			call(ctx, 35*ms, &runtimeapi.StopPodSandboxRequest{PodSandboxId: "s"}, &runtimeapi.StopPodSandboxResponse{}, nil)
+		// To stop a sandbox again is nothing, if it was stopped.
+		for _, failure := range []error{errors.New("busy"), nil, nil} {
+			call(ctx, 35*ms, &runtimeapi.StopPodSandboxRequest{PodSandboxId: "s"}, &runtimeapi.StopPodSandboxResponse{}, failure)
 		}
 		now := time.Now()
 		o.sawStopped(&runtimeapi.ContainerEventResponse{ContainerId: "c", ContainersStatuses: []*runtimeapi.ContainerStatus{
@@ -54,8 +55,9 @@ func TestOperationsOfCalls(t *testing.T) {
 			{Subject: app, Kind: OpHook, At: 99 * ms, Took: ms},
 			{Subject: app, Kind: OpStop, At: 100 * ms, Took: 540 * ms, Waited: 500 * ms, InFlight: 1, Ended: EndedByTerm},
 			{Subject: app, Kind: OpStop, At: 640 * ms, Took: 1040 * ms, Waited: time.Second, InFlight: 1, Ended: EndedByKill},
-			{Subject: pod, Kind: OpStopSandbox, At: 1680 * ms, Took: 35 * ms, InFlight: 1},
-			{Subject: app, Kind: OpOOMVisible, At: 1720 * ms, Took: 30 * ms},
-		}, o.List())
+			{Subject: pod, Kind: OpStopSandbox, At: 1680 * ms, Took: 35 * ms, InFlight: 1, Error: "busy"},
+			{Subject: pod, Kind: OpStopSandbox, At: 1715 * ms, Took: 35 * ms, InFlight: 1},
+			{Subject: app, Kind: OpOOMVisible, At: 1755 * ms, Took: 30 * ms},
+		}, o.all())
 	})
 }

@@ -15,32 +15,32 @@ import (
 // What is written is read again, in order of the beginnings.
 func TestOperations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := NewOperations()
-		o.Begin(OpPull, Subject{}).End(nil)
-		o.Start()
-		o.Machine = Machine{Runtime: "containerd", Version: "2.4.2", CPUs: 2}
+		o := newOperations()
+		o.beginCall(OpPull, Subject{}).end(nil)
+		o.begin()
+		o.machine = Machine{Runtime: "containerd", Version: "2.4.2", CPUs: 2}
 		web := Subject{Node: "worker-0", Namespace: "default", Pod: "web"}
-		sandbox := o.Begin(OpRunSandbox, web)
+		sandbox := o.beginCall(OpRunSandbox, web)
 		time.Sleep(20 * time.Millisecond)
-		pull := o.Begin(OpPull, web)
-		create := o.Begin(OpCreate, Subject{Node: "worker-0", Pod: "other", Container: "app"})
+		pull := o.beginCall(OpPull, web)
+		create := o.beginCall(OpCreate, Subject{Node: "worker-0", Pod: "other", Container: "app"})
 		time.Sleep(10 * time.Millisecond)
-		create.End(nil)
+		create.end(nil)
 		pull.Bytes = 1 << 20
-		pull.End(errors.New("no \"such\"\nimage, they say"))
-		sandbox.End(nil)
-		stop := o.Begin(OpStop, web)
+		pull.end(errors.New("no \"such\"\nimage, they say"))
+		sandbox.end(nil)
+		stop := o.beginCall(OpStop, web)
 		time.Sleep(2 * time.Second)
 		stop.Waited, stop.Ended = 1900*time.Millisecond, EndedByTerm
-		stop.End(nil)
+		stop.end(nil)
 		now := time.Now()
-		o.Note(OpExitVisible, web, now.Add(-30*time.Millisecond), now)
+		o.note(OpExitVisible, web, now.Add(-30*time.Millisecond), now)
 
 		dir := t.TempDir()
-		require.NoError(t, o.Write(dir))
+		require.NoError(t, o.write(dir))
 		machine, list, err := ReadOperations(dir)
 		require.NoError(t, err)
-		assert.Equal(t, o.Machine, machine)
+		assert.Equal(t, o.machine, machine)
 		ms := time.Millisecond
 		assert.Equal(t, []Operation{
 			{Subject: web, Kind: OpRunSandbox, Took: 30 * ms, InFlight: 1},

@@ -87,13 +87,13 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	}
 	// Also when the run ends by a panic.
 	defer func() { err = both(err, claim.clean(context.WithoutCancel(ctx))) }()
-	operations, making := NewOperations(), &making{}
-	conn, err := Dial(o.Endpoint, append(operations.Intercept(), grpc.WithChainUnaryInterceptor(making.intercept))...)
+	operations, making := newOperations(), &making{}
+	conn, err := Dial(o.Endpoint, append(operations.intercept(), grpc.WithChainUnaryInterceptor(making.intercept))...)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	operations.Machine, _ = machineOf(ctx, conn)
+	operations.machine, _ = machineOf(ctx, conn)
 	networks, err := podNetworks(ctx, conn, o.Network)
 	if err != nil {
 		return err
@@ -116,15 +116,15 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	r := NewCRI(calls, conn, c, d, images, configData{sc.Steps}, run, claim.Directory)
 	r.sandboxImage = sandbox
 	r.operations, r.podNetworks = operations, networks
-	operations.Start()
+	operations.begin()
 	err = d.Run(ctx, sc.Duration)
 	if o.Summary != nil {
-		o.Summary.Machine = operations.Machine
+		o.Summary.Machine = operations.machine
 		o.Summary.PeakMemory = r.memory.Load()
 		o.Summary.NotPlayed = slices.Sorted(maps.Keys(r.notPlayed))
 	}
 	if o.Record != "" {
-		err = both(err, operations.Write(o.Record))
+		err = both(err, operations.write(o.Record))
 	}
 	return err
 }
