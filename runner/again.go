@@ -15,7 +15,25 @@ import (
 var reconnect = grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
 	Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second}})
 
-// awayPause is between the tries of a call while the runtime is away.
+// wait waits, or until the context is done.
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// every calls f at the end of each period, until the context is done.
+func every(ctx context.Context, period time.Duration, f func()) {
+	for wait(ctx, period); ctx.Err() == nil; wait(ctx, period) {
+		f()
+	}
+}
+
+// awayPause is between the tries of a call while the runtime is away: the first delay of reconnect, before which no
+// try can do better.
 const awayPause = 100 * time.Millisecond
 
 // away says that a call failed because the runtime cannot be reached: whether it has happened is not known.

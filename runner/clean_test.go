@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -27,4 +28,21 @@ func TestCleanWhileARunBegins(t *testing.T) {
 	assert.ErrorContains(t, err, "is being played by process")
 	assert.Zero(t, f.count("RemovePodSandbox"))
 	require.NoError(t, begun.remove())
+}
+
+// A user who gives up while the runtime makes the first sandbox leaves none.
+func TestTrySandboxIsNotGivenUp(t *testing.T) {
+	f := newRuledRuntime(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.rule = func(method string, done bool) error {
+		if method == "RunPodSandbox" && done {
+			cancel()
+		}
+		return nil
+	}
+	conn, err := Dial(f.socket)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, trySandbox(ctx, conn, newRunID()))
+	assert.Equal(t, 1, f.count("RemovePodSandbox"))
 }

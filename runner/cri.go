@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -29,24 +30,31 @@ const (
 
 // CRI is a container runtime that is asked over the Container Runtime Interface, v1. It is the sim.Runtime
 // of a cluster that a Driver runs: Do and what it hands to the driver run in the driver's goroutine, and
-// only there the fields are touched; the calls themselves are made in goroutines of their own.
+// only there the fields are touched, but for those that say otherwise; the calls themselves are made in
+// goroutines of their own.
 type CRI struct {
-	// Run is the id of the run, which is part of the names of all that it makes. Directory is where
-	// its files are on the node.
+	// What who makes it gives it, before begin. Run is the id of the run, which is part of the names of all that
+	// it makes. Directory is where its files are on the node.
 	Run, Directory string
-
+	// ctx ends all calls.
 	ctx     context.Context
 	cluster *sim.Cluster
 	driver  *Driver
 	conn    *grpc.ClientConn
-	runtime runtimeapi.RuntimeServiceClient
-	store   runtimeapi.ImageServiceClient
 	images  Images
-	// pulled are the images that the run has pulled, by the runtime's names for them.
-	pulled map[string]bool
 	// sandboxImage is nil where the runtime sees to it itself.
 	sandboxImage *sandboxImage
+	// configs are the scenario's ConfigMaps and Secrets.
+	configs configData
+	// operations, where it is not nil, gets what the probes take that the runtime has no part in.
+	operations *operations
+	// podNetworks says that pods have networks of their own.
+	podNetworks bool
 
+	runtime runtimeapi.RuntimeServiceClient
+	store   runtimeapi.ImageServiceClient
+	// pulled are the images that the run has pulled, by the runtime's names for them.
+	pulled map[string]bool
 	// pods are those that the runtime has something of, by their serial numbers; instances are their
 	// containers by the runtime's ids.
 	pods      map[int64]*pod
@@ -56,31 +64,24 @@ type CRI struct {
 	addresses int
 	// busyPorts are the machine's own, nil before they are known.
 	busyPorts map[int]bool
-
+	// exits has a lock for what its goroutines share.
 	exits exits
-	// configs are the scenario's ConfigMaps and Secrets.
-	configs configData
-	// operations, where it is not nil, gets what the probes take that the runtime has no part in.
-	operations *operations
 	// memory is the most that the containers were seen to use, in bytes.
 	memory atomic.Int64
-	// podNetworks says that pods have networks of their own.
-	podNetworks bool
 	// notPlayed are the parts of the scenario that are played in another way than it says.
 	notPlayed map[string]bool
 }
 
-// NewCRI makes the runtime of a cluster that has not begun. The calls end with the context; configs are the
-// scenario's ConfigMaps and Secrets.
-func NewCRI(ctx context.Context, conn *grpc.ClientConn, c *sim.Cluster, d *Driver, images Images, configs configData, run, directory string) *CRI {
-	r := &CRI{Run: run, Directory: directory, ctx: ctx, cluster: c, driver: d, conn: conn, images: images,
-		runtime: runtimeapi.NewRuntimeServiceClient(conn), store: runtimeapi.NewImageServiceClient(conn), pulled: map[string]bool{},
-		pods: map[int64]*pod{}, instances: map[string]*instance{}, nodes: map[string]*nodeCgroups{},
-		configs: configs, notPlayed: map[string]bool{}, exits: exits{listedFor: map[model.NodeID]model.Time{}, known: map[string]bool{}}}
-	c.UseRuntime(r)
-	d.Go(r.watchExits)
-	d.Go(r.watchMemory)
-	return r
+// begin makes it the runtime of its cluster, which has not begun.
+func (r *CRI) begin() {
+	r.runtime, r.store = runtimeapi.NewRuntimeServiceClient(r.conn), runtimeapi.NewImageServiceClient(r.conn)
+	r.pulled, r.notPlayed = map[string]bool{}, map[string]bool{}
+	r.pods, r.instances, r.nodes = map[int64]*pod{}, map[string]*instance{}, map[string]*nodeCgroups{}
+	r.exits = exits{listedFor: map[model.NodeID]model.Time{}, known: map[string]bool{}}
+	r.cluster.UseRuntime(r)
+	r.driver.Go(r.watchEvents)
+	r.driver.Go(r.relistForSafety)
+	r.driver.Go(r.watchMemory)
 }
 
 // pod is what the runtime has of a pod.
@@ -98,6 +99,8 @@ type pod struct {
 	attempts   uint32
 	containers []container
 	volumes    map[string]*volume
+	// standIns is nil until it is asked for. A pod keeps its ports.
+	standIns *standIns
 	// limits are those of its cgroup; burstable is the CPU request of a Burstable pod, in milli-cores.
 	limits    podResources
 	burstable int64
@@ -259,11 +262,8 @@ func (r *CRI) removePod(ctx context.Context, p *pod, sandboxes []string) error {
 // forget removes what is left of a pod that the kubelet is through with.
 func (r *CRI) forget(p *pod) {
 	delete(r.pods, p.serial)
-	for i := range p.containers {
-		for _, x := range p.containers[i].byNumber {
-			delete(r.instances, x.id)
-		}
-	}
+	// Also those that were created and never started.
+	maps.DeleteFunc(r.instances, func(_ string, x *instance) bool { return x.pod == p })
 	sandboxes, node := p.sandboxes, r.countBurstable(p)
 	r.call(callTime, func(ctx context.Context) error {
 		// The kubelet only logs what goes wrong.

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,7 +64,8 @@ func playFake(t *testing.T, f *ruledRuntime, text string, until model.StateKind,
 			}
 		}
 	}
-	NewCRI(ctx, conn, c, d, ruledImages{}, configData{sc.Steps}, "00c0ffee", t.TempDir())
+	r := &CRI{Run: "00c0ffee", Directory: t.TempDir(), ctx: ctx, cluster: c, driver: d, conn: conn, images: ruledImages{}, configs: configData{sc.Steps}}
+	r.begin()
 	if err := d.Run(ctx, sc.Duration); err != nil {
 		require.ErrorIs(t, err, context.Canceled)
 	}
@@ -184,9 +184,7 @@ func TestPullFirst(t *testing.T) {
 	f := newRuledRuntime(t)
 	sc, err := scenarios.ReadBytes("test.yaml", []byte(onePod), nil)
 	require.NoError(t, err)
-	working, err := os.Getwd()
-	require.NoError(t, err)
-	program, err := findProgram(t.Context(), "", "", working)
+	program, err := Program(t.Context(), "")
 	require.NoError(t, err)
 	r, err := images.Start(t.Context(), sc, "00c0ffee", program)
 	require.NoError(t, err)

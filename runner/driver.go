@@ -40,6 +40,12 @@ func (d *Driver) Answer(f func()) {
 	}
 }
 
+// After lets f happen some time from now, as Answer does, at 0 as soon as the cluster has done what it is at. It may
+// be called from any goroutine.
+func (d *Driver) After(delay time.Duration, f func()) {
+	time.AfterFunc(delay, func() { d.Answer(f) })
+}
+
 // Go runs f in a goroutine of its own. If it panics, so does the goroutine that runs the cluster: that one
 // removes what the run has made.
 func (d *Driver) Go(f func()) {
@@ -55,10 +61,13 @@ func (d *Driver) Go(f func()) {
 }
 
 // wait waits some time for the goroutines of Go to end.
-func (d *Driver) wait(limit time.Duration) {
+func (d *Driver) wait(limit time.Duration) { waitFor(&d.work, limit) }
+
+// waitFor waits for a group, or until some time has passed.
+func waitFor(group *sync.WaitGroup, limit time.Duration) {
 	done := make(chan struct{})
 	go func() {
-		d.work.Wait()
+		group.Wait()
 		close(done)
 	}()
 	select {

@@ -30,27 +30,12 @@ type exits struct {
 	listing time.Duration
 }
 
-// watchExits hands in the ends of containers: by the runtime's events or, where it has none, from lists
+// watchEvents hands in the ends of containers by the runtime's events or, where it has none, from lists
 // shortly before each look of the PLEG. It comes back to the events when the runtime was away, and looks at
 // what it has missed.
-func (r *CRI) watchExits() {
-	safety := time.NewTicker(safetyRelist)
-	defer safety.Stop()
-	lists := make(chan bool, 1)
-	r.driver.Go(func() {
-		for {
-			select {
-			case <-r.ctx.Done():
-				return
-			case <-safety.C:
-			case <-lists:
-			}
-			r.relist("")
-		}
-	})
+func (r *CRI) watchEvents() {
 	for r.ctx.Err() == nil {
-		err := r.readEvents(func() { lists <- true })
-		if status.Code(err) == codes.Unimplemented {
+		if err := r.readEvents(); status.Code(err) == codes.Unimplemented {
 			r.driver.Answer(r.relistWithPLEG)
 			return
 		}
@@ -58,28 +43,31 @@ func (r *CRI) watchExits() {
 	}
 }
 
-// readEvents reads the runtime's events until there are no more. begun is called when it has begun to.
-func (r *CRI) readEvents(begun func()) error {
+// readEvents reads the runtime's events until there are no more.
+func (r *CRI) readEvents() error {
 	stream, err := r.runtime.GetContainerEvents(r.ctx, &runtimeapi.GetEventsRequest{})
 	if err != nil {
 		return err
 	}
-	begun()
+	r.driver.Go(func() { r.relist("") })
 	for {
 		e, err := stream.Recv()
 		if err != nil {
 			return err
 		}
 		if e.ContainerEventType == runtimeapi.ContainerEventType_CONTAINER_STOPPED_EVENT {
-			r.driver.Go(func() { r.lookAt(e.ContainerId) })
+			r.driver.Go(func() { r.lookAt(r.ctx, e.ContainerId) })
 		}
 	}
 }
 
+// relistForSafety lists the containers beside the events.
+func (r *CRI) relistForSafety() { every(r.ctx, safetyRelist, func() { r.relist("") }) }
+
 // relistWithPLEG lists the containers of each node in time for its PLEG: what the list shows is what the
 // machine's PLEG sees at its next look, as if that were the list itself (pleg/generic.go Relist).
 func (r *CRI) relistWithPLEG() {
-	now, lead := r.cluster.Now(), model.Time(r.lead())
+	now, lead := r.cluster.Now(), model.Time(r.exits.lead())
 	next := now + model.Second
 	for id := 1; id < len(r.cluster.State().Nodes); id++ {
 		look := r.cluster.NextRelist(model.NodeID(id))
@@ -93,35 +81,46 @@ func (r *CRI) relistWithPLEG() {
 		}
 		next = min(next, look-lead)
 	}
-	time.AfterFunc(time.Duration(max(next-now, model.Millisecond)), func() { r.driver.Answer(r.relistWithPLEG) })
+	r.driver.After(time.Duration(max(next-now, model.Millisecond)), r.relistWithPLEG)
 }
 
-// lead is how long before a look of the PLEG the containers are listed.
-func (r *CRI) lead() time.Duration {
-	r.exits.lock.Lock()
-	defer r.exits.lock.Unlock()
-	return min(r.exits.listing*3/2+5*time.Millisecond, 400*time.Millisecond)
+// The bounds of lead: guesses. A list that takes longer than the higher one is late; a lead of a whole period would
+// be the look before.
+const (
+	leadMin = 5 * time.Millisecond
+	leadMax = 400 * time.Millisecond
+)
+
+// lead is how long before a look of the PLEG the containers are listed: half as long again as a list took lately.
+func (x *exits) lead() time.Duration {
+	x.lock.Lock()
+	defer x.lock.Unlock()
+	return min(x.listing*3/2+leadMin, leadMax)
 }
 
 // relist looks for containers of a node, or of all when it is "", that have ended.
 func (r *CRI) relist(node string) {
+	ctx, cancel := context.WithTimeout(r.ctx, callTime)
+	defer cancel()
 	began := time.Now()
 	labels := map[string]string{LabelRun: r.Run}
 	if node != "" {
 		labels[LabelNode] = node
 	}
-	list, err := r.runtime.ListContainers(r.ctx, &runtimeapi.ListContainersRequest{Filter: &runtimeapi.ContainerFilter{
+	list, err := r.runtime.ListContainers(ctx, &runtimeapi.ListContainersRequest{Filter: &runtimeapi.ContainerFilter{
 		State: &runtimeapi.ContainerStateValue{State: runtimeapi.ContainerState_CONTAINER_EXITED}, LabelSelector: labels}})
 	if err != nil {
-		return
+		return // The next one comes soon.
 	}
 	var looks sync.WaitGroup
 	there := map[string]bool{}
 	for _, c := range list.Containers {
 		there[c.Id] = true
 		if r.exits.first(c.Id) {
-			looks.Go(func() {
-				if !r.lookAt(c.Id) {
+			looks.Add(1)
+			r.driver.Go(func() {
+				defer looks.Done()
+				if !r.lookAt(ctx, c.Id) {
 					r.exits.forget(c.Id)
 				}
 			})
@@ -153,16 +152,6 @@ func (x *exits) listed(there map[string]bool, all bool, took time.Duration) {
 	}
 }
 
-// wait waits, or until the context is done.
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}
-
 // forget lets the end of a container be looked at again.
 func (x *exits) forget(id string) {
 	x.lock.Lock()
@@ -171,8 +160,8 @@ func (x *exits) forget(id string) {
 }
 
 // lookAt reads how a container has ended. It says whether it could.
-func (r *CRI) lookAt(id string) bool {
-	end, err := r.exited(r.ctx, id)
+func (r *CRI) lookAt(ctx context.Context, id string) bool {
+	end, err := r.exited(ctx, id)
 	if err != nil || end == nil {
 		return false
 	}

@@ -13,10 +13,10 @@ import (
 // making knows the calls under way that make something on the node. The end of a run waits for them: a runtime
 // whose call is given up goes on with it for a while, and what it makes then nobody would find.
 type making struct {
-	lock  sync.Mutex
-	calls int
-	over  bool
-	idle  chan struct{}
+	calls sync.WaitGroup
+	// lock guards over, and that no call begins when it is set.
+	lock sync.Mutex
+	over bool
 }
 
 // makers are the calls that make something that must be removed.
@@ -36,7 +36,7 @@ func (m *making) intercept(ctx context.Context, method string, req, reply any, c
 	if !m.begin() {
 		return errOver
 	}
-	defer m.end()
+	defer m.calls.Done()
 	return call(ctx, method, req, reply, conn, opts...)
 }
 
@@ -44,33 +44,15 @@ func (m *making) begin() bool {
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	if !m.over {
-		m.calls++
+		m.calls.Add(1)
 	}
 	return !m.over
 }
 
-func (m *making) end() {
-	m.lock.Lock()
-	defer m.lock.Unlock()
-	if m.calls--; m.calls == 0 && m.idle != nil {
-		close(m.idle)
-		m.idle = nil
-	}
-}
-
 // finish lets no call begin any more, and waits some time for those under way.
-func (m *making) finish(max time.Duration) {
+func (m *making) finish(limit time.Duration) {
 	m.lock.Lock()
 	m.over = true
-	idle := make(chan struct{})
-	if m.calls == 0 {
-		close(idle)
-	} else {
-		m.idle = idle
-	}
 	m.lock.Unlock()
-	select {
-	case <-idle:
-	case <-time.After(max):
-	}
+	waitFor(&m.calls, limit)
 }

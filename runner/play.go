@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 
 	"podsim/model"
+	"podsim/runner/images"
 	"podsim/sim"
 )
 
@@ -33,7 +34,7 @@ func DefaultEndpoint() string {
 	return containerdEndpoint
 }
 
-// Options say how a scenario is played on a node. The zero value is containerd's own socket.
+// Options say how a scenario is played on a node. The zero value is good for the node of DefaultEndpoint.
 type Options struct {
 	// Endpoint is the runtime's socket, DefaultEndpoint() when empty.
 	Endpoint string
@@ -87,46 +88,98 @@ func Play(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options) (e
 	}
 	// Also when the run ends by a panic.
 	defer func() { err = both(err, claim.clean(context.WithoutCancel(ctx))) }()
-	operations, making := newOperations(), &making{}
-	conn, err := Dial(o.Endpoint, append(operations.intercept(), grpc.WithChainUnaryInterceptor(making.intercept))...)
+	p, err := newPlay(ctx, sc, c, o, claim)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	operations.machine, _ = machineOf(ctx, conn)
-	networks, err := podNetworks(ctx, conn, o.Network)
+	defer p.end()
+	r, err := p.prepare(ctx)
 	if err != nil {
 		return err
 	}
-	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	d := NewDriver(c)
-	d.Tick = o.Tick
-	defer func() {
-		making.finish(makingMax)
-		cancel()
-		d.wait(cleanAskMax)
-	}()
-	if o.begun != nil {
-		o.begun(d, run)
-	}
-	images, sandbox, err := o.bringImages(ctx, calls, conn, sc, d, run)
-	if err != nil {
-		return err
-	}
-	r := NewCRI(calls, conn, c, d, images, configData{sc.Steps}, run, claim.Directory)
-	r.sandboxImage = sandbox
-	r.operations, r.podNetworks = operations, networks
-	operations.begin()
-	err = d.Run(ctx, sc.Duration)
-	if o.Summary != nil {
-		o.Summary.Machine = operations.machine
-		o.Summary.PeakMemory = r.memory.Load()
-		o.Summary.NotPlayed = slices.Sorted(maps.Keys(r.notPlayed))
-	}
+	p.operations.begin()
+	err = p.driver.Run(ctx, sc.Duration)
+	p.summarize(r)
 	if o.Record != "" {
-		err = both(err, operations.write(o.Record))
+		err = both(err, p.operations.write(o.Record))
 	}
 	return err
+}
+
+// play is a scenario that is being played.
+type play struct {
+	Options
+	scenario *model.Scenario
+	cluster  *sim.Cluster
+	claim    *claim
+	driver   *Driver
+	conn     *grpc.ClientConn
+	// calls is the context of all that the run asks of the runtime: it ends by cancel, after the driver.
+	calls  context.Context
+	cancel context.CancelFunc
+	// making are the calls under way that make something, operations what all took.
+	making     making
+	operations *operations
+}
+
+// newPlay connects to the runtime.
+func newPlay(ctx context.Context, sc *model.Scenario, c *sim.Cluster, o Options, claim *claim) (*play, error) {
+	p := &play{Options: o, scenario: sc, cluster: c, claim: claim, driver: NewDriver(c), operations: newOperations()}
+	conn, err := Dial(o.Endpoint, append(p.operations.intercept(), grpc.WithChainUnaryInterceptor(p.making.intercept))...)
+	if err != nil {
+		return nil, err
+	}
+	p.conn = conn
+	p.calls, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	p.driver.Tick = o.Tick
+	if o.begun != nil {
+		o.begun(p.driver, claim.Run)
+	}
+	return p, nil
+}
+
+// prepare brings onto the node what is to be there when the run begins, and gives the cluster its runtime.
+func (p *play) prepare(ctx context.Context) (*CRI, error) {
+	var err error
+	if p.operations.machine, err = machineOf(ctx, p.conn); err != nil {
+		return nil, err
+	}
+	networks, err := podNetworks(ctx, p.conn, p.Network)
+	if err != nil {
+		return nil, err
+	}
+	r := &CRI{Run: p.claim.Run, Directory: p.claim.Directory, ctx: p.calls, cluster: p.cluster, driver: p.driver, conn: p.conn,
+		configs: configData{p.scenario.Steps}, operations: p.operations, podNetworks: networks}
+	if r.images, r.sandboxImage, err = p.bringImages(ctx); err != nil {
+		return nil, err
+	}
+	if registry, ok := r.images.(*images.Registry); ok {
+		p.watchRegistries(r, registry)
+	}
+	r.begin()
+	return r, nil
+}
+
+// summarize says what there is to say of the run when the driver has ended.
+func (p *play) summarize(r *CRI) {
+	if p.Summary != nil {
+		*p.Summary = Summary{Machine: p.operations.machine, PeakMemory: r.memory.Load(), NotPlayed: slices.Sorted(maps.Keys(r.notPlayed))}
+	}
+}
+
+// How long the end of a run waits for calls that make something, and then for all goroutines, whose calls are given
+// up: guesses, some times what 20 pods took that were started at once.
+const (
+	makingMax = 10 * time.Second
+	endMax    = 10 * time.Second
+)
+
+// end ends all that the run has under way: nothing is made after it.
+func (p *play) end() {
+	p.making.finish(makingMax)
+	p.cancel()
+	p.driver.wait(endMax)
+	p.conn.Close()
 }
 
 // both joins two errors; one alone stays what it is.
@@ -136,10 +189,6 @@ func both(a, b error) error {
 	}
 	return errors.Join(a, b)
 }
-
-// makingMax is how long the end of a run waits for calls that make something: a guess, some times what 20 pods took
-// that were started at once.
-const makingMax = 10 * time.Second
 
 func (o *Options) setDefaults() {
 	if o.Endpoint == "" {

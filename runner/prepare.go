@@ -84,7 +84,7 @@ var sandboxImageWords = regexp.MustCompile(`failed to (?:get sandbox image|pull 
 
 // trySandbox makes a sandbox and removes it, with its cgroup. The run has no pods yet.
 func trySandbox(ctx context.Context, conn *grpc.ClientConn, run string) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := lasting(ctx)
 	defer cancel()
 	group := path.Join(cgroupOfAll, run)
 	defer func() { err = both(err, clearCgroup(group)) }()
@@ -102,9 +102,24 @@ func trySandbox(ctx context.Context, conn *grpc.ClientConn, run string) (err err
 	return removePodSandbox(ctx, runtime, made.PodSandboxId)
 }
 
+// lasting is a context for a call that makes something before the run begins: it goes on for makingMax when the run is
+// given up, as the calls of the run do.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	lasts, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
+	context.AfterFunc(ctx, func() { time.AfterFunc(makingMax, cancel) })
+	return lasts, cancel
+}
+
+// How long containerd's CRI service may take to know of another name of an image, and how often it is asked: guesses, it
+// takes a few milliseconds.
+const (
+	nameMax  = 10 * time.Second
+	nameEach = 10 * time.Millisecond
+)
+
 // nameImage gives an image of containerd another name, too, and waits until its CRI service knows.
 func nameImage(ctx context.Context, conn *grpc.ClientConn, name, other, run string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, nameMax)
 	defer cancel()
 	inNamespace := metadata.AppendToOutgoingContext(ctx, "containerd-namespace", "k8s.io")
 	store := imagesapi.NewImagesClient(conn)
@@ -119,67 +134,58 @@ func nameImage(ctx context.Context, conn *grpc.ClientConn, name, other, run stri
 	}
 	service := runtimeapi.NewImageServiceClient(conn)
 	for imageSize(ctx, service, &runtimeapi.ImageSpec{Image: other}) == 0 {
-		if wait(ctx, 10*time.Millisecond); ctx.Err() != nil {
+		if wait(ctx, nameEach); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 	return nil
 }
 
-// pullsAtOnce is how many images are brought at a time before a run.
-const pullsAtOnce = 4
-
 // bringImages gets onto the node what is to be there when the run begins, and the images of the run ready to
-// be pulled: until the second context ends.
-func (o *Options) bringImages(ctx, run context.Context, conn *grpc.ClientConn, sc *model.Scenario, d *Driver, id string) (Images, *sandboxImage, error) {
-	if o.RealImages {
-		sandbox, err := o.bringSandboxImage(ctx, run, conn, id)
-		return images.NewReal(sc), sandbox, err
+// be pulled.
+func (p *play) bringImages(ctx context.Context) (Images, *sandboxImage, error) {
+	if p.RealImages {
+		sandbox, err := p.bringSandboxImage(ctx)
+		return images.NewReal(p.scenario), sandbox, err
 	}
-	program, err := Program(ctx, o.Program)
+	r, err := p.startRegistry(ctx, p.scenario)
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := images.Start(run, sc, id, program)
-	if err != nil {
-		return nil, nil, err
-	}
-	r.Draw = drawLatency(sc.Seed)
+	r.Draw = drawLatency(p.scenario.Seed)
 	if err := r.Prepare(); err != nil {
 		return nil, nil, err
 	}
-	sandbox := &sandboxImage{conn: conn, registry: r, run: id}
+	sandbox := &sandboxImage{conn: p.conn, registry: r, run: p.claim.Run}
 	if err := sandbox.provide(ctx); err != nil {
 		return nil, nil, err
 	}
-	if err := pullFirst(ctx, conn, r, sc); err != nil {
+	if err := pullFirst(ctx, p.conn, r, p.scenario); err != nil {
 		return nil, nil, err
-	}
-	watch, tick := watchRegistries(run, sc, d, r), d.Tick
-	d.Tick = func() {
-		watch()
-		if tick != nil {
-			tick()
-		}
 	}
 	return r, sandbox, r.Begin()
 }
 
 // bringSandboxImage brings the image for sandboxes alone, where it is absent.
-func (o *Options) bringSandboxImage(ctx, run context.Context, conn *grpc.ClientConn, id string) (*sandboxImage, error) {
-	if trySandbox(ctx, conn, id) == nil {
+func (p *play) bringSandboxImage(ctx context.Context) (*sandboxImage, error) {
+	if trySandbox(ctx, p.conn, p.claim.Run) == nil {
 		return nil, nil
 	}
-	program, err := Program(ctx, o.Program)
+	r, err := p.startRegistry(ctx, &model.Scenario{})
 	if err != nil {
 		return nil, err
 	}
-	r, err := images.Start(run, &model.Scenario{}, id, program)
-	if err != nil {
-		return nil, err
-	}
-	sandbox := &sandboxImage{conn: conn, registry: r, run: id}
+	sandbox := &sandboxImage{conn: p.conn, registry: r, run: p.claim.Run}
 	return sandbox, sandbox.provide(ctx)
+}
+
+// startRegistry starts the registry of a scenario's images. It ends with the run.
+func (p *play) startRegistry(ctx context.Context, sc *model.Scenario) (*images.Registry, error) {
+	program, err := Program(ctx, p.Program)
+	if err != nil {
+		return nil, err
+	}
+	return images.Start(p.calls, sc, p.claim.Run, program)
 }
 
 // drawLatency draws what a registry takes on top of a pull.
@@ -192,6 +198,10 @@ func drawLatency(seed uint64) func(*model.Dist) time.Duration {
 		return time.Duration(sim.SampleTime(d, draw.Float64()))
 	}
 }
+
+// pullsAtOnce is how many images are brought at a time before a run: a guess, some more than the processors of a small
+// node.
+const pullsAtOnce = 4
 
 // pullFirst pulls what is to be on the node when the run begins: the layer that all images share, and the
 // images that the scenario's nodes have at the start.
@@ -216,32 +226,4 @@ func pullFirst(ctx context.Context, conn *grpc.ClientConn, r *images.Registry, s
 		}
 	}
 	return all.Wait()
-}
-
-// watchRegistries carries out the scenario's steps about registries, each when the cluster has come to its
-// moment: the result is to be called after each event.
-func watchRegistries(ctx context.Context, sc *model.Scenario, d *Driver, r *images.Registry) func() {
-	var steps []*model.Step
-	for i := range sc.Steps {
-		if sc.Steps[i].Verb == model.StepRegistry {
-			steps = append(steps, &sc.Steps[i])
-		}
-	}
-	due := make(chan *model.Step, len(steps))
-	d.Go(func() {
-		for {
-			select {
-			case s := <-due:
-				_ = r.Set(s.Name, s.Error, s.Bandwidth)
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	return func() {
-		for len(steps) > 0 && steps[0].At <= d.cluster.Now() {
-			due <- steps[0]
-			steps = steps[1:]
-		}
-	}
 }
