@@ -3,9 +3,12 @@
 package runner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"slices"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	v1 "k8s.io/api/core/v1"
 
 	"podsim/model"
 	"podsim/runner/workload"
@@ -92,10 +96,10 @@ func TestAnswersAreTheSimulators(t *testing.T) {
 			got := func() probeResult {
 				switch p := spec.ReadinessProbe; {
 				case p.HTTPGet != nil:
-					return httpProbe("", where, p.HTTPGet, time.Second)
+					return httpProbe(t.Context(), "", where, p.HTTPGet, time.Second)
 				case p.TCPSocket != nil:
 					a := workload.AnswerAt(answers, 0)
-					return tcpProbe(where, &a, time.Second)
+					return tcpProbe(t.Context(), where, &a, time.Second)
 				case p.GRPC != nil:
 					return grpcProbe(t.Context(), where, p.GRPC, time.Second)
 				default:
@@ -108,11 +112,26 @@ func TestAnswersAreTheSimulators(t *testing.T) {
 	}
 }
 
+// A request without a timeout of its own ends with the run.
+func TestHTTPHookEndsWithTheRun(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+		close(asked)
+		<-q.Context().Done()
+	}))
+	defer server.Close()
+	go func() {
+		<-asked
+		cancel()
+	}()
+	got := httpProbe(ctx, "", server.Listener.Addr().String(), &v1.HTTPGetAction{}, 0)
+	assert.Contains(t, got.text, "context canceled")
+}
+
 // standIn runs the program as a plain process and gives its directory.
 func standIn(t *testing.T, run *workload.Run) string {
-	working, err := os.Getwd()
-	require.NoError(t, err)
-	program, err := findProgram(t.Context(), "", "", working)
+	program, err := Program(t.Context(), "")
 	require.NoError(t, err)
 	directory := t.TempDir()
 	run.MessagePath = directory + "/" + terminationLog
@@ -129,9 +148,7 @@ func standIn(t *testing.T, run *workload.Run) string {
 
 // execAnswer is what the runtime would say of a command in the container.
 func execAnswer(t *testing.T, directory string, args []string) probeResult {
-	working, err := os.Getwd()
-	require.NoError(t, err)
-	program, err := findProgram(t.Context(), "", "", working)
+	program, err := Program(t.Context(), "")
 	require.NoError(t, err)
 	cmd := exec.Command(program, args...)
 	cmd.Env = []string{"PODSIM_DIRECTORY=" + directory}

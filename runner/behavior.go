@@ -74,6 +74,9 @@ func newStandIns(t *model.PodTemplate, behaviors []*model.Behavior, busy map[int
 
 // standIns are those of a pod.
 func (r *CRI) standIns(p *pod) *standIns {
+	if p.standIns != nil {
+		return p.standIns
+	}
 	behaviors := make([]*model.Behavior, len(p.template.Containers))
 	for i := range behaviors {
 		behaviors[i] = r.cluster.BehaviorOf(p.ref.ID, i)
@@ -81,7 +84,8 @@ func (r *CRI) standIns(p *pod) *standIns {
 	if r.busyPorts == nil {
 		r.busyPorts = machinePorts()
 	}
-	return newStandIns(p.template, behaviors, r.busyPorts)
+	p.standIns = newStandIns(p.template, behaviors, r.busyPorts)
+	return p.standIns
 }
 
 // probeOf is the probe of a kind.
@@ -300,15 +304,20 @@ func hookAnswers(r sim.ContainerRun, a asked) []workload.Answer {
 	return []workload.Answer{answer}
 }
 
+// How long a program may take to listen, and how often it is looked at: guesses, far above and below what was seen.
+const (
+	standInMax  = 2 * time.Second
+	standInEach = time.Millisecond
+)
+
 // awaitStandIn waits until the program of an instance that was started listens, so that no probe comes before:
 // the runtime answers when the program begins, which takes some milliseconds, and longer on a machine that is
 // busy. It waits for no program that does not come.
 func awaitStandIn(ctx context.Context, directory string, startError error) {
-	const most, again = 2 * time.Second, time.Millisecond
 	if _, err := os.Stat(filepath.Join(directory, workload.RunFile)); startError != nil || err != nil {
 		return
 	}
-	for began := time.Now(); time.Since(began) < most; wait(ctx, again) {
+	for began := time.Now(); time.Since(began) < standInMax; wait(ctx, standInEach) {
 		if _, err := workload.Started(directory); err == nil {
 			return
 		}

@@ -10,6 +10,9 @@ import (
 	"podsim/model/kubelet"
 )
 
+// hookTime is how long a hook may take. The kubelet sets no limit of its own.
+const hookTime = 24 * time.Hour
+
 // hook runs a hook other than a sleep before the stop (pkg/kubelet/lifecycle/handlers.go Run).
 func (r *CRI) hook(p *pod, f *kubelet.Effect) {
 	e := kubelet.Event{Kind: kubelet.HookDone, Container: f.Container, Instance: f.Instance}
@@ -23,13 +26,13 @@ func (r *CRI) hook(p *pod, f *kubelet.Effect) {
 	where := r.where(p, int(f.Container), hook, &v1.ProbeHandler{HTTPGet: handler.HTTPGet})
 	id := r.instanceID(p, f)
 	var result probeResult
-	r.call(time.Hour, func(ctx context.Context) error {
+	r.call(hookTime, func(ctx context.Context) error {
 		switch h.Handler {
 		case model.HandlerSleep:
 			wait(ctx, time.Duration(h.Sleep))
 			result.ok = true
 		case model.HandlerHTTP:
-			result = httpProbe(scheme, where, handler.HTTPGet, 0)
+			result = httpProbe(ctx, scheme, where, handler.HTTPGet, 0)
 			if !result.said {
 				result.text = ""
 			}

@@ -32,7 +32,7 @@ func (r *CRI) probe(p *pod, f *kubelet.Effect) {
 	probe := probeOf(spec, f.Probe)
 	if invalid := p.template.Containers[f.Container].Probes[f.Probe].Invalid; invalid != "" {
 		e.Errored, e.Text = true, r.intern(invalid)
-		go r.driver.Answer(func() { r.answer(p, e) })
+		r.driver.After(0, func() { r.answer(p, e) })
 		return
 	}
 	timeout := time.Duration(probe.TimeoutSeconds) * time.Second
@@ -54,9 +54,9 @@ func (r *CRI) probe(p *pod, f *kubelet.Effect) {
 			case probe.Exec != nil:
 				result = r.execProbe(ctx, id, command, timeout)
 			case probe.HTTPGet != nil:
-				result = httpProbe(scheme, where, probe.HTTPGet, timeout)
+				result = httpProbe(ctx, scheme, where, probe.HTTPGet, timeout)
 			case probe.TCPSocket != nil:
-				result = tcpProbe(where, &tcp, timeout)
+				result = tcpProbe(ctx, where, &tcp, timeout)
 			case probe.GRPC != nil:
 				result = grpcProbe(ctx, where, probe.GRPC, timeout)
 			}
@@ -139,8 +139,8 @@ func onFailure(failed bool, text string) string {
 }
 
 // httpProbe follows DoHTTPProbe of pkg/probe/http/http.go: a redirect to another host is a warning, and a
-// certificate is not looked at.
-func httpProbe(scheme v1.URIScheme, where string, get *v1.HTTPGetAction, timeout time.Duration) probeResult {
+// certificate is not looked at. A timeout of 0 is none.
+func httpProbe(ctx context.Context, scheme v1.URIScheme, where string, get *v1.HTTPGetAction, timeout time.Duration) probeResult {
 	url := fmt.Sprintf("%s://%s/%s", strings.ToLower(string(cmp.Or(scheme, v1.URISchemeHTTP))), where, strings.TrimPrefix(get.Path, "/"))
 	client := &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true,
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
@@ -153,7 +153,7 @@ func httpProbe(scheme v1.URIScheme, where string, get *v1.HTTPGetAction, timeout
 			}
 			return nil
 		}}
-	request, err := http.NewRequest(http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return probeResult{errored: true, text: err.Error()}
 	}
@@ -199,13 +199,13 @@ func setHeaders(request *http.Request, headers []v1.HTTPHeader) {
 
 // tcpProbe follows DoTCPProbe of pkg/probe/tcp/tcp.go. What a server of TCP cannot do is done here: an answer
 // that takes time, and the words of one that fails.
-func tcpProbe(where string, a *workload.Answer, timeout time.Duration) probeResult {
+func tcpProbe(ctx context.Context, where string, a *workload.Answer, timeout time.Duration) probeResult {
 	takes := a.Wait()
 	if takes > timeout && !a.Refused {
-		time.Sleep(timeout)
+		wait(ctx, timeout)
 		return probeResult{end: model.ProbeTimedOut}
 	}
-	time.Sleep(takes)
+	wait(ctx, takes)
 	conn, err := net.DialTimeout("tcp", where, timeout)
 	switch {
 	case err != nil && !a.OK && !a.Refused && a.Output != "":

@@ -46,11 +46,11 @@ func (r *CRI) resize(p *pod) {
 // Differs from Kubernetes: CPU and memory of a container are changed by one call.
 func (r *CRI) updateResources(p *pod, updates []update) {
 	limits, name := r.podLimits(p), r.cgroup(p)
-	both := p.limits.atLeast(limits)
+	higher := p.limits.atLeast(limits)
 	p.burstable = burstableRequest(p.template)
 	node := r.countBurstable(p)
 	r.call(callTime, func(ctx context.Context) error {
-		if err := setPodCgroup(name, both); err != nil {
+		if err := setPodCgroup(name, higher); err != nil {
 			return err
 		}
 		for _, u := range updates {
@@ -71,11 +71,10 @@ func (r *CRI) updateResources(p *pod, updates []update) {
 }
 
 func (r *CRI) updateContainer(ctx context.Context, u *update) error {
-	err := again(ctx, func() error {
+	return again(ctx, func() error {
 		_, err := r.runtime.UpdateContainerResources(ctx, &runtimeapi.UpdateContainerResourcesRequest{ContainerId: u.x.id, Linux: u.resources})
 		return err
 	})
-	return err
 }
 
 // atLeast are the higher ones of two limits, where none is higher than any.
