@@ -36,15 +36,14 @@ func (r *CRI) create(p *pod, i int8) {
 		go r.driver.Answer(func() { answer(kubelet.Event{Text: r.intern(why)}) })
 		return
 	}
-	var run *workload.Run
 	if !r.asTheyAre() {
 		w := workloadRun(r.cluster.RunOf(p.ref.ID, int(i), k.runs+1), r.standIns(p), int(i), p.address,
 			memoryLimit(p.template, p.template.ContainerSpec(int(i))))
-		run = &w
+		x.run = &w
 	}
 	sandbox, sandboxConfig := p.sandbox, p.config
 	r.call(callTime, func(ctx context.Context) error {
-		if err := x.prepare(run, config); err != nil {
+		if err := x.prepare(config); err != nil {
 			return err
 		}
 		return r.createContainer(ctx, x, &runtimeapi.CreateContainerRequest{PodSandboxId: sandbox, Config: config, SandboxConfig: sandboxConfig})
@@ -57,13 +56,13 @@ func (r *CRI) create(p *pod, i int8) {
 	})
 }
 
-// prepare makes the files that an instance needs; run is nil where there is no stand-in.
-func (x *instance) prepare(run *workload.Run, config *runtimeapi.ContainerConfig) error {
+// prepare makes the files that an instance needs.
+func (x *instance) prepare(config *runtimeapi.ContainerConfig) error {
 	if err := os.MkdirAll(x.directory, 0o777); err != nil {
 		return err
 	}
-	if run != nil {
-		if err := workload.Write(x.directory, run); err != nil {
+	if x.run != nil {
+		if err := workload.Write(x.directory, x.run); err != nil {
 			return err
 		}
 	}

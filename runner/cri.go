@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -17,6 +16,7 @@ import (
 
 	"podsim/model"
 	"podsim/model/kubelet"
+	"podsim/runner/workload"
 	"podsim/sim"
 )
 
@@ -66,8 +66,10 @@ type CRI struct {
 	busyPorts map[int]bool
 	// exits has a lock for what its goroutines share.
 	exits exits
-	// memory is the most that the containers were seen to use, in bytes.
-	memory atomic.Int64
+	// nodeMemory is what the containers of each node were last measured to use, peakMemory the most that all
+	// were seen to use, in bytes.
+	nodeMemory map[model.NodeID]int64
+	peakMemory int64
 	// notPlayed are the parts of the scenario that are played in another way than it says.
 	notPlayed map[string]bool
 }
@@ -77,11 +79,11 @@ func (r *CRI) begin() {
 	r.runtime, r.store = runtimeapi.NewRuntimeServiceClient(r.conn), runtimeapi.NewImageServiceClient(r.conn)
 	r.pulled, r.notPlayed = map[string]bool{}, map[string]bool{}
 	r.pods, r.instances, r.nodes = map[int64]*pod{}, map[string]*instance{}, map[string]*nodeCgroups{}
+	r.nodeMemory = map[model.NodeID]int64{}
 	r.exits = exits{listedFor: map[model.NodeID]model.Time{}, known: map[string]bool{}}
 	r.cluster.UseRuntime(r)
 	r.driver.Go(r.watchEvents)
 	r.driver.Go(r.relistForSafety)
-	r.driver.Go(r.watchMemory)
 }
 
 // pod is what the runtime has of a pod.
@@ -124,6 +126,8 @@ type instance struct {
 	id     string
 	// directory is the instance's own on the node, logPath its log.
 	directory, logPath string
+	// run is what the stand-in does, nil where there is none.
+	run *workload.Run
 	// started says that the machine knows that it runs, ended has how it ended, told that the machine
 	// knows that too.
 	started, told bool

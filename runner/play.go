@@ -163,7 +163,7 @@ func (p *play) prepare(ctx context.Context) (*CRI, error) {
 // summarize says what there is to say of the run when the driver has ended.
 func (p *play) summarize(r *CRI) {
 	if p.Summary != nil {
-		*p.Summary = Summary{Machine: p.operations.machine, PeakMemory: r.memory.Load(), NotPlayed: slices.Sorted(maps.Keys(r.notPlayed))}
+		*p.Summary = Summary{Machine: p.operations.machine, PeakMemory: r.peakMemory, NotPlayed: slices.Sorted(maps.Keys(r.notPlayed))}
 	}
 }
 

@@ -40,6 +40,8 @@ type ruledRuntime struct {
 	calls      map[string]int
 	// pulled are the images that were pulled, in order.
 	pulled []string
+	// memory and layer are what each container uses of memory and of its writable layer, in bytes.
+	memory, layer uint64
 }
 
 type ruledContainer struct {
@@ -211,6 +213,22 @@ func (f *ruledRuntime) ListContainers(_ context.Context, q *runtimeapi.ListConta
 		if want := q.GetFilter().GetState(); want == nil || want.State == c.status.State {
 			answer.Containers = append(answer.Containers, &runtimeapi.Container{Id: c.status.Id, Metadata: c.status.Metadata, State: c.status.State})
 		}
+	}
+	return answer, nil
+}
+
+func (f *ruledRuntime) ListContainerStats(_ context.Context, q *runtimeapi.ListContainerStatsRequest) (*runtimeapi.ListContainerStatsResponse, error) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	answer := &runtimeapi.ListContainerStatsResponse{}
+	for _, c := range f.containers {
+		if c.status.State != runtimeapi.ContainerState_CONTAINER_RUNNING || c.config.Labels[LabelNode] != q.Filter.LabelSelector[LabelNode] {
+			continue
+		}
+		answer.Stats = append(answer.Stats, &runtimeapi.ContainerStats{Attributes: &runtimeapi.ContainerAttributes{Id: c.status.Id},
+			Memory: &runtimeapi.MemoryUsage{WorkingSetBytes: &runtimeapi.UInt64Value{Value: f.memory}},
+			WritableLayer: &runtimeapi.FilesystemUsage{Timestamp: time.Now().UnixNano(), UsedBytes: &runtimeapi.UInt64Value{Value: f.layer},
+				InodesUsed: &runtimeapi.UInt64Value{Value: 3}}})
 	}
 	return answer, nil
 }

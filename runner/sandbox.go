@@ -15,6 +15,9 @@ import (
 // createPodSandbox).
 func (r *CRI) runSandbox(p *pod) {
 	config := r.sandboxConfig(p)
+	if p.attempts == 0 {
+		r.watchVolumes(p)
+	}
 	r.noteLeftOut(p)
 	p.attempts++
 	p.limits = r.podLimits(p)

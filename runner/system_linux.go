@@ -21,6 +21,18 @@ func unmount(path string) error {
 	return syscall.Unmount(path, syscall.MNT_DETACH)
 }
 
+// onDisk is what a file takes of its disk in bytes, and its inode if it has several names, else 0.
+func onDisk(info os.FileInfo) (bytes int64, shared uint64) {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok:
+		return info.Size(), 0
+	case s.Nlink > 1 && !info.IsDir():
+		shared = s.Ino
+	}
+	return s.Blocks * 512, shared
+}
+
 // detach gives a command a session of its own: no terminal's signals reach it.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 

@@ -107,7 +107,7 @@ func (u *unplayed) behaviors() {
 	for i := range u.sc.Behaviors {
 		b := &u.sc.Behaviors[i]
 		if b.UsesMemory() {
-			u.add("memory of nodes: it counts for evictions; the kernel knows the limits of containers and the memory of this machine")
+			u.add("memory of nodes: what their containers are measured to use of it counts for evictions; the kernel knows the limits of containers and the memory of this machine")
 		}
 		if b.Run.MilliCPUs > 0 {
 			u.add("CPUs of nodes: the containers of all nodes share those of this machine")
@@ -117,7 +117,7 @@ func (u *unplayed) behaviors() {
 		}
 		for _, p := range b.Disk {
 			if p.Use > workload.MostBytes || p.Inodes > workload.MostInodes {
-				u.add("disk: what containers have written counts in full; up to %d MiB of a file and %d files are really written", workload.MostBytes>>20, workload.MostInodes)
+				u.add("disk: up to %d MiB of a file or log and %d files are really written; what a file, a log or a writable layer lacks of what the scenario says counts all the same", workload.MostBytes>>20, workload.MostInodes)
 			}
 		}
 		for _, p := range b.Processes {

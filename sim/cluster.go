@@ -62,9 +62,10 @@ type Cluster struct {
 	freePods []model.PodID
 	serial   int64
 
-	// kernel says that the runtime is a real one, whose kernel sees to limits of memory.
+	// real says that the runtime is not simulated: a kernel sees to limits of memory, and what containers
+	// use is measured.
 	runtime Runtime
-	kernel  bool
+	real    bool
 	listen  func(model.PodID, *kubelet.Event) bool
 	// managerLimit, schedulerLimit are the rate limits of the control plane's clients; each
 	// kubelet has its own.
@@ -86,7 +87,7 @@ type Cluster struct {
 	depth   int
 
 	warnings []string
-	// allPasses lets each pass of the eviction managers be an event, for tests.
+	// allPasses lets each pass of the eviction managers be an event.
 	allPasses bool
 }
 
@@ -153,6 +154,8 @@ type pod struct {
 	containers []container
 	// measured is the latest measurement of the pod's cgroup.
 	measured measured
+	// usage is what a runtime that is not simulated has measured, nil while it has not.
+	usage *podUsage
 	// memoryGen is the generation of the pending look at the pod's limit of memory.
 	memoryGen uint16
 	// log is the kubelet's record of the pod's Events.

@@ -37,6 +37,8 @@ type evictions struct {
 	// passAt is the moment of the pass that is an event, Never when none is; passGen its generation.
 	passAt  model.Time
 	passGen int32
+	// measuring says that a pass waits for what the runtime measures.
+	measuring bool
 	// busy says that pods are being evicted, one after the other: queue are those to come, killing
 	// the one whose end is awaited, evicted those that were. No pass comes until they are cleaned
 	// up. ends is when the wait for either is given up, look the moment of the pending evEvicted.
@@ -86,7 +88,7 @@ func (e *evictions) next(t model.Time) model.Time {
 func (c *Cluster) askPass(node model.NodeID, t model.Time) {
 	e := &c.nodes[node].evictions
 	at := e.next(max(t, c.now))
-	if e.off || e.busy || at >= e.passAt {
+	if e.off || e.busy || e.measuring || at >= e.passAt {
 		return
 	}
 	e.passAt = at
@@ -99,6 +101,9 @@ func (c *Cluster) pressureMayChange(node model.NodeID) {
 	n := &c.nodes[node]
 	if n.stopped() {
 		return
+	}
+	if c.allPasses {
+		c.askPass(node, c.now)
 	}
 	c.watchMemory(node)
 	c.watchFilesystems(node)
@@ -218,6 +223,9 @@ func (c *Cluster) watchDisk(id model.PodID) {
 
 // writes says that some container of the pod that has begun to run writes.
 func (c *Cluster) writes(id model.PodID) bool {
+	if c.real {
+		return c.pods[id].usage != nil
+	}
 	for i := range c.pods[id].containers {
 		if c.pods[id].containers[i].runs > 0 && len(c.behaviorOf(id, i).Disk) > 0 {
 			return true
@@ -234,7 +242,7 @@ func (c *Cluster) pass(node model.NodeID, gen int32) {
 	}
 	n.evictions.passAt = model.Never
 	if !n.evictions.busy && !n.evictions.off {
-		c.synchronize(node)
+		c.measure(node)
 	}
 }
 
@@ -392,7 +400,7 @@ func (c *Cluster) cleanedUp(node model.NodeID) {
 		return
 	}
 	e.busy, e.origin = false, c.now
-	c.synchronize(node)
+	c.measure(node)
 }
 
 // stopEvictions ends the eviction manager, with the kubelet.
@@ -412,7 +420,7 @@ func (c *Cluster) resumeEvictions(node model.NodeID) {
 	gen := n.evictions.passGen + 1
 	n.evictions = c.newEvictions(node, c.now+firstPassTime)
 	n.evictions.passGen = gen
-	c.synchronize(node)
+	c.measure(node)
 }
 
 // checkEvictions looks for a node under pressure that nobody looks at again, and for a pod that was evicted
@@ -423,7 +431,7 @@ func (c *Cluster) checkEvictions(id model.NodeID) {
 	if e.off {
 		return
 	}
-	if !e.manager.Quiet() && !e.busy && e.passAt == model.Never {
+	if !e.manager.Quiet() && !e.busy && !e.measuring && e.passAt == model.Never {
 		c.contradiction("node %s is under pressure, and no pass of its eviction manager is to come", name)
 	}
 	if e.manager.Under() != n.pressure {
@@ -484,7 +492,7 @@ func (c *Cluster) emptyDirOverLimit(id model.PodID) string {
 		if v.EmptyDir == nil || v.EmptyDir.SizeLimit == nil || v.EmptyDir.SizeLimit.Sign() <= 0 {
 			continue
 		}
-		if limit := v.EmptyDir.SizeLimit; c.volumeUse(id, v).Bytes > limit.Value() {
+		if limit := v.EmptyDir.SizeLimit; c.volumeUse(id, i).Bytes > limit.Value() {
 			return fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, limit)
 		}
 	}
@@ -501,7 +509,7 @@ func (c *Cluster) storageUse(id model.PodID) int64 {
 	spec := c.state.Pods[id].Template.Spec
 	for i := range spec.Volumes {
 		if v := &spec.Volumes[i]; v.EmptyDir != nil {
-			use += c.volumeUse(id, v).Bytes
+			use += c.volumeUse(id, i).Bytes
 		}
 	}
 	return use
@@ -514,7 +522,9 @@ func (c *Cluster) layerUse(id model.PodID, i int) kubelet.FsUse {
 		return kubelet.FsUse{}
 	}
 	use := c.written(id, i, "", c.now-k.layerLag)
-	use.Bytes += layerBase
+	if !c.real {
+		use.Bytes += layerBase
+	}
 	return use
 }
 
@@ -532,14 +542,21 @@ func (c *Cluster) logUse(id model.PodID, i int) kubelet.FsUse {
 
 // volumeUse is what all containers have written to an emptyDir, when it was measured last. One in
 // memory cannot be over its limit, and does not count as storage.
-func (c *Cluster) volumeUse(id model.PodID, v *v1.Volume) kubelet.FsUse {
-	return c.volumeUseAt(id, v, c.lastVolumeStats(id))
+func (c *Cluster) volumeUse(id model.PodID, index int) kubelet.FsUse {
+	if u := c.pods[id].usage; u != nil {
+		return volumeOf(u.analyzed, index)
+	}
+	return c.volumeUseAt(id, index, c.lastVolumeStats(id))
 }
 
-func (c *Cluster) volumeUseAt(id model.PodID, v *v1.Volume, at model.Time) kubelet.FsUse {
+func (c *Cluster) volumeUseAt(id model.PodID, index int, at model.Time) kubelet.FsUse {
 	var use kubelet.FsUse
+	v := &c.state.Pods[id].Template.Spec.Volumes[index]
 	if v.EmptyDir.Medium != v1.StorageMediumDefault {
 		return use
+	}
+	if u := c.pods[id].usage; u != nil {
+		return volumeOf(u.volumes, index)
 	}
 	for i := range c.pods[id].containers {
 		use.Add(c.written(id, i, v.Name, at))
@@ -554,6 +571,9 @@ func (c *Cluster) written(id model.PodID, i int, volume string, at model.Time) k
 	var use kubelet.FsUse
 	if k.runs == 0 {
 		return use
+	}
+	if c.real {
+		return c.measuredUsage(id, i).written(volume)
 	}
 	for _, x := range k.left {
 		if x.Volume == volume && x.At <= at {

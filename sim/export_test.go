@@ -212,3 +212,16 @@ func (c *Cluster) VolumesAnywhere() []string {
 	}
 	return names
 }
+
+// measuredRuntime is the simulated runtime, of which a test says what its containers use.
+type measuredRuntime struct {
+	simulatedRuntime
+	measure func(model.NodeID)
+}
+
+func (r *measuredRuntime) Measure(node model.NodeID) { r.measure(node) }
+
+// UseMeasure lets measure be asked what the containers of a node use.
+func (c *Cluster) UseMeasure(measure func(model.NodeID)) {
+	c.UseRuntime(&measuredRuntime{simulatedRuntime{c}, measure})
+}

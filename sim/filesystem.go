@@ -69,7 +69,7 @@ func (c *Cluster) filesystemUse(node model.NodeID, at model.Time) (nodefs, image
 		volumes := c.state.Pods[id].Template.Spec.Volumes
 		for i := range volumes {
 			if v := &volumes[i]; v.EmptyDir != nil {
-				nodefs.Add(c.volumeUseAt(id, v, at))
+				nodefs.Add(c.volumeUseAt(id, i, at))
 			}
 		}
 	}

@@ -16,7 +16,7 @@ type PodRef struct {
 	gen, kubeletGen uint16
 }
 
-// Ref names a pod as its kubelet knows it now. It is for use in Runtime.Do.
+// Ref names a pod as its kubelet knows it now. It is for use in Runtime.Do and Measure.
 func (c *Cluster) Ref(id model.PodID) PodRef {
 	return PodRef{ID: id, gen: c.pods[id].gen, kubeletGen: c.pods[id].kubeletGen}
 }
@@ -28,9 +28,10 @@ func (c *Cluster) Asks(r PodRef) bool {
 }
 
 // UseRuntime lets a runtime do what the pods' machines ask for, instead of the simulated one. It comes
-// before Begin. What containers use of memory and disks is what their behaviors say all the same, as the
-// kubelet's statistics have it; whom the kernel kills is the node's own.
-func (c *Cluster) UseRuntime(r Runtime) { c.runtime, c.kernel = r, true }
+// before Begin. What containers use of memory and disks is what the runtime measures for each pass of the
+// eviction managers (Runtime.Measure); how many processes they have is what their behaviors say. Whom the
+// kernel kills is the node's own.
+func (c *Cluster) UseRuntime(r Runtime) { c.runtime, c.real, c.allPasses = r, true, true }
 
 // Advance says that it is later now, as a runtime that is not simulated keeps the time. What is due
 // until then must have happened: Advance panics when Next is earlier.

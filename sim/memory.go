@@ -18,10 +18,13 @@ type nodeOOM struct {
 }
 
 // memoryUse is the working set of a container in bytes, 0 when it does not run at that moment. Of
-// moments before its last run nothing is known.
+// moments before its last run nothing is known, and of one that was measured only the latest figure.
 func (c *Cluster) memoryUse(id model.PodID, i int, at model.Time) int64 {
 	k := &c.pods[id].containers[i]
-	if k.memory == nil {
+	switch {
+	case c.real && k.running:
+		return c.measuredUsage(id, i).Memory
+	case k.memory == nil:
 		return 0
 	}
 	line, _ := k.memoryLine(k.behavior, at)
@@ -43,6 +46,9 @@ func (c *Cluster) podMemoryLimit(id model.PodID) int64 {
 
 // nodeMemory is all that is in use of a node's memory at a moment, in bytes.
 func (c *Cluster) nodeMemory(id model.NodeID, at model.Time) int64 {
+	if c.real {
+		return c.nodes[id].oom.systemMemory + c.memoryOfPods(id, at)
+	}
 	line, _ := c.searchNode(id).lines(at)
 	return line.Bytes
 }
@@ -87,21 +93,24 @@ func (c *Cluster) memoryEnds(s *memorySearch) model.Time {
 	return ends
 }
 
-// beginMemory begins a run of a container that uses memory.
+// beginMemory begins a run of a container that uses memory. What is measured cannot be foreseen.
 func (c *Cluster) beginMemory(id model.PodID, i int, b *model.Behavior) {
 	if !b.UsesMemory() {
 		return
 	}
 	k := &c.pods[id].containers[i]
+	if k.runs == 1 && c.memoryLimit(id, i) == 0 {
+		c.assumed.unlimited++
+	}
+	if c.real {
+		return
+	}
 	if k.memory == nil {
 		k.memory = &memoryRun{peaks: c.memoryPeaks(b)}
 	}
 	k.memory.childKilled = model.Never
 	if b.MemoryWalk != nil {
 		k.memory.walk.beginRun(b.MemoryWalk, c.seed, c.pods[id].luck, i, k.runs)
-	}
-	if k.runs == 1 && c.memoryLimit(id, i) == 0 {
-		c.assumed.unlimited++
 	}
 	c.watchLimit(id, i)
 }
@@ -144,7 +153,7 @@ func (c *Cluster) watchLimit(id model.PodID, i int) {
 	m.gen++
 	m.oomAt = model.Never
 	limit := c.memoryLimit(id, i)
-	if limit == 0 || c.kernel {
+	if limit == 0 {
 		return
 	}
 	s := &c.memorySearch
@@ -179,7 +188,7 @@ const wholePod = -1
 // watchPodLimit asks for the moment at which a pod is above the limit that it has as a whole.
 func (c *Cluster) watchPodLimit(id model.PodID) {
 	limit := c.podMemoryLimit(id)
-	if limit == 0 || c.kernel {
+	if limit == 0 {
 		return
 	}
 	p := &c.pods[id]
@@ -212,9 +221,6 @@ func (c *Cluster) overPodLimit(id model.PodID, gen uint16) {
 func (c *Cluster) watchNodeMemory(id model.NodeID) {
 	n := &c.nodes[id]
 	n.oom.gen++
-	if c.kernel {
-		return
-	}
 	capacity := c.state.Nodes[id].Capacity.Memory
 	s := c.searchNode(id)
 	ends := c.memoryEnds(s)
@@ -338,8 +344,11 @@ func (c *Cluster) processID(id model.PodID, i int) uint64 {
 }
 
 // checkMemory computes what a node's pods use anew, and looks for a container that is above its limit or a
-// node that is without memory, which the kernel should have seen.
+// node that is without memory, which the kernel should have seen. Of what was measured the real one sees.
 func (c *Cluster) checkMemory(id model.NodeID) {
+	if c.real {
+		return
+	}
 	n, o := &c.nodes[id], &c.state.Nodes[id]
 	sum, killable := n.oom.systemMemory, false
 	for _, p := range n.pods {

@@ -62,7 +62,7 @@ func (c *Cluster) podStats(id model.PodID) kubelet.PodStats {
 	}
 	for i := range t.Spec.Volumes {
 		if v := &t.Spec.Volumes[i]; v.EmptyDir != nil {
-			s.Volumes.Add(c.volumeUse(id, v))
+			s.Volumes.Add(c.volumeUse(id, i))
 		}
 	}
 	return s

@@ -22,6 +22,9 @@ import (
 // answer: the kubelet is through with the pod, and what the runtime still has of it may go.
 type Runtime interface {
 	Do(id model.PodID, f *kubelet.Effect)
+	// Measure begins to find out what the containers of a node use, for a pass of its eviction manager. The
+	// answer is Cluster.Measured.
+	Measure(node model.NodeID)
 }
 
 // simulatedRuntime is the runtime in virtual time: containers that do what the scenario's
@@ -145,6 +148,9 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 		panic("sim: the runtime cannot " + f.Kind.String())
 	}
 }
+
+// Measure answers at once: what containers use follows from their behaviors.
+func (r *simulatedRuntime) Measure(node model.NodeID) { r.cluster.Measured(node, nil) }
 
 // behaviorOf finds what the scenario says of a container.
 func (c *Cluster) behaviorOf(id model.PodID, i int) *model.Behavior {
@@ -294,6 +300,7 @@ func (c *Cluster) start(id model.PodID, i int) model.Text {
 func (c *Cluster) beginRun(id model.PodID, i int) {
 	k := &c.pods[id].containers[i]
 	c.beginWriting(id, i)
+	c.pods[id].usage.newInstance(i)
 	k.running, k.startedAt, k.endedAt, k.stopping = true, c.now, model.Never, false
 	k.template = c.pods[id].machine.Actuated(i)
 	k.measured.at = c.now + firstMeasured
