@@ -34,6 +34,7 @@ const (
 	errOOMScoreAdj   = "without CAP_SYS_RESOURCE the containerd at %s cannot start pods: set restrict_oom_score_adj = true in its configuration, or use `podsim node start`"
 	errNoCgroups     = "no cgroups are mounted: mount them at /sys/fs/cgroup"
 	errNoController  = "the cgroups have no controller %s: the kernel or who has mounted them must give it"
+	errKeptByOthers  = "the processes in %s keep its controllers from the cgroups below it: share the host's cgroups with the container (--cgroupns=host), or move them to a cgroup below"
 	errReadOnly      = "cgroups cannot be made in %s (%s): mount it for writing"
 	errNoFolder      = "the folder %s cannot be written (%s): name another with --work"
 	errMaxMemory     = "the scenario uses up to %s of memory, more than --max-memory %s: raise it if the node has more, or make the scenario smaller"
@@ -131,8 +132,23 @@ func cgroupFacts() []Fact {
 			writable.Value, writable.Problem = "no", fmt.Sprintf(errReadOnly, h.path, reason(err))
 			break
 		}
+		if h.unified && version.Value == "v2" && keepsControllers(h.path) {
+			writable.Value, writable.Problem = "no", fmt.Sprintf(errKeptByOthers, h.path)
+			break
+		}
 	}
 	return []Fact{version, writable}
+}
+
+// keepsControllers says that a cgroup of v2 cannot give memory to those below it, as it holds processes: the root of a
+// cgroup namespace does so. The one of the machine, which has no cgroup.type, may all the same (cgroups(7), "no
+// internal processes" rule).
+func keepsControllers(dir string) bool {
+	read := func(name string) []string {
+		data, _ := os.ReadFile(filepath.Join(dir, name))
+		return strings.Fields(string(data))
+	}
+	return len(read("cgroup.type")) > 0 && !slices.Contains(read("cgroup.subtree_control"), "memory") && len(read("cgroup.procs")) > 0
 }
 
 func hasController(all []cgroupHierarchy, name string) bool {

@@ -101,3 +101,21 @@ func TestHasController(t *testing.T) {
 	assert.Equal(t, 2, cgroupVersion(all[1:]))
 	assert.Equal(t, 0, cgroupVersion(nil))
 }
+
+// TestKeepsControllers: the files of a cgroup of v2 as in the root of a cgroup namespace.
+func TestKeepsControllers(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	write("cgroup.subtree_control", "cpu\n")
+	write("cgroup.procs", "1\n17\n")
+	assert.False(t, keepsControllers(dir), "the machine's own root")
+	write("cgroup.type", "domain\n")
+	assert.True(t, keepsControllers(dir))
+	write("cgroup.procs", "")
+	assert.False(t, keepsControllers(dir), "its processes are below it")
+	write("cgroup.procs", "1\n")
+	write("cgroup.subtree_control", "cpu memory pids\n")
+	assert.False(t, keepsControllers(dir), "it has given them already")
+}

@@ -10,7 +10,6 @@ import (
 
 	"podsim/model"
 	"podsim/model/kubelet"
-	"podsim/model/kubeletconfig"
 	"podsim/runner/workload"
 )
 
@@ -44,8 +43,11 @@ func holdsShutdownUp(sc *model.Scenario, node string) bool {
 // Unplayable lists what of a scenario a real node does not play, or in another way, a line each. The
 // simulation of the control plane and of the kubelets goes on as ever, so most of it still counts for
 // scheduling, for evictions and for what is recorded.
-func Unplayable(sc *model.Scenario) []string {
-	u := unplayed{sc: sc}
+func Unplayable(sc *model.Scenario) []string { return unplayable(sc, cgroupV2()) }
+
+// unplayable is the same for a node of one version of cgroups.
+func unplayable(sc *model.Scenario, v2 bool) []string {
+	u := unplayed{sc: sc, v2: v2}
 	u.nodes()
 	u.images()
 	u.behaviors()
@@ -56,7 +58,9 @@ func Unplayable(sc *model.Scenario) []string {
 
 // unplayed collects the lines.
 type unplayed struct {
-	sc    *model.Scenario
+	sc *model.Scenario
+	// v2 says that the node has cgroup v2 only.
+	v2    bool
 	lines []string
 }
 
@@ -76,10 +80,8 @@ func (u *unplayed) nodes() {
 		if n.Processes.Max > 0 {
 			u.add("processes of nodes: they count for evictions; this machine has its own limit")
 		}
-		if n.Kubelet != nil {
-			u.kubelet(n.Kubelet)
-		}
 	}
+	u.outOfMemory()
 	for i := range u.sc.Storage {
 		if len(u.sc.Storage[i].Failures) > 0 {
 			u.add("failures of storage drivers (%v): they are simulated", u.sc.Storage[i].Where)
@@ -97,9 +99,16 @@ func (u *unplayed) images() {
 	}
 }
 
-func (u *unplayed) kubelet(c *kubeletconfig.Configuration) {
-	if alone := c.SingleProcessOOMKill; alone != nil && !*alone {
-		u.add("singleProcessOOMKill: false: under cgroup v1 the kernel kills one process alone")
+// outOfMemory looks for children that are out of memory and take their containers with them: with cgroup v1 the kernel
+// kills one process alone, and a kubelet does not start if it is told otherwise (validation_linux.go).
+func (u *unplayed) outOfMemory() {
+	if u.v2 || !slices.ContainsFunc(u.sc.Behaviors, func(b model.Behavior) bool { return b.MemoryChild }) {
+		return
+	}
+	for i := range u.sc.Nodes {
+		if c := u.sc.Nodes[i].Kubelet; c == nil || c.SingleProcessOOMKill == nil || !*c.SingleProcessOOMKill {
+			u.add("memory.child: under cgroup v1 the kernel kills the child alone, as with singleProcessOOMKill: true")
+		}
 	}
 }
 

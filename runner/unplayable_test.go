@@ -58,6 +58,29 @@ func TestUnplayableInTheLibrary(t *testing.T) {
 	}, lines)
 }
 
+// A child that is out of memory takes its container with it, unless the kubelet says otherwise. Cgroup v1 cannot do so.
+func TestUnplayableChildOutOfMemory(t *testing.T) {
+	lines := func(memory, kubelet string, v2 bool) []string {
+		sc, err := scenarios.ReadBytes("x.yaml", []byte(`apiVersion: podsim/v1alpha1
+kind: Scenario
+spec:
+  duration: 1m
+  nodes: [{name: node, template: {status: {capacity: {cpu: 8, memory: 32Gi}}}`+kubelet+`}]
+  behaviors: [{memory: {`+memory+`points: [{at: 0s, use: 1Mi}]}}]
+`), nil)
+		require.NoError(t, err)
+		return unplayable(sc, v2)
+	}
+	const kubelet = ", kubelet: {apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration, singleProcessOOMKill: "
+	const line = "memory.child: under cgroup v1 the kernel kills the child alone, as with singleProcessOOMKill: true"
+	for _, config := range []string{"", kubelet + "false}"} {
+		assert.Contains(t, lines("child: true, ", config, false), line)
+		assert.NotContains(t, lines("child: true, ", config, true), line)
+		assert.NotContains(t, lines("", config, false), line)
+	}
+	assert.NotContains(t, lines("child: true, ", kubelet+"true}", false), line)
+}
+
 func TestCheckOfShutdowns(t *testing.T) {
 	sc := func(kubelet string) error {
 		s, err := scenarios.ReadBytes("x.yaml", []byte(`apiVersion: podsim/v1alpha1
