@@ -24,7 +24,7 @@ func TestRuntimeOnNode(t *testing.T) {
 		o := Options{Endpoint: endpoint, Directory: t.TempDir()}
 		p := &player{t: t, sc: sc, cluster: c, toDriver: make(chan bool), toTest: make(chan error)}
 		t.Cleanup(p.end)
-		return runtimetest.Node{Cluster: c, Begin: func() { p.begin(o) }, Run: p.run, MissesOOM: old}
+		return runtimetest.Node{Cluster: c, Begin: func() { p.begin(o) }, Run: p.run, MissesOOM: old, KillsOne: !cgroupV2()}
 	})
 }
 

@@ -25,6 +25,8 @@ type Case struct {
 	Driven bool
 	Only   kubelet.EventKind
 	Calls  []Call
+	// Together is a case of a kernel that kills all processes of a container together.
+	Together bool
 }
 
 // Call asks a runtime for something and waits until all its answers are there.

@@ -163,6 +163,8 @@ var Cases = []Case{
 	{Name: "out of memory", Containers: grows(model.Run{Forever: true}, false), Pod: limited, Calls: up(exited(0, 1, 137, oomKilled))},
 	{Name: "out of memory by itself", Containers: []model.Behavior{{Run: model.Run{For: lasts(soon), OOM: true}}}, Pod: limited,
 		Calls: up(exited(0, 1, 137, oomKilled))},
+	{Name: "a child out of memory takes the others with it", Containers: grows(model.Run{Forever: true}, true), Pod: limited, Together: true,
+		Calls: up(exited(0, 1, 137, oomKilled))},
 	{Name: "a child out of memory", Containers: grows(model.Run{For: lasts(2 * s), Exit: []int32{0}}, true), Pod: limited, Scenario: killsAlone,
 		Calls: up(exited(0, 1, 0, oomKilled))},
 	{Name: "a child out of memory, then SIGTERM", Containers: grows(model.Run{Forever: true}, true), Pod: limited, Scenario: killsAlone,

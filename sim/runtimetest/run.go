@@ -28,6 +28,8 @@ type Node struct {
 	// want of memory as if it had ended by itself: containerd before 2 loses that now and then in a race of
 	// its events.
 	MissesOOM bool
+	// KillsOne says that the kernel kills one process alone for want of memory, as it does with cgroup v1.
+	KillsOne bool
 }
 
 // patience is how long a call may take, and quiet how long nothing more may come at the end of a case.
@@ -43,6 +45,9 @@ func Run(t *testing.T, newNode func(*testing.T, *model.Scenario) Node) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			r := &run{t: t, c: c, Node: newNode(t, c.scenario())}
+			if c.Together && r.KillsOne {
+				t.Skip("the kernel kills one process alone, as it does with cgroup v1")
+			}
 			r.begin()
 			for j := range c.Calls {
 				r.call(&c.Calls[j])

@@ -1,0 +1,82 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// limitedPod has a container with requests and limits.
+const limitedPod = `
+apiVersion: podsim/v1alpha1
+kind: Scenario
+metadata: {name: limited}
+spec:
+  duration: 30s
+  nodes:
+  - name: worker
+    template: {status: {capacity: {cpu: "2", memory: 4Gi}}}
+    images: [app:1]
+  manifests:
+  - apiVersion: v1
+    kind: Pod
+    metadata: {name: limited}
+    spec: {containers: [{name: app, image: "app:1", resources: {requests: {cpu: 250m, memory: 1Gi}, limits: {cpu: 500m, memory: 2Gi}}}]}
+  behaviors: [{run: {forever: true}}]
+`
+
+// A container's own cgroup has its requests and limits, and its process the kubelet's oom_score_adj.
+func TestContainerCgroupOnNode(t *testing.T) {
+	endpoint := realNode(t)
+	seen := leftovers(t, endpoint)
+	sc, c := readScenario(t, limitedPod)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	node, looked := "", false
+	o := Options{Endpoint: endpoint, begun: func(_ *Driver, run string) {
+		seen(run)
+		node = (&CRI{Run: run}).nodeCgroup("worker")
+	}}
+	o.Tick = func() {
+		if !looked && running(c) == 1 {
+			looked = true
+			assertLimited(t, standInBelow(t, node))
+			cancel()
+		}
+	}
+	assert.Equal(t, context.Canceled, Play(ctx, sc, c, o))
+	assert.True(t, looked)
+}
+
+func assertLimited(t *testing.T, p Process) {
+	adjust, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", p.PID))
+	require.NoError(t, err)
+	assert.Equal(t, "750", strings.TrimSpace(string(adjust)), "1000 less the share of the node's memory")
+	want := []cgroupFile{{"cpu", "cpu.shares", "256"}, {"cpu", "cpu.cfs_quota_us", "50000"}, {"memory", "memory.limit_in_bytes", "2147483648"}}
+	if cgroupV2() {
+		want = []cgroupFile{sharesFile(256, true), {"", "cpu.max", "50000 100000"}, {"", "memory.max", "2147483648"}, {"", "memory.high", "max"},
+			{"", "memory.oom.group", "1"}}
+	}
+	for _, f := range want {
+		assert.Equal(t, f.value, readCgroup(t, cgroupOf(t, p, f.controller), f), f.file)
+	}
+}
+
+// cgroupOf is the cgroup of a process in the hierarchy of a controller, "" for the unified one.
+func cgroupOf(t *testing.T, p Process, controller string) string {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", p.PID))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(data)) {
+		if f := strings.SplitN(strings.TrimSpace(line), ":", 3); slices.Contains(strings.Split(f[1], ","), controller) {
+			return f[2]
+		}
+	}
+	require.Fail(t, "the process is in no cgroup of "+controller)
+	return ""
+}
