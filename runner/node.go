@@ -251,7 +251,11 @@ func (n *Node) launch(ctx context.Context) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	return n.awaitAnswer(ctx, ended)
+	if err := n.awaitAnswer(ctx, ended); err != nil {
+		n.Process.End(nodeStopMax)
+		return err
+	}
+	return nil
 }
 
 // awaitAnswer waits until the CRI answers or containerd has ended.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -69,6 +70,17 @@ func TestNodeStartsAgain(t *testing.T) {
 	assert.True(t, again.Running)
 	assert.NotEqual(t, n.Process, again.Process)
 	assert.Equal(t, n.Endpoint, again.Endpoint)
+}
+
+// TestNodeWithoutAnswer: a containerd that does not answer is ended.
+func TestNodeWithoutAnswer(t *testing.T) {
+	dir := t.TempDir()
+	n := &Node{Dir: dir, Endpoint: unixScheme + filepath.Join(dir, nodeSocket), Containerd: filepath.Join(dir, "containerd")}
+	require.NoError(t, os.WriteFile(n.Containerd, []byte("#!/bin/sh\necho waits for nobody\nexec sleep 60\n"), 0o700))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	require.ErrorContains(t, n.launch(ctx), "containerd does not answer")
+	assert.False(t, n.Process.Alive())
 }
 
 func TestNewNodeRefuses(t *testing.T) {
