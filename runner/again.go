@@ -72,5 +72,20 @@ func once(ctx context.Context, call func() error, happened func() (bool, error))
 	}
 }
 
+// retryPause is between the tries of what must succeed in the end: a guess. The kubelet's own are longer (pod_workers.go
+// backOffPeriod, kubelet.go ContainerGCPeriod), and so are its clusters' lives.
+const retryPause = time.Second
+
+// retry makes a call until it succeeds or the context is done.
+func retry(ctx context.Context, call func() error) error {
+	for {
+		err := call()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		wait(ctx, retryPause)
+	}
+}
+
 // gone says that the runtime does not have what a call is about.
 func gone(err error) bool { return status.Code(err) == codes.NotFound }

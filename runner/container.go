@@ -33,7 +33,7 @@ func (r *CRI) create(p *pod, i int8) {
 	}
 	if why := r.cluster.BehaviorOf(p.ref.ID, int(i)).CreateError; why != "" && !r.asTheyAre() {
 		r.leftOut("containers with a createError are not created: the runtime is not asked")
-		go r.driver.Answer(func() { answer(kubelet.Event{Text: r.intern(why)}) })
+		r.driver.After(0, func() { answer(kubelet.Event{Text: r.intern(why)}) })
 		return
 	}
 	if !r.asTheyAre() {
@@ -77,7 +77,7 @@ func (x *instance) prepare(config *runtimeapi.ContainerConfig) error {
 
 // createContainer is the call. After an outage of the runtime it looks for what it has made.
 func (r *CRI) createContainer(ctx context.Context, x *instance, request *runtimeapi.CreateContainerRequest) error {
-	err := once(ctx, func() error {
+	return once(ctx, func() error {
 		answer, err := r.runtime.CreateContainer(ctx, request)
 		x.id = answer.GetContainerId()
 		return err
@@ -90,7 +90,6 @@ func (r *CRI) createContainer(ctx context.Context, x *instance, request *runtime
 		}
 		return x.id != "", err
 	})
-	return err
 }
 
 // start starts the container that was created last, which the machine knows by a number from now on.
@@ -118,14 +117,13 @@ func (r *CRI) start(p *pod, i int8, number int32) {
 
 // startContainer is the call. After an outage of the runtime it looks whether the container was started.
 func (r *CRI) startContainer(ctx context.Context, x *instance) error {
-	err := once(ctx, func() error {
+	return once(ctx, func() error {
 		_, err := r.runtime.StartContainer(ctx, &runtimeapi.StartContainerRequest{ContainerId: x.id})
 		return err
 	}, func() (bool, error) {
 		answer, err := r.runtime.ContainerStatus(ctx, &runtimeapi.ContainerStatusRequest{ContainerId: x.id})
 		return answer.GetStatus().GetStartedAt() > 0, err
 	})
-	return err
 }
 
 // startWords are the runtime's of a container that cannot be started, with the scenario's in the place of why.
@@ -140,27 +138,23 @@ func startWords(text, words string) string {
 // killContainer, cri-client StopContainer). A call that is given up never kills.
 const stopTime = callTime
 
-// stopAgain is between the tries of a stop that fails: the pod worker's back-off of a pod that cannot be
-// killed is of this order (pod_workers.go backOffPeriod).
-const stopAgain = time.Second
-
 // stop stops a container. It ends when the container has, whatever goes wrong.
 func (r *CRI) stop(p *pod, i int8, number int32, graceSeconds int64) {
 	x := p.containers[i].byNumber[number]
 	if x == nil {
-		go r.driver.Answer(func() { r.answer(p, kubelet.Event{Kind: kubelet.ContainerStopped, Container: i}) })
+		r.driver.After(0, func() { r.answer(p, kubelet.Event{Kind: kubelet.ContainerStopped, Container: i}) })
 		return
 	}
 	waits := time.Duration(r.cluster.RunOf(p.ref.ID, int(i), p.containers[i].runs).TermAfter)
 	ctx, done := r.whileAsked(p.ref)
 	r.driver.Go(func() {
 		defer done()
-		end, err := r.stopContainer(ctx, x, graceSeconds, waits)
-		for err != nil {
-			if wait(ctx, stopAgain); ctx.Err() != nil {
-				return
-			}
+		var end *runtimeapi.ContainerStatus
+		if err := retry(ctx, func() (err error) {
 			end, err = r.stopContainer(ctx, x, graceSeconds, waits)
+			return err
+		}); err != nil {
+			return // Nobody waits for it any more.
 		}
 		r.driver.Answer(func() {
 			r.ended(x, end)
@@ -169,10 +163,12 @@ func (r *CRI) stop(p *pod, i int8, number int32, graceSeconds int64) {
 	})
 }
 
+// askedEach is how often it is looked whether a kubelet still waits for a stop: a guess.
+const askedEach = 200 * time.Millisecond
+
 // whileAsked ends when the kubelet that asks is stopped, or with the run: its calls end with it, and a stop that
 // is given up never kills.
 func (r *CRI) whileAsked(ref sim.PodRef) (context.Context, context.CancelFunc) {
-	const again = 200 * time.Millisecond
 	ctx, cancel := context.WithCancel(r.ctx)
 	var look func()
 	look = func() {
@@ -183,7 +179,7 @@ func (r *CRI) whileAsked(ref sim.PodRef) (context.Context, context.CancelFunc) {
 			cancel()
 			return
 		}
-		time.AfterFunc(again, func() { r.driver.Answer(look) })
+		r.driver.After(askedEach, look)
 	}
 	look()
 	return ctx, cancel
@@ -224,7 +220,7 @@ func (r *CRI) remove(p *pod, i int8, number int32, then kubelet.Event) {
 	k := &p.containers[i]
 	x := k.byNumber[number]
 	if x == nil {
-		go r.driver.Answer(func() { r.answer(p, then) })
+		r.driver.After(0, func() { r.answer(p, then) })
 		return
 	}
 	delete(k.byNumber, number)
@@ -250,12 +246,10 @@ func (r *CRI) collect(p *pod, f *kubelet.Effect) {
 		return
 	}
 	i, number := f.Container, f.Instance
-	time.AfterFunc(time.Duration(at-r.cluster.Now()), func() {
-		r.driver.Answer(func() {
-			if p.containers[i].byNumber[number] != nil {
-				r.remove(p, i, number, kubelet.Event{Kind: kubelet.ContainerDiscarded, Container: i, Instance: number})
-			}
-		})
+	r.driver.After(time.Duration(at-r.cluster.Now()), func() {
+		if p.containers[i].byNumber[number] != nil {
+			r.remove(p, i, number, kubelet.Event{Kind: kubelet.ContainerDiscarded, Container: i, Instance: number})
+		}
 	})
 }
 

@@ -249,18 +249,15 @@ func description(err error) string {
 
 func whole(err error) string { return err.Error() }
 
-// forgetPause is between the tries to remove what is left of a pod. Kubernetes: its garbage collection tries each
-// minute (kubelet.go ContainerGCPeriod).
-const forgetPause = time.Second
-
-// removePod removes a pod's sandboxes with what is in them, its cgroup and its files.
+// removePod removes a pod's sandboxes with what is in them, its cgroup, its files and its logs
+// (kuberuntime_gc.go evictPodLogsDirectories).
 func (r *CRI) removePod(ctx context.Context, p *pod, sandboxes []string) error {
 	for _, id := range sandboxes {
 		if err := removePodSandbox(ctx, r.runtime, id); err != nil {
 			return err
 		}
 	}
-	return errors.Join(clearCgroup(r.podCgroup(p)), unmountBelow(p.directory), os.RemoveAll(p.directory))
+	return errors.Join(clearCgroup(r.podCgroup(p)), unmountBelow(p.directory), os.RemoveAll(p.directory), os.RemoveAll(p.logs))
 }
 
 // forget removes what is left of a pod that the kubelet is through with.
@@ -272,13 +269,7 @@ func (r *CRI) forget(p *pod) {
 	r.call(callTime, func(ctx context.Context) error {
 		// The kubelet only logs what goes wrong.
 		_ = node.update()
-		for {
-			err := r.removePod(ctx, p, sandboxes)
-			if err == nil || ctx.Err() != nil {
-				return err
-			}
-			wait(ctx, forgetPause)
-		}
+		return retry(ctx, func() error { return r.removePod(ctx, p, sandboxes) })
 	}, func(error) {
 		// What could not be removed is looked for at the end of the run.
 	})

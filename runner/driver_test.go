@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -105,7 +106,7 @@ func TestDriverGoPanics(t *testing.T) {
 }
 
 // The goroutines of the room run under Driver.Go, so that none of them ends podsim by a panic before it has
-// removed what it has made. Those that only wait or hand in an answer cannot panic.
+// removed what it has made. Driver.After hands in an answer, and a cancel cannot panic.
 func TestGoroutinesAreGuarded(t *testing.T) {
 	allowed := []string{"driver.go", "node.go"}
 	files, err := filepath.Glob("*.go")
@@ -117,9 +118,13 @@ func TestGoroutinesAreGuarded(t *testing.T) {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		require.NoError(t, err)
 		ast.Inspect(file, func(n ast.Node) bool {
-			if g, ok := n.(*ast.GoStmt); ok {
-				call, _ := g.Call.Fun.(*ast.SelectorExpr)
-				assert.True(t, call != nil && call.Sel.Name == "Answer", "%s: a goroutine that is not begun by Driver.Go", name)
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				assert.Fail(t, name+": a goroutine that is not begun by Driver.Go")
+			case *ast.CallExpr:
+				if s, ok := n.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "AfterFunc" && fmt.Sprint(s.X) == "time" {
+					assert.Equal(t, "cancel", fmt.Sprint(n.Args[1]), "%s: a timer that is not Driver.After's", name)
+				}
 			}
 			return true
 		})

@@ -51,10 +51,11 @@ func playSoak(t *testing.T, o Options, n int) {
 	defer conn.Close()
 	k := &cleaner{conn: conn}
 	var inRuntime *Leftovers // when all pods are gone
+	var files []string
 	var gone time.Time
 	o.begun = func(d *Driver, run string) {
 		k.run, k.directory = run, filepath.Join(o.Directory, run)
-		go tickEach(ctx, d, 100*time.Millisecond)
+		go every(ctx, 100*time.Millisecond, func() { d.Answer(func() {}) })
 	}
 	o.Tick = func() {
 		if inRuntime != nil || !s.over() {
@@ -65,8 +66,10 @@ func playSoak(t *testing.T, o Options, n int) {
 		}
 		l, err := k.find(ctx)
 		require.NoError(t, err)
+		files, err = filepath.Glob(filepath.Join(k.directory, "*", "*"))
+		require.NoError(t, err)
 		// The last pods' containers are being removed.
-		if len(l.Containers)+len(l.Sandboxes)+len(l.Processes) == 0 || time.Since(gone) > 20*time.Second {
+		if len(l.Containers)+len(l.Sandboxes)+len(l.Processes)+len(files) == 0 || time.Since(gone) > 20*time.Second {
 			inRuntime = l
 			cancel()
 		}
@@ -79,16 +82,10 @@ func playSoak(t *testing.T, o Options, n int) {
 	assert.Empty(t, inRuntime.Containers, "containers when all pods are gone")
 	assert.Empty(t, inRuntime.Sandboxes, "sandboxes when all pods are gone")
 	assert.Empty(t, inRuntime.Processes, "processes when all pods are gone")
+	assert.Empty(t, files, "folders of pods and of their logs when all pods are gone")
 	left, err := k.find(t.Context())
 	require.NoError(t, err)
 	assert.True(t, left.Empty(), "%s left of the run: %+v", left, left)
-}
-
-// tickEach lets something happen now and then.
-func tickEach(ctx context.Context, d *Driver, period time.Duration) {
-	for wait(ctx, period); ctx.Err() == nil; wait(ctx, period) {
-		d.Answer(func() {})
-	}
 }
 
 func openFiles(t *testing.T) int {
@@ -186,9 +183,7 @@ spec:
 			2*i, l.name, i, l.spec)
 		fmt.Fprintf(&b, "  - {at: %ds, delete: pod/%s-%d%s}\n", 2*i+1, l.name, i, l.deleted)
 	}
-	path := filepath.Join(t.TempDir(), "soak.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o600))
-	sc, err := scenarios.Read(path)
+	sc, err := scenarios.ReadBytes("soak.yaml", []byte(b.String()), nil)
 	require.NoError(t, err)
 	s := &soaking{}
 	for _, step := range sc.Steps {
