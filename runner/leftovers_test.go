@@ -48,9 +48,7 @@ spec:
 
 // readTwoPods reads the scenario and makes its cluster.
 func readTwoPods(t *testing.T) (*model.Scenario, *sim.Cluster) {
-	path := filepath.Join(t.TempDir(), "two-pods.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(twoPods), 0o600))
-	sc, err := scenarios.Read(path)
+	sc, err := scenarios.ReadBytes("two-pods.yaml", []byte(twoPods), nil)
 	require.NoError(t, err)
 	c, err := sim.NewCluster(sc)
 	require.NoError(t, err)

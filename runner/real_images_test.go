@@ -2,8 +2,6 @@ package runner
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -47,8 +45,7 @@ func TestWhereRealContainersAreAsked(t *testing.T) {
 // nothing.
 func TestRealImagesAsTheyAre(t *testing.T) {
 	other, _ := realRegistry(t, &model.Scenario{Images: []model.ImageSpec{{Name: "app", Size: 5000}}})
-	file := filepath.Join(t.TempDir(), "real.yaml")
-	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, `apiVersion: podsim/v1alpha1
+	sc, err := scenarios.ReadBytes("real.yaml", fmt.Appendf(nil, `apiVersion: podsim/v1alpha1
 kind: Scenario
 metadata: {name: real}
 spec:
@@ -60,8 +57,7 @@ spec:
     kind: Pod
     metadata: {name: web}
     spec: {hostNetwork: true, containers: [{name: app, image: %q, args: [pause]}]}
-`, other.Name("elsewhere", "app")), 0o600))
-	sc, err := scenarios.Read(file)
+`, other.Name("elsewhere", "app")), nil)
 	require.NoError(t, err)
 	c, err := sim.NewCluster(sc)
 	require.NoError(t, err)
