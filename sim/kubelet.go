@@ -79,6 +79,8 @@ type node struct {
 	starting bool
 	left     []podSlot
 	booted   bool
+	// unlisted says that the kubelet could not ask for its pods when it wanted to.
+	unlisted bool
 	// volumes are the numbers of the persistent volumes of which something is known at the node.
 	volumes []int32
 }
@@ -333,7 +335,7 @@ func (c *Cluster) carryOut(id model.PodID, f *kubelet.Effect) {
 	case kubelet.Housekeep:
 		c.at(n.loops.NextHousekeeping(c.now), evDeadline, id, 0, housekept)
 	case kubelet.RelistSoon:
-		c.relist(id, n.loops.RelistPodAt(c.now), 0)
+		c.relist(id, n.loops.RelistPodAt(c.now), relistAlone)
 	case kubelet.RelistNext:
 		c.relist(id, n.loops.NextRelist(c.now), relistAll)
 	case kubelet.BeginSync:
@@ -410,23 +412,28 @@ func (c *Cluster) resynced(id model.PodID) model.Time {
 // housekept says, as the Arg of an evDeadline, that it is a round of housekeeping.
 const housekept = 1
 
-// relistAll says, as the Arg of an evRelist, that the PLEG looks at all pods.
-const relistAll = 1
+// What the Arg of an evRelist says: that the PLEG looks at this pod alone, at all pods, or that a look at
+// all pods is over that saw the pod unchanged.
+const (
+	relistAlone = iota
+	relistAll
+	relistOver
+)
 
 // relist queues the PLEG's look at a pod, unless an earlier one is queued. A look at the pod alone
 // then follows a look at all pods.
 func (c *Cluster) relist(id model.PodID, at model.Time, arg int32) {
 	p := &c.pods[id]
 	if p.relistAt <= at {
-		if arg != relistAll {
+		if arg == relistAlone {
 			p.relistThen = at
 		}
 		return
 	}
-	if p.relistAlone && arg == relistAll {
+	if p.relistAlone && arg != relistAlone {
 		p.relistThen = p.relistAt
 	}
-	p.relistAlone = arg != relistAll
+	p.relistAlone = arg == relistAlone
 	p.relistAt = at
 	p.relistGen++
 	c.at(at, evRelist, id, p.relistGen, arg)
@@ -436,15 +443,19 @@ func (c *Cluster) relist(id model.PodID, at model.Time, arg int32) {
 func (c *Cluster) relisted(id model.PodID, arg int32) {
 	p := &c.pods[id]
 	p.relistAt = model.Never
-	n := &c.nodes[c.state.Pods[id].Node]
-	loops := &n.loops
+	loops := &c.nodes[c.state.Pods[id].Node].loops
 	if due := loops.NextRelist(c.now - 1); arg == relistAll && due > c.now {
 		c.relist(id, due, relistAll) // the look has been delayed
 		return
 	}
-	changed, done := p.machine.Unseen(), c.now
+	changed, done := p.machine.Unseen() && arg != relistOver, c.now
+	if end := loops.LookEnd(c.now); arg != relistAlone && !changed && end > c.now {
+		// The cache is newer for this pod once all that have changed are inspected (pleg/generic.go Relist).
+		c.relist(id, end, relistOver)
+		return
+	}
 	switch {
-	case arg != relistAll:
+	case arg == relistAlone:
 		done = loops.RelistPod(c.now, changed)
 	case changed:
 		done = loops.Relist(c.now)
@@ -454,10 +465,14 @@ func (c *Cluster) relisted(id model.PodID, arg int32) {
 	}
 	then := p.relistThen
 	p.relistThen, p.relistAlone = 0, false
-	if then > c.now {
-		c.relist(id, max(then, loops.RelistPodAt(c.now)), 0)
+	if then > c.now || then > 0 && arg == relistOver {
+		c.relist(id, max(then, loops.RelistPodAt(c.now)), relistAlone)
 	}
-	c.step(id, kubelet.Event{Kind: kubelet.Relisted, OK: arg != relistAll})
+	if arg == relistOver {
+		c.step(id, kubelet.Event{Kind: kubelet.LookOver})
+		return
+	}
+	c.step(id, kubelet.Event{Kind: kubelet.Relisted, OK: arg == relistAlone})
 }
 
 // statusChanged lets the node's status manager publish the pod's status. A publish is a GET

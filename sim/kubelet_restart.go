@@ -33,7 +33,7 @@ const (
 func (c *Cluster) stopKubelet(id model.NodeID) {
 	n := &c.nodes[id]
 	n.starts++
-	n.starting = false
+	n.starting, n.unlisted = false, false
 	n.nodeStatus.asked, n.nodeStatus.listing = false, false
 	n.status = kubelet.StatusManager{}
 	n.admission = admission{victims: n.admission.victims[:0], held: n.admission.held[:0]}
@@ -140,7 +140,10 @@ func (c *Cluster) kubeletStarted(id model.NodeID, starts int32) {
 // next round of housekeeping.
 func (c *Cluster) podsListed(id model.NodeID, starts int32) {
 	n := &c.nodes[id]
-	if starts != n.starts || n.cutOff() {
+	if starts != n.starts {
+		return
+	}
+	if n.unlisted = n.cutOff(); n.unlisted {
 		return
 	}
 	n.starting = false

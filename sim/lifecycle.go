@@ -432,7 +432,8 @@ func (c *Cluster) recover(id model.NodeID) {
 		c.startKubelet(id)
 		return
 	}
-	if n.starting {
+	if n.unlisted {
+		n.unlisted = false
 		c.after(podsListedDelay, evPodsListed, int32(id), n.starts)
 	}
 	missed := append([]model.PodID(nil), n.missed...)

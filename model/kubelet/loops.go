@@ -73,6 +73,9 @@ func (l *Loops) LastRelist(t model.Time) model.Time {
 	return k.begin
 }
 
+// LookEnd is when the PLEG's latest look at all pods is over, as far as is known at t.
+func (l *Loops) LookEnd(t model.Time) model.Time { return l.at(t).end }
+
 // NextRelist is when the PLEG's first look at all pods after t sees them.
 func (l *Loops) NextRelist(t model.Time) model.Time {
 	k := l.at(t)

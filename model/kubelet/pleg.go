@@ -6,8 +6,9 @@ import "podsim/model"
 // it already, at the moment of its end also counts (container/cache.go getIfNewerThan, notify).
 func (p *Pod) observed() bool {
 	at := p.seen.at
-	// A look at all pods that inspects this one is not over before that.
-	if !p.seen.inspecting || p.global < p.seen.listedAt-relistTime {
+	// A look at all pods that inspects this one, or is about to, is not over before that.
+	inspects := p.seen.inspecting && p.global >= p.seen.listedAt-relistTime || p.seen.dirty && p.global > p.seen.since-relistTime
+	if !inspects {
 		at = max(at, p.global)
 	}
 	return at > p.work.lastSync || p.sync.waits && at == p.work.lastSync
@@ -49,6 +50,14 @@ func (p *Pod) relisted(e Event) {
 	}
 	if p.resize != nil && p.resize.reinspect {
 		p.seen.worthy, p.resize.reinspect = true, false
+	}
+}
+
+// lookOver is the end of a look at all pods that found this one unchanged, and others not.
+func (p *Pod) lookOver() {
+	p.seen.asked = false
+	if p.seen.dirty {
+		p.changed()
 	}
 }
 
@@ -170,7 +179,9 @@ func (p *Pod) Unseen() bool { return p.seen.dirty }
 
 // changed notes that the runtime's state is not what the PLEG has listed.
 func (p *Pod) changed() {
-	p.seen.dirty = true
+	if !p.seen.dirty {
+		p.seen.dirty, p.seen.since = true, p.now
+	}
 	if !p.seen.asked {
 		p.seen.asked = true
 		p.ask(RelistNext, -1)

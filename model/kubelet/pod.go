@@ -147,9 +147,10 @@ type seen struct {
 	status
 	// at is when the pod was last observed; -Never before.
 	at model.Time
-	// dirty says that the runtime's state changed since the last list, asked that a look is under
-	// way, inspecting that Inspected is to come.
+	// dirty says that the runtime's state changed since the last list, first at since; asked that a look
+	// is under way, inspecting that Inspected is to come.
 	dirty, asked, inspecting bool
+	since                    model.Time
 }
 
 // status is the pod's status beside the instances, as the PLEG's cache has it
@@ -306,6 +307,9 @@ const (
 	// follows: the PLEG has looked closer, and its cache has the state at that moment.
 	Relisted
 	Inspected
+	// LookOver: a look of the PLEG at all pods is over that saw the pod unchanged while it inspected
+	// others. It comes instead of Relisted.
+	LookOver
 	// Evict: the eviction manager ends the pod (evictPod, killPodNow): Text is the reason, Message the
 	// message, Disruption that of the condition DisruptionTarget, none when it is not set. GraceSeconds
 	// is the grace period, 0 for the pod's own.
@@ -377,7 +381,7 @@ const (
 	MirrorReconciled
 )
 
-var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "Evict", "Preempt", "Shutdown", "ResizeAllocated", "ResizePended", "ResizeReverted", "SyncBegun", "SandboxStarted",
+var eventNames = [...]string{"Configured", "Rejected", "Removed", "Reconciled", "Woken", "DeadlineReached", "Housekept", "Relisted", "Inspected", "LookOver", "Evict", "Preempt", "Shutdown", "ResizeAllocated", "ResizePended", "ResizeReverted", "SyncBegun", "SandboxStarted",
 	"SandboxStopped", "VolumesMounted", "VolumeFailed", "VolumeSetUp", "VolumesUnprocessed", "VolumesStale", "VolumesUnmounted", "ImageStatus", "ImagePulled", "ConfigGenerated", "ContainerCreated",
 	"ContainerStarted", "ContainerStopped", "ContainerRemoved", "ContainerDiscarded", "Resized", "ContainerExited", "HookDone", "TimerFired", "ProbeDue", "Probed",
 	"MirrorReconciled"}

@@ -146,6 +146,8 @@ func (p *Pod) handle(e Event) {
 		p.relisted(e)
 	case Inspected:
 		p.inspected()
+	case LookOver:
+		p.lookOver()
 	case Evict:
 		p.emit(-1, true, model.EventEvicted, e.Message)
 		p.evict(e)
