@@ -132,9 +132,8 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 			before = c.pods[id].containers[f.Container].startsAt
 		}
 		if at := loops.NextCollect(c.now); at < before {
-			took := c.delay(id, streamRemove, &l.Remove)
-			loops.Collect(took)
-			c.at(at+took, evRuntime, id, uint16(f.Instance), answer(kubelet.ContainerDiscarded, f.Container))
+			removed := loops.Collect(at, c.delay(id, streamRemove, &l.Remove))
+			c.at(removed, evRuntime, id, uint16(f.Instance), answer(kubelet.ContainerDiscarded, f.Container))
 		}
 	case kubelet.Resize:
 		r.resizeResources(id)

@@ -36,8 +36,8 @@ type Loops struct {
 	// known is a look at all pods after which none was other than usual, if some is set.
 	known look
 	some  bool
-	// collecting is how much later the rounds of the container GC come for the time they took.
-	collecting model.Time
+	// collection is the latest round of the container GC that has something to remove, if its end is set.
+	collection struct{ begin, end model.Time }
 }
 
 // look is one of the PLEG's looks at all pods: when it begins and is over, and when the one before
@@ -124,14 +124,29 @@ func (l *Loops) NextStatusSync(t model.Time) model.Time {
 	return l.Origin + floor(t-l.Origin, statusPeriod) + statusPeriod
 }
 
-// NextCollect is the container GC's first round after t (kubelet.go StartGarbageCollection).
+// NextCollect is when the container GC's first round after t begins (kubelet.go StartGarbageCollection):
+// a period after the end of the one before. What is to be removed it finds out then.
 func (l *Loops) NextCollect(t model.Time) model.Time {
-	return l.Origin + l.collecting + floor(t-l.Origin-l.collecting, collectPeriod) + collectPeriod
+	last := l.Origin
+	if c := &l.collection; c.end != 0 {
+		if t < c.begin {
+			return c.begin
+		}
+		last, t = c.end, max(t, c.end)
+	}
+	return last + floor(t-last, collectPeriod) + collectPeriod
 }
 
-// Collect takes into account how long a round of the container GC takes: the next one comes a
-// period after its end.
-func (l *Loops) Collect(took model.Time) { l.collecting += took }
+// Collect lets a round of the container GC that begins at a moment remove one container more. It gives the
+// moment when that is done.
+func (l *Loops) Collect(begin, took model.Time) model.Time {
+	c := &l.collection
+	if c.begin != begin || c.end == 0 {
+		c.begin, c.end = begin, begin
+	}
+	c.end += took
+	return c.end
+}
 
 // NextTick is the sync loop's first tick at or after t: a pod's wake is seen there.
 func (l *Loops) NextTick(t model.Time) model.Time {

@@ -89,6 +89,21 @@ func TestNextTick(t *testing.T) {
 	}
 }
 
+// A round of the container GC that removes something is longer, and the next one comes a period after its
+// end. What happens while it goes on is for the next one.
+func TestNextCollect(t *testing.T) {
+	const minute, ms = model.Minute, model.Millisecond
+	loops := kubelet.Loops{Origin: -minute}
+	assert.Equal(t, minute, loops.NextCollect(0))
+	assert.Equal(t, minute+50*ms, loops.Collect(minute, 50*ms))
+	assert.Equal(t, minute, loops.NextCollect(minute-ms), "another container for that round")
+	assert.Equal(t, minute+90*ms, loops.Collect(minute, 40*ms))
+	assert.Equal(t, 2*minute+90*ms, loops.NextCollect(minute))
+	assert.Equal(t, 2*minute+90*ms, loops.NextCollect(minute+60*ms))
+	assert.Equal(t, 3*minute+90*ms, loops.NextCollect(2*minute+90*ms))
+	assert.Equal(t, 3*minute+100*ms, loops.Collect(3*minute+90*ms, 10*ms))
+}
+
 func TestPullerKeepsTheOrder(t *testing.T) {
 	q := kubelet.Puller{Parallel: 1}
 	ask := func(pod model.PodID) kubelet.PullRequest { return kubelet.PullRequest{Pod: pod} }
