@@ -39,6 +39,8 @@ const (
 	MessageNotLocatedDeleted
 	// "The container is removed because RestartAllContainers in place".
 	MessageRemovedInPlace
+	// "Unable to get init container status from container runtime and pod has been initialized, treat it as exited normally".
+	MessageTakenAsCompleted
 	// Why a postStart hook failed: N the exit code of a command, Text its output or the error of a
 	// request, NoText when nobody listens.
 	MessageHookFailed
@@ -162,6 +164,8 @@ func (s *State) Message(p *Pod, i int, m Message) string {
 		return s.hookFailed(p, i, m)
 	case MessageRemovedInPlace:
 		return "The container is removed because RestartAllContainers in place"
+	case MessageTakenAsCompleted:
+		return "Unable to get init container status from container runtime and pod has been initialized, treat it as exited normally"
 	case MessageDeadlineExceeded:
 		return "Pod was active on the node longer than the specified deadline"
 	case MessageUnready:

@@ -36,6 +36,8 @@ func TestMessages(t *testing.T) {
 		{-1, Message{Kind: MessageFailedSandbox, Text: text}, "Failed to create pod sandbox: no such host"},
 		{1, Message{Kind: MessageImageNeverPull}, `Container image "i:1" is not present with pull policy of Never`},
 		{2, Message{Kind: MessageInvalidImageName}, `Failed to apply default image tag "i::": couldn't parse image name "i::": invalid reference format`},
+		{-1, Message{Kind: MessageTakenAsCompleted}, "Unable to get init container status from container runtime and pod has been " +
+			"initialized, treat it as exited normally"},
 		{-1, Message{Kind: MessageNotLocatedTerminated}, "The container could not be located when the pod was terminated"},
 		{-1, Message{Kind: MessageNotLocatedDeleted}, "The container could not be located when the pod was deleted.  The container used to be Running"},
 		{-1, Message{Kind: MessageDeadlineExceeded}, "Pod was active on the node longer than the specified deadline"},

@@ -287,6 +287,46 @@ var restarts = []life{
 `,
 	},
 	{
+		name: "all containers are restarted in another sandbox: the init container is purged, and its status is lost",
+		spec: v1.PodSpec{RestartPolicy: v1.RestartPolicyNever, InitContainers: []v1.Container{app("i")},
+			Containers: []v1.Container{with(restartsAll(app("a")), func(c *v1.Container) {
+				c.LivenessProbe = probed(1, 1)
+				c.RestartPolicyRules[0].ExitCodes.Values = []int32{0}
+			})}},
+		runs:  [][]run{{{model.Second, 0}}, {{model.Minute, 42}}},
+		probe: func(_ int8, _ model.ProbeType, since model.Time) bool { return since < 3*model.Second },
+		until: 9 * model.Second,
+		want: `
+   0.006 Pending [i PodInitializing] [a PodInitializing]
+   0.151     Pulled i
+   0.156 Pending sandbox [i PodInitializing] [a PodInitializing]
+   0.191     Created i
+   0.251     Started i
+   0.261 Pending sandbox [i running s] [a PodInitializing]
+   2.009     Pulled a
+   2.014 Pending sandbox initialized [i Completed(0) r] [a PodInitializing]
+   2.049     Created a
+   2.109     Started a
+   2.119 Running sandbox initialized ready [i Completed(0) r] [a running s r]
+   6.011     Unhealthy a
+   6.012     Killing a
+   6.107     SandboxChanged -
+   6.112 Running initialized [i Completed(0) r] [a Completed(0)]
+   6.372 Running sandbox initialized [i Completed(0) r] [a Completed(0)]
+   6.377 Running sandbox initialized [i Completed(0) r x1] [a Completed(0)]
+   6.427     Pulled i
+   6.432 Running sandbox initialized [i RestartingAllContainers r x2] [a RestartingAllContainers x1]
+   6.467     Created i
+   6.527     Started i
+   6.537 Pending sandbox initialized [i running s x2] [a PodInitializing x1]
+   8.023     Pulled a
+   8.028 Running sandbox initialized [i Completed(0) r x2] [a PodInitializing x1]
+   8.063     Created a
+   8.123     Started a
+   8.133 Running sandbox initialized ready [i Completed(0) r x2] [a running s r x1]
+`,
+	},
+	{
 		name:  "a container that backs off starts at once when all containers are restarted",
 		spec:  v1.PodSpec{Containers: []v1.Container{restartsAll(app("a")), app("b")}},
 		runs:  [][]run{{{8 * model.Second, 42}, {model.Minute, 0}}, {{model.Second, 1}, {model.Second, 1}, {model.Minute, 0}}},

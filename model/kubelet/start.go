@@ -6,14 +6,19 @@ import (
 	"podsim/model"
 )
 
-// prune removes the older instances of init containers and sidecars that are still there: for a
-// moment the kubelet's deletor, which removes those of all containers, and the sync do the same
-// work (kuberuntime_container.go pruneInitContainersBeforeStart).
+// prune removes instances of init containers and sidecars that are still there: where the sandbox is made
+// anew all of them (kuberuntime_container.go purgeInitContainers), else the older ones: for a moment the
+// kubelet's deletor, which removes those of all containers, and the sync do the same work
+// (pruneInitContainersBeforeStart).
 func (p *Pod) prune() {
 	p.sync.stage = pruning
+	purge := p.sync.createSandbox
 	for i := range p.containers[:p.template.NumInit] {
 		c := &p.containers[i]
-		if c.viewCur.state == exited && c.viewPrev.state == exited && c.prev.id == c.viewPrev.id {
+		if purge && c.viewCur.state != absent && c.cur.id == c.viewCur.id {
+			p.sync.toPurge |= bit(i)
+		}
+		if (purge || c.viewCur.state == exited) && c.viewPrev.state == exited && c.prev.id == c.viewPrev.id {
 			p.sync.toPrune |= bit(i)
 		}
 		if c.viewOld != 0 && c.old == c.viewOld {
@@ -24,29 +29,35 @@ func (p *Pod) prune() {
 }
 
 func (p *Pod) pruneNext() {
-	rest := p.sync.toPrune | p.sync.toPruneOld
+	rest := p.sync.toPurge | p.sync.toPrune | p.sync.toPruneOld
 	if rest == 0 {
 		p.runSandbox()
 		return
 	}
 	i := bits.TrailingZeros64(rest)
 	id := p.containers[i].viewOld
-	if p.sync.toPrune&bit(i) != 0 {
+	switch {
+	case p.sync.toPurge&bit(i) != 0:
+		id = p.containers[i].viewCur.id
+	case p.sync.toPrune&bit(i) != 0:
 		id = p.containers[i].viewPrev.id
 	}
 	p.out = append(p.out, Effect{Kind: Remove, Container: int8(i), Instance: id})
 }
 
 func (p *Pod) pruned() {
-	i := bits.TrailingZeros64(p.sync.toPrune | p.sync.toPruneOld)
+	i := bits.TrailingZeros64(p.sync.toPurge | p.sync.toPrune | p.sync.toPruneOld)
 	c := &p.containers[i]
 	switch {
-	case p.sync.toPrune&bit(i) == 0:
-		p.sync.toPruneOld &^= bit(i)
-		c.old = 0
-	default:
+	case p.sync.toPurge&bit(i) != 0:
+		p.sync.toPurge &^= bit(i)
+		c.cur, c.logs = instance{}, 0
+	case p.sync.toPrune&bit(i) != 0:
 		p.sync.toPrune &^= bit(i)
 		c.prev = instance{}
+	default:
+		p.sync.toPruneOld &^= bit(i)
+		c.old = 0
 	}
 	p.changed()
 	p.pruneNext()

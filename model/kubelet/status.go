@@ -129,6 +129,12 @@ func (p *Pod) containerStatus(s *model.ContainerStatus, i int, from source, rest
 	if i < t.NumInit && cur.state == exited && cur.exitCode == 0 {
 		return
 	}
+	if cur.state == absent && t.Containers[i].Kind == model.InitContainer && s.State.Kind == model.StateWaiting && p.appCreated(from) {
+		// It is gone, and must have completed.
+		s.State = model.ContainerState{Kind: model.StateTerminated, Reason: model.ReasonCompleted,
+			Message: model.Message{Kind: model.MessageTakenAsCompleted}}
+		return
+	}
 	if !p.shouldStart(i, from) || p.containers[i].failure == model.NoText {
 		return
 	}
@@ -136,6 +142,16 @@ func (p *Pod) containerStatus(s *model.ContainerStatus, i int, from source, rest
 		s.Last = s.State
 	}
 	s.State = model.ContainerState{Kind: model.StateWaiting, Reason: p.containers[i].failure, Message: p.containers[i].failureMessage}
+}
+
+// appCreated says that the runtime has a container that is no init container (HasAnyRegularContainerCreated).
+func (p *Pod) appCreated(from source) bool {
+	for i := p.template.NumInit; i < len(p.containers); i++ {
+		if p.instance(i, from).state != absent {
+			return true
+		}
+	}
+	return false
 }
 
 // defaultStatus is the status of a container that the runtime does not know.

@@ -59,9 +59,9 @@ type syncState struct {
 	gates       model.Gates
 	// toStart and toKill are the containers of computePodActions, as bits.
 	toStart, toKill uint64
-	// killing are the containers whose kill is under way, toPrune those whose older instance
-	// is to be removed.
-	killing, toPrune, toPruneOld uint64
+	// killing are the containers whose kill is under way, toPurge those whose latest instance is to be
+	// removed, toPrune and toPruneOld those whose older ones are.
+	killing, toPurge, toPrune, toPruneOld uint64
 	// current is the container being started or killed.
 	current int8
 	// createSandbox says that a new sandbox is made after the old one is stopped.
