@@ -54,8 +54,9 @@ func (r *CRI) cgroupsOfNode(p *pod) *nodeCgroups {
 	return n
 }
 
-// countBurstable counts what the Burstable pods of a pod's node request (setCPUCgroupConfig).
+// countBurstable counts what the Burstable pods of a pod's node request, this one as it is now (setCPUCgroupConfig).
 func (r *CRI) countBurstable(p *pod) *nodeCgroups {
+	p.burstable = burstableRequest(p.template)
 	sum := int64(0)
 	for _, other := range r.pods {
 		if other.node == p.node {

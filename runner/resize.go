@@ -47,7 +47,6 @@ func (r *CRI) resize(p *pod) {
 func (r *CRI) updateResources(p *pod, updates []update) {
 	limits, name := r.podLimits(p), r.cgroup(p)
 	higher := p.limits.atLeast(limits)
-	p.burstable = burstableRequest(p.template)
 	node := r.countBurstable(p)
 	r.call(callTime, func(ctx context.Context) error {
 		if err := setPodCgroup(name, higher); err != nil {

@@ -22,30 +22,14 @@ func (r *CRI) runSandbox(p *pod) {
 	p.attempts++
 	p.limits = r.podLimits(p)
 	limits, cgroup := p.limits, r.cgroup(p)
-	p.burstable = burstableRequest(p.template)
 	node := r.countBurstable(p)
 	spec := p.template.Spec
 	own := r.ownNetwork(spec)
 	hostname, domain := r.hostname(p)
 	id, address := "", p.address
 	r.call(callTime, func(ctx context.Context) (err error) {
-		if cgroup != "" {
-			if err := node.make(); err != nil {
-				return err
-			}
-		}
-		if err := makePodCgroup(cgroup, limits); err != nil {
+		if err := p.prepare(node, cgroup, limits); err != nil {
 			return err
-		}
-		for _, d := range []string{p.directory, p.logs} {
-			if err := os.MkdirAll(d, 0o755); err != nil {
-				return err
-			}
-		}
-		for _, v := range p.volumes {
-			if err := v.make(); err != nil {
-				return err
-			}
 		}
 		if id, err = r.runPodSandbox(ctx, p, config); err == nil && own {
 			address, err = r.sandboxAddress(ctx, id)
@@ -66,6 +50,29 @@ func (r *CRI) runSandbox(p *pod) {
 		}
 		r.answer(p, r.failed(kubelet.Event{Kind: kubelet.SandboxStarted, Container: -1, OK: err == nil}, err, whole))
 	})
+}
+
+// prepare makes what a pod has on the node beside its sandbox. cgroup is "" where its kubelet makes none.
+func (p *pod) prepare(node *nodeCgroups, cgroup string, limits podResources) error {
+	if cgroup != "" {
+		if err := node.make(); err != nil {
+			return err
+		}
+	}
+	if err := makePodCgroup(cgroup, limits); err != nil {
+		return err
+	}
+	for _, d := range []string{p.directory, p.logs} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	for _, v := range p.volumes {
+		if err := v.make(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runPodSandbox is the call. After an outage of the runtime it looks for what it has made.
