@@ -116,7 +116,7 @@ func (u *unplayed) behaviors() {
 	for i := range u.sc.Behaviors {
 		b := &u.sc.Behaviors[i]
 		if b.UsesMemory() {
-			u.add("memory of nodes: what their containers are measured to use of it counts for evictions; the kernel knows the limits of containers and the memory of this machine")
+			u.add("memory of nodes: what their containers are measured to use of it counts for evictions; the kernel knows the limits of containers, of pods and of all pods of a node, and the memory of this machine")
 		}
 		if b.Run.MilliCPUs > 0 {
 			u.add("CPUs of nodes: the containers of all nodes share those of this machine")

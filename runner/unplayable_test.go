@@ -38,7 +38,7 @@ func TestUnplayableInTheLibrary(t *testing.T) {
 		"node-reboot.yaml": library + "/node-reboot.yaml:22" + crash,
 	}, refused)
 	const disk = "disk: up to 16 MiB of a file or log and 4096 files are really written; what a file, a log or a writable layer lacks of what the scenario says counts all the same"
-	const memory = "memory of nodes: what their containers are measured to use of it counts for evictions; the kernel knows the limits of containers and the memory of this machine"
+	const memory = "memory of nodes: what their containers are measured to use of it counts for evictions; the kernel knows the limits of containers, of pods and of all pods of a node, and the memory of this machine"
 	assert.Equal(t, map[string][]string{
 		"cpu-work.yaml":             {"CPUs of nodes: the containers of all nodes share those of this machine"},
 		"devices.yaml":              {devices},
