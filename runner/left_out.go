@@ -30,9 +30,12 @@ var leftOuts = []struct {
 	asked  func(r *CRI, p *pod) bool
 }{
 	{"hostPort: without a CNI network nothing leads from a port of the node to a pod", false, func(r *CRI, p *pod) bool {
-		return !r.podNetworks && !p.template.Spec.HostNetwork && anyContainer(p, func(c *v1.Container) bool {
-			return slices.ContainsFunc(c.Ports, func(p v1.ContainerPort) bool { return p.HostPort != 0 })
-		})
+		return !r.podNetworks && !p.template.Spec.HostNetwork && hasHostPort(p)
+	}},
+	{"hostPort: all nodes are this machine, so that one of the pods with a port has it", false, func(r *CRI, p *pod) bool {
+		// Stand-ins listen at an address of their pod's own.
+		shared := r.ownNetwork(p.template.Spec) || p.template.Spec.HostNetwork && r.asTheyAre()
+		return shared && hasHostPort(p) && r.severalNodes()
 	}},
 	{"hostUsers: false: the users of a pod are those of the machine", false, func(_ *CRI, p *pod) bool {
 		return p.template.Spec.HostUsers != nil && !*p.template.Spec.HostUsers
@@ -152,6 +155,14 @@ func configVolumes(p *pod) (names []model.ConfigName) {
 	}
 	return names
 }
+
+func hasHostPort(p *pod) bool {
+	return anyContainer(p, func(c *v1.Container) bool {
+		return slices.ContainsFunc(c.Ports, func(p v1.ContainerPort) bool { return p.HostPort != 0 })
+	})
+}
+
+func (r *CRI) severalNodes() bool { return len(r.cluster.State().Nodes) > 2 } // they count from 1
 
 // anyContainer says whether any of a pod's containers, also of those that run first, is so.
 func anyContainer(p *pod, is func(*v1.Container) bool) bool {

@@ -11,6 +11,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"podsim/model"
 	"podsim/runner/images"
 )
 
@@ -308,7 +309,7 @@ func TestLeftOut(t *testing.T) {
 	seen := map[string]bool{}
 	for name, c := range map[string]struct {
 		kubelet, spec, more, steps string
-		host, standIn              bool
+		host, standIn, nodes       bool
 		want                       []string
 	}{
 		"nothing": {spec: oneContainer},
@@ -321,8 +322,9 @@ func TestLeftOut(t *testing.T) {
 				"volumeDevices", "emptyDir of the medium HugePages", "projected volumes", "tokens"}},
 		"what is reserved": {kubelet: "enforceNodeAllocatable: [pods, kube-reserved], kubeReservedCgroup: /kube, kubeReserved: {cpu: 100m}", spec: oneContainer,
 			want: []string{"enforceNodeAllocatable"}},
-		"the same of stand-ins": {standIn: true, spec: `securityContext: {appArmorProfile: {type: RuntimeDefault}}, ` + oneContainer},
-		"Services":              {spec: oneContainer, more: "\n- {apiVersion: v1, kind: Service, metadata: {name: db}, spec: {ports: [{port: 80}]}}", want: []string{"Services"}},
+		"the same of stand-ins":   {standIn: true, spec: `securityContext: {appArmorProfile: {type: RuntimeDefault}}, ` + oneContainer},
+		"Services":                {spec: oneContainer, more: "\n- {apiVersion: v1, kind: Service, metadata: {name: db}, spec: {ports: [{port: 80}]}}", want: []string{"Services"}},
+		"a port of several nodes": {nodes: true, spec: `containers: [{name: app, image: "app:1", ports: [{containerPort: 80, hostPort: 80}]}]`, want: []string{"hostPort"}},
 		"a ConfigMap that changes": {spec: `volumes: [{name: some, configMap: {name: some}}, {name: other, projected: {sources: [{secret: {name: other}}]}}], ` + oneContainer,
 			more: `
 - {apiVersion: v1, kind: ConfigMap, metadata: {name: some}, data: {a: b}}
@@ -335,6 +337,9 @@ func TestLeftOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, p := placed(t, c.kubelet, web("automountServiceAccountToken: false, "+c.spec)+c.more, c.steps)
 			r.podNetworks = !c.host
+			if c.nodes {
+				r.cluster.State().Nodes = append(r.cluster.State().Nodes, model.Node{Name: "another"})
+			}
 			if c.standIn {
 				r.images = ruledImages{}
 			}
