@@ -1,6 +1,7 @@
 package calibrate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -172,10 +173,10 @@ func (o *Operation) fit(measured []float64, seed uint64) bool {
 	}
 	slices.Sort(measured)
 	slices.Sort(o.numbers)
-	o.LogNormal = FitLogNormal(o.numbers)
+	o.LogNormal = fitLogNormal(o.numbers)
 	o.Goodness = goodness(o.LogNormal, o.numbers, seed)
 	for i, p := range quantiles {
-		o.Measured[i], o.Alone[i], o.Fitted[i] = quantile(measured, p), quantile(o.numbers, p), o.Quantile(p)
+		o.Measured[i], o.Alone[i], o.Fitted[i] = quantile(measured, p), quantile(o.numbers, p), o.quantile(p)
 	}
 	return true
 }
@@ -183,7 +184,7 @@ func (o *Operation) fit(measured []float64, seed uint64) bool {
 // latency is the distribution of the operation's latency. The largest is what one of a thousand exceeds, but not more than
 // twice what was seen.
 func (o *Operation) latency() model.Dist {
-	return o.Dist(max(o.numbers[len(o.numbers)-1], min(o.Quantile(0.999), 2*o.numbers[len(o.numbers)-1])))
+	return o.dist(max(o.numbers[len(o.numbers)-1], min(o.quantile(0.999), 2*o.numbers[len(o.numbers)-1])))
 }
 
 // Latencies are those of the runs; what they say too little of is as in base. notes say of each where it comes from.
@@ -211,15 +212,19 @@ func (r *Result) Latencies(base model.Latencies) (l model.Latencies, notes map[s
 		}
 	}
 	if p := r.Pulls; p != nil && p.N >= FewestCalls {
-		l.PullPerByte = model.Dist{Kind: model.DistConstant, Value: math.Round(p.PerMiB/1e3) * 1e3 / mib}
+		l.PullPerMiB = model.Dist{Kind: model.DistConstant, Value: math.Round(p.PerMiB/1e3) * 1e3}
 		notes["pullPerMiB"] = fmt.Sprintf("%s; the median is %s from the line.", counted(p.N, "pull"), ms(p.Error))
 	}
 	if c := &r.Concurrency; c.PerCPU > 0 {
 		l.ConcurrencyPerCPU = math.Round(c.PerCPU*1000) / 1000
 		notes["concurrencyPerCPU"] = fmt.Sprintf("Measured with %s and up to %d operations under way; likely from %.3g to %.3g.", counted(c.CPUs, "CPU"), c.Most, c.Low, c.High)
 	}
-	for _, x := range []string{"netProbe", "mountVolumes", "unmountVolumes", "layerStats"} {
-		notes[x] = "Not measured: as it was."
+	names := []string{"pullPerMiB", "concurrencyPerCPU", "netProbe", "mountVolumes", "unmountVolumes", "layerStats"}
+	for _, k := range kinds {
+		names = append(names, k.latency)
+	}
+	for _, name := range names {
+		notes[name] = cmp.Or(notes[name], "Not measured: as it was.")
 	}
 	return l, notes
 }
@@ -242,9 +247,9 @@ func (o *Operation) without(less float64) model.Dist {
 	d := LogNormal{Shift: max(0, o.Shift-less), Sigma: o.Sigma}
 	d.Mu = math.Log(max(least, o.Fitted[0]-less-d.Shift))
 	if d.Sigma == 0 {
-		return d.Dist(0)
+		return d.dist(0)
 	}
-	return d.Dist(max(least, d.Quantile(0.999)))
+	return d.dist(max(least, d.quantile(0.999)))
 }
 
 // latencyOf is the place of a latency by its name in files, nil for none.

@@ -50,8 +50,8 @@ func lives(groups, size int, seed uint64) []runner.Operation {
 		at := time.Duration(g) * 3 * time.Second
 		for range size {
 			late := time.Duration(r.IntN(int(20 * time.Millisecond)))
-			jobs = append(jobs, runner.Operation{Kind: runner.OpRunSandbox, At: at + late, Took: time.Duration(sandbox.Quantile(r.Float64()))},
-				runner.Operation{Kind: runner.OpStart, At: at + late + 700*time.Millisecond, Took: time.Duration(start.Quantile(r.Float64()))})
+			jobs = append(jobs, runner.Operation{Kind: runner.OpRunSandbox, At: at + late, Took: time.Duration(sandbox.quantile(r.Float64()))},
+				runner.Operation{Kind: runner.OpStart, At: at + late + 700*time.Millisecond, Took: time.Duration(start.quantile(r.Float64()))})
 		}
 	}
 	return jobs

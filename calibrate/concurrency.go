@@ -176,7 +176,7 @@ func likelihoodOf(kinds [][]*work, perCPU float64) float64 {
 			xs = append(xs, w.alone(perCPU))
 			sum += math.Log(w.speed(perCPU, w.last))
 		}
-		d := FitLogNormal(xs)
+		d := fitLogNormal(xs)
 		// No times are so much alike; without a bound the likelihood would have none.
 		d.Sigma = max(d.Sigma, 1e-3)
 		sum += d.logLikelihood(xs)

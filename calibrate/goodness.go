@@ -22,7 +22,7 @@ const bootstraps = 199
 func (d LogNormal) distance(sorted []float64) float64 {
 	n, most := float64(len(sorted)), 0.0
 	for i, x := range sorted {
-		p := d.CDF(x)
+		p := d.cdf(x)
 		most = max(most, p-float64(i)/n, float64(i+1)/n-p)
 	}
 	return most
@@ -30,10 +30,10 @@ func (d LogNormal) distance(sorted []float64) float64 {
 
 // goodness compares a fit with its numbers, which are sorted.
 func goodness(d LogNormal, sorted []float64, seed uint64) Goodness {
-	g := Goodness{Distance: d.distance(sorted), P: 1}
 	if d.Sigma == 0 {
-		return Goodness{Distance: 0, P: 1}
+		return Goodness{P: 1}
 	}
+	g := Goodness{Distance: d.distance(sorted)}
 	r := rand.New(rand.NewPCG(seed, uint64(len(sorted))))
 	further := 0
 	xs := make([]float64, len(sorted))
@@ -42,7 +42,7 @@ func goodness(d LogNormal, sorted []float64, seed uint64) Goodness {
 			xs[i] = d.Shift + math.Exp(d.Mu+d.Sigma*r.NormFloat64())
 		}
 		slices.Sort(xs)
-		if FitLogNormal(xs).distance(xs) >= g.Distance {
+		if fitLogNormal(xs).distance(xs) >= g.Distance {
 			further++
 		}
 	}
@@ -50,7 +50,8 @@ func goodness(d LogNormal, sorted []float64, seed uint64) Goodness {
 	return g
 }
 
-// quantile is that of sorted numbers, between the two next to it.
+// quantile is that of sorted numbers, between the two next to it. (The median of two numbers is the lesser with gonum's
+// stat.Quantile.)
 func quantile(sorted []float64, p float64) float64 {
 	at := p * float64(len(sorted)-1)
 	i := int(at)

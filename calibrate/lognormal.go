@@ -18,71 +18,54 @@ type LogNormal struct {
 	Sigma float64 `json:"sigma"`
 }
 
-// Quantile is the number below which a part p of the distribution is.
-func (d LogNormal) Quantile(p float64) float64 {
-	return d.Shift + math.Exp(d.Mu+d.Sigma*distuv.UnitNormal.Quantile(p))
-}
+// above is the part above the floor.
+func (d LogNormal) above() distuv.LogNormal { return distuv.LogNormal{Mu: d.Mu, Sigma: d.Sigma} }
 
-// CDF is the part of the distribution that is at most x.
-func (d LogNormal) CDF(x float64) float64 {
-	switch {
-	case x <= d.Shift:
-		return 0
-	case d.Sigma == 0:
-		if math.Log(x-d.Shift) < d.Mu {
-			return 0
-		}
-		return 1
-	}
-	return distuv.UnitNormal.CDF((math.Log(x-d.Shift) - d.Mu) / d.Sigma)
-}
+// quantile is the number below which a part p of the distribution is.
+func (d LogNormal) quantile(p float64) float64 { return d.Shift + d.above().Quantile(p) }
 
-// Prob is the density at x.
-func (d LogNormal) Prob(x float64) float64 {
-	if x <= d.Shift || d.Sigma == 0 {
+// cdf is the part of the distribution that is at most x. Sigma is above 0.
+func (d LogNormal) cdf(x float64) float64 { return d.above().CDF(max(0, x-d.Shift)) }
+
+// prob is the density at x. Sigma is above 0.
+func (d LogNormal) prob(x float64) float64 {
+	if x <= d.Shift {
 		return 0
 	}
-	return distuv.LogNormal{Mu: d.Mu, Sigma: d.Sigma}.Prob(x - d.Shift)
+	return d.above().Prob(x - d.Shift)
 }
 
-// logLikelihood is the logarithm of the density of all numbers.
+// logLikelihood is the logarithm of the density of all numbers, which are above Shift. Sigma is above 0.
 func (d LogNormal) logLikelihood(xs []float64) float64 {
 	sum := 0.0
 	for _, x := range xs {
-		z := math.Log(x - d.Shift)
-		r := (z - d.Mu) / d.Sigma
-		sum -= z + r*r/2
+		sum += d.above().LogProb(x - d.Shift)
 	}
-	return sum - float64(len(xs))*(math.Log(d.Sigma)+math.Log(2*math.Pi)/2)
+	return sum
 }
 
-// Mean and Stddev are those of the distribution itself.
-func (d LogNormal) Mean() float64 { return d.Shift + math.Exp(d.Mu+d.Sigma*d.Sigma/2) }
+// mean is that of the distribution itself.
+func (d LogNormal) mean() float64 { return d.Shift + d.above().Mean() }
 
-// Stddev is the standard deviation.
-func (d LogNormal) Stddev() float64 {
-	return math.Exp(d.Mu+d.Sigma*d.Sigma/2) * math.Sqrt(math.Expm1(d.Sigma*d.Sigma))
-}
-
-// Dist is the distribution as a scenario says it, in whole microseconds, with most as the largest number. The
+// dist is the distribution as a scenario says it, in whole microseconds, with most as the largest number. The
 // numbers are in nanoseconds.
-func (d LogNormal) Dist(most float64) model.Dist {
+func (d LogNormal) dist(most float64) model.Dist {
 	round := func(x float64) float64 { return math.Round(x/1e3) * 1e3 }
 	if d.Sigma == 0 {
-		return model.Dist{Kind: model.DistConstant, Value: round(d.Mean())}
+		return model.Dist{Kind: model.DistConstant, Value: round(d.mean())}
 	}
 	// Beyond that a mean says nothing: it is thousands of times the median.
 	d.Sigma = min(d.Sigma, 4)
 	// A floor that rounds up to the mean is none.
-	shift, mean := math.Floor(d.Shift/1e3)*1e3, round(d.Mean())
-	x := model.Dist{Kind: model.DistLogNormal, Mean: max(mean, shift+1e3), Stddev: round(d.Stddev()), Shift: shift, Max: round(most)}
+	shift, mean := math.Floor(d.Shift/1e3)*1e3, round(d.mean())
+	x := model.Dist{Kind: model.DistLogNormal, Mean: max(mean, shift+1e3), Stddev: round(d.above().StdDev()), Shift: shift, Max: round(most)}
 	if x.Max <= x.Min {
 		x.Max = math.Inf(1)
 	}
 	return x
 }
 
-// FitLogNormal fits a shifted log-normal distribution to numbers above 0, of which there is one at least.
+// fitLogNormal fits a shifted log-normal distribution to numbers above 0, of which there is one at least.
 //
 // The likelihood has no maximum: it grows without bound as the shift nears the least number (Hill, The
 // three-parameter lognormal distribution and Bayesian analysis of a point-source epidemic, JASA 58, 1963). So
@@ -90,7 +73,7 @@ func (d LogNormal) Dist(most float64) model.Dist {
 // Cohen and Whitten, Estimation in the three-parameter lognormal distribution, JASA 75, 1980. Mu and Sigma are
 // those of maximum likelihood for that shift. The shift is 0 or above; it is 0 where the numbers are not
 // skewed to the right of a floor above it.
-func FitLogNormal(xs []float64) LogNormal {
+func fitLogNormal(xs []float64) LogNormal {
 	least := slices.Min(xs)
 	if least == slices.Max(xs) {
 		return LogNormal{Mu: math.Log(least)}

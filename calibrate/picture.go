@@ -91,7 +91,7 @@ func (r *Result) Picture() []byte {
 
 // panel draws one operation, up to its 99th percentile.
 func (p *picture) panel(o *Operation, x, y float64) {
-	low, high := min(o.numbers[0], o.Shift), max(quantile(o.numbers, 0.99), o.Quantile(0.99))
+	low, high := min(o.numbers[0], o.Shift), max(quantile(o.numbers, 0.99), o.quantile(0.99))
 	if high <= low {
 		return
 	}
@@ -105,7 +105,7 @@ func (p *picture) panel(o *Operation, x, y float64) {
 	}
 	top := 0.0
 	for i, c := range counts {
-		top = max(top, c, o.Prob(low+(float64(i)+0.5)*width))
+		top = max(top, c, o.prob(low+(float64(i)+0.5)*width))
 	}
 	left, bottom := x+marginLeft, y+marginTop+plotHeight
 	for i, c := range counts {
@@ -115,7 +115,7 @@ func (p *picture) panel(o *Operation, x, y float64) {
 	var points []string
 	for i := range 4*bars + 1 {
 		v := low + float64(i)/(4*bars)*(high-low)
-		points = append(points, fmt.Sprintf("%.1f,%.1f", left+(v-low)/(high-low)*plotWidth, bottom-min(1, o.Prob(v)/top)*plotHeight))
+		points = append(points, fmt.Sprintf("%.1f,%.1f", left+(v-low)/(high-low)*plotWidth, bottom-min(1, o.prob(v)/top)*plotHeight))
 	}
 	p.line(points, fittedColour)
 	p.axis(left, bottom, plotWidth, low, high)

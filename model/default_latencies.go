@@ -15,7 +15,7 @@ func DefaultLatencies() Latencies {
 		ExecProbe:         Dist{Kind: DistLogNormal, Max: 6.4145e+07, Mean: 3.1808e+07, Stddev: 7.135e+06},
 		NetProbe:          Dist{Kind: DistUniform, Min: 2e+06, Max: 2.6e+06},
 		PullLookup:        Dist{Kind: DistLogNormal, Max: 6.1977e+07, Mean: 1.1846e+07, Stddev: 6.231e+06, Shift: 5.286e+06},
-		PullPerByte:       Dist{Kind: DistConstant, Value: 2.6683807373046875},
+		PullPerMiB:        Dist{Kind: DistConstant, Value: 2.798e+06},
 		MountVolumes:      Dist{Kind: DistUniform, Min: 1e+08, Max: 1.3e+08},
 		UnmountVolumes:    Dist{Kind: DistUniform, Min: 5e+07, Max: 6.5e+07},
 		LayerStats:        Dist{Kind: DistUniform, Max: 1e+10},

@@ -419,15 +419,15 @@ type ClientLimit struct {
 	Burst int32
 }
 
-// Latencies has the delays of the container runtime, in nanoseconds. PullPerByte is in
-// nanoseconds for each byte: unpacking; the transfer is the registry's.
+// Latencies has the delays of the container runtime, in nanoseconds. PullPerMiB is in
+// nanoseconds for each MiB: unpacking; the transfer is the registry's.
 type Latencies struct {
 	RunSandbox, StopSandbox      Dist
 	Create, Start, Remove        Dist
 	StopTerm, Kill               Dist
 	ExecProbe, NetProbe          Dist
 	PullLookup                   Dist
-	PullPerByte                  Dist
+	PullPerMiB                   Dist
 	MountVolumes, UnmountVolumes Dist
 	// LayerStats is from a write to a container's writable layer until the runtime shows it.
 	LayerStats Dist

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"time"
 
@@ -38,39 +39,40 @@ type latenciesFile struct {
 	ConcurrencyPerCPU *float64 `json:"concurrencyPerCPU" doc:"How many operations of the runtime have full speed at a time, for each CPU of the node's capacity; beyond that all under way are equally slower. One always has full speed. 0 is no limit."`
 }
 
-// latency is a field of latenciesFile and the place of its value.
-type latency struct {
-	name  string
-	file  **distribution
-	value *model.Dist
-}
-
-// perMiB is the field whose value is kept per byte.
-const perMiB = "pullPerMiB"
-
 // concurrency is the field that is no time.
 const concurrency = "concurrencyPerCPU"
 
-// each is the fields with their places, in the order of the file.
-func (f *latenciesFile) each(l *model.Latencies) []latency {
-	return []latency{
-		{"runSandbox", &f.RunSandbox, &l.RunSandbox},
-		{"stopSandbox", &f.StopSandbox, &l.StopSandbox},
-		{"create", &f.Create, &l.Create},
-		{"start", &f.Start, &l.Start},
-		{"remove", &f.Remove, &l.Remove},
-		{"stopTerm", &f.StopTerm, &l.StopTerm},
-		{"kill", &f.Kill, &l.Kill},
-		{"execProbe", &f.ExecProbe, &l.ExecProbe},
-		{"netProbe", &f.NetProbe, &l.NetProbe},
-		{"pullLookup", &f.PullLookup, &l.PullLookup},
-		{perMiB, &f.PullPerMiB, &l.PullPerByte},
-		{"mountVolumes", &f.MountVolumes, &l.MountVolumes},
-		{"unmountVolumes", &f.UnmountVolumes, &l.UnmountVolumes},
-		{"layerStats", &f.LayerStats, &l.LayerStats},
-		{"exitVisible", &f.ExitVisible, &l.ExitVisible},
-		{"oomVisible", &f.OOMVisible, &l.OOMVisible},
-		{"updateResources", &f.UpdateResources, &l.UpdateResources},
+// delay is a delay that a file may give, nil when it does not, and the place of its value.
+type delay struct {
+	name  string
+	given *distribution
+	value *model.Dist
+}
+
+// delays are those of a file, in its order, with the fields of the same names in values, where these are distributions.
+// Both are pointers.
+func delays(file, values any) []delay {
+	f, v := reflect.ValueOf(file).Elem(), reflect.ValueOf(values).Elem()
+	var list []delay
+	for i := range f.NumField() {
+		given, ok := f.Field(i).Interface().(*distribution)
+		if !ok {
+			continue
+		}
+		field := f.Type().Field(i)
+		if value, ok := v.FieldByName(field.Name).Addr().Interface().(*model.Dist); ok {
+			list = append(list, delay{field.Tag.Get("json"), given, value})
+		}
+	}
+	return list
+}
+
+// override takes the delays that a file gives.
+func override(file, values any) {
+	for _, d := range delays(file, values) {
+		if d.given != nil {
+			*d.value = d.given.Dist
+		}
 	}
 }
 
@@ -85,15 +87,7 @@ func (f *latenciesFile) override(l *model.Latencies) error {
 		}
 		l.ConcurrencyPerCPU = *n
 	}
-	for _, x := range f.each(l) {
-		if *x.file == nil {
-			continue
-		}
-		*x.value = (*x.file).Dist
-		if x.name == perMiB {
-			*x.value = scaled(*x.value, 1<<20)
-		}
-	}
+	override(f, l)
 	return nil
 }
 
@@ -183,13 +177,9 @@ func LatenciesYAML(l *model.Latencies, name, comment string, notes map[string]st
 	var b bytes.Buffer
 	writeComment(&b, "", comment)
 	fmt.Fprintf(&b, "apiVersion: podsim/v1alpha1\nkind: Latencies\nmetadata: {name: %s}\nspec:\n", name)
-	for _, x := range new(latenciesFile).each(l) {
-		d := *x.value
-		if x.name == perMiB {
-			d = scaled(d, 1.0/(1<<20))
-		}
+	for _, x := range delays(&latenciesFile{}, l) {
 		writeComment(&b, "  ", notes[x.name])
-		fmt.Fprintf(&b, "  %s: %s\n", x.name, distributionYAML(&d))
+		fmt.Fprintf(&b, "  %s: %s\n", x.name, distributionYAML(x.value))
 	}
 	writeComment(&b, "  ", notes[concurrency])
 	fmt.Fprintf(&b, "  %s: %v\n", concurrency, l.ConcurrencyPerCPU)
@@ -207,24 +197,35 @@ func writeComment(b *bytes.Buffer, indent, comment string) {
 // distributionYAML is a distribution of durations as a scenario file writes it.
 func distributionYAML(d *model.Dist) string {
 	span := func(ns float64) string { return time.Duration(math.Round(ns)).String() }
-	bounds := ""
-	if d.Kind != model.DistUniform && d.Max > d.Min {
-		if d.Min > 0 {
-			bounds += ", min: " + span(d.Min)
-		}
-		if !math.IsInf(d.Max, 1) {
-			bounds += ", max: " + span(d.Max)
-		}
-	}
+	fields := map[model.DistKind]string{
+		model.DistExponential: "mean: " + span(d.Mean),
+		model.DistNormal:      "mean: " + span(d.Mean) + ", stddev: " + span(d.Stddev),
+		model.DistLogNormal:   "mean: " + span(d.Mean) + ", stddev: " + span(d.Stddev) + ", shift: " + span(d.Shift),
+	}[d.Kind]
 	switch d.Kind {
 	case model.DistConstant:
 		return span(d.Value)
 	case model.DistUniform:
 		return fmt.Sprintf("{uniform: {min: %s, max: %s}}", span(d.Min), span(d.Max))
-	case model.DistLogNormal:
-		return fmt.Sprintf("{lognormal: {mean: %s, stddev: %s, shift: %s%s}}", span(d.Mean), span(d.Stddev), span(d.Shift), bounds)
+	case model.DistGamma, model.DistWeibull, model.DistPareto:
+		fields = fmt.Sprintf("shape: %v, scale: %s", d.Shape, span(d.Scale))
+	case model.DistEmpirical:
+		var values, weights []string
+		for _, v := range d.Values {
+			values = append(values, span(v))
+		}
+		for _, w := range d.Weights {
+			weights = append(weights, fmt.Sprint(w))
+		}
+		fields = fmt.Sprintf("values: [%s], weights: [%s]", strings.Join(values, ", "), strings.Join(weights, ", "))
 	}
-	panic("scenarios: no latency is " + d.Kind.String())
+	if d.Max > d.Min && d.Min > 0 {
+		fields += ", min: " + span(d.Min)
+	}
+	if d.Max > d.Min && !math.IsInf(d.Max, 1) {
+		fields += ", max: " + span(d.Max)
+	}
+	return fmt.Sprintf("{%s: {%s}}", d.Kind, fields)
 }
 
 // fileName is the path of a file that another file names.

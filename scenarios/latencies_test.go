@@ -25,8 +25,8 @@ func TestDefaultLatencies(t *testing.T) {
 	file, err := latenciesIn(name, data)
 	require.NoError(t, err)
 	var l model.Latencies
-	for _, x := range file.each(&l) {
-		assert.NotNil(t, *x.file, "%s does not give %s", name, x.name)
+	for _, x := range delays(file, &l) {
+		assert.NotNil(t, x.given, "%s does not give %s", name, x.name)
 	}
 	assert.NotNil(t, file.ConcurrencyPerCPU)
 	require.NoError(t, file.override(&l))
@@ -76,8 +76,20 @@ func TestLatenciesYAML(t *testing.T) {
 	l := model.DefaultLatencies()
 	l.RunSandbox = model.Dist{Kind: model.DistLogNormal, Mean: ms(82.5), Stddev: ms(20), Shift: ms(41), Max: ms(500)}
 	l.Create = model.Dist{Value: ms(3)}
+	bounded := model.Dist{Min: ms(1), Max: ms(9)}
+	for place, d := range map[*model.Dist]model.Dist{
+		&l.Start:      {Kind: model.DistExponential, Mean: ms(2)},
+		&l.Remove:     {Kind: model.DistNormal, Mean: ms(2), Stddev: ms(1)},
+		&l.StopTerm:   {Kind: model.DistGamma, Shape: 1.5, Scale: ms(2)},
+		&l.Kill:       {Kind: model.DistWeibull, Shape: 2, Scale: ms(2)},
+		&l.ExecProbe:  {Kind: model.DistPareto, Shape: 3, Scale: ms(2)},
+		&l.PullLookup: {Kind: model.DistEmpirical, Values: []float64{ms(2), ms(3)}, Weights: []float64{1, 0.5}},
+	} {
+		d.Min, d.Max = bounded.Min, bounded.Max
+		*place = d
+	}
 	l.ConcurrencyPerCPU = 0.65
-	l.PullPerByte = model.Dist{Value: 2.15e6 / (1 << 20)}
+	l.PullPerMiB = model.Dist{Value: 2.15e6}
 	data := LatenciesYAML(&l, "mine", "Made by hand.\nFor a test.", map[string]string{"create": "of 17 calls"})
 	assert.Contains(t, string(data), "# For a test.\napiVersion: podsim/v1alpha1\nkind: Latencies\nmetadata: {name: mine}\nspec:\n"+
 		"  runSandbox: {lognormal: {mean: 82.5ms, stddev: 20ms, shift: 41ms, max: 500ms}}\n")
@@ -110,7 +122,7 @@ func TestLatenciesFile(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, model.Dist{Value: 5e6}, s.Latencies.Create)
 	assert.Equal(t, 20e6, s.Latencies.Start.Shift)
-	assert.Equal(t, 2e6/(1<<20), s.Latencies.PullPerByte.Value)
+	assert.Equal(t, 2e6, s.Latencies.PullPerMiB.Value)
 	assert.Equal(t, model.DefaultLatencies().Remove, s.Latencies.Remove)
 
 	for _, c := range []struct{ name, text, want string }{

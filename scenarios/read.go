@@ -416,14 +416,8 @@ func (r *reader) controlPlane(f *controlPlaneFile) model.ControlPlane {
 	if f == nil {
 		return c
 	}
-	override(&c.Write, f.Write)
-	override(&c.Watch, f.Watch)
-	override(&c.Reconcile, f.Reconcile)
-	override(&c.Schedule, f.Schedule)
-	override(&c.Provision, f.Provision)
+	override(f, &c)
 	c.FirstOfTies = f.Ties != nil && *f.Ties == "first"
-	override(&c.KubeletAdmit, f.KubeletAdmit)
-	override(&c.KubeletAge, f.KubeletAge)
 	if f.KubeletJitter != nil {
 		c.KubeletJitter = *f.KubeletJitter
 	}
@@ -437,12 +431,6 @@ func (r *reader) controlPlane(f *controlPlaneFile) model.ControlPlane {
 		r.limit(&c.Kubelet, f.Kubelet)
 	}
 	return c
-}
-
-func override(d *model.Dist, f *distribution) {
-	if f != nil {
-		*d = f.Dist
-	}
 }
 
 func (r *reader) limit(l *model.ClientLimit, f *limitFile) {

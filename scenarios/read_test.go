@@ -265,7 +265,7 @@ func TestFullScenario(t *testing.T) {
 	assert.Equal(t, []int32{1, 0}, s.Behaviors[0].Run.Exit)
 	assert.Equal(t, 90e9, s.Behaviors[0].Run.For.Mean)
 	assert.Equal(t, []model.ProbePoint{{At: 5 * model.Second, OK: true}}, s.Behaviors[0].Probes[model.Readiness])
-	assert.InDelta(t, 1e6/(1<<20), s.Latencies.PullPerByte.Value, 1e-9)
+	assert.Equal(t, 1e6, s.Latencies.PullPerMiB.Value)
 
 	assert.Equal(t, "unauthorized", s.Images[1].Error)
 	assert.Equal(t, model.StepApply, s.Steps[0].Verb)

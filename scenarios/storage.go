@@ -39,10 +39,7 @@ func (r *reader) storage(files []storageFile) []model.StorageDriver {
 		r.checkPattern(where, f.Driver)
 		d := model.DefaultStorageDriver()
 		d.Driver, d.Where = f.Driver, where
-		override(&d.Attach, f.Attach)
-		override(&d.Detach, f.Detach)
-		override(&d.Mount, f.Mount)
-		override(&d.Unmount, f.Unmount)
+		override(f, &d)
 		if f.Provision != nil {
 			d.Provision = &f.Provision.Dist
 		}

@@ -297,21 +297,3 @@ func (f *boundsFile) bound(d model.Dist) model.Dist {
 	}
 	return d
 }
-
-// scaled is the distribution of x/by.
-func scaled(d model.Dist, by float64) model.Dist {
-	for _, x := range []*float64{&d.Value, &d.Min, &d.Max, &d.Mean, &d.Stddev, &d.Shift} {
-		*x /= by
-	}
-	if d.Kind == model.DistGamma || d.Kind == model.DistWeibull || d.Kind == model.DistPareto {
-		d.Scale /= by
-	}
-	values := make([]float64, len(d.Values))
-	for i, v := range d.Values {
-		values[i] = v / by
-	}
-	if d.Values != nil {
-		d.Values = values
-	}
-	return d
-}

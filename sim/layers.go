@@ -285,13 +285,18 @@ func (c *Cluster) unpack(node model.NodeID, slot int) {
 			return
 		}
 		if l.unpacked == model.Never {
-			takes := model.Time(float64(c.layers[l.layer].size) * c.scenario.Latencies.PullPerByte.Value)
-			l.unpacked = max(p.unpacked, c.now) + takes
+			l.unpacked = max(p.unpacked, c.now) + c.unpacking(p.request.Pod, c.layers[l.layer].size)
 		}
 		p.unpacked = max(p.unpacked, l.unpacked)
 		p.next++
 	}
 	c.endPullAt(node, slot, max(c.now, p.unpacked))
+}
+
+// unpacking is how long it takes to unpack so many bytes.
+func (c *Cluster) unpacking(pod model.PodID, bytes int64) model.Time {
+	perMiB := c.delay(pod, streamPull, &c.scenario.Latencies.PullPerMiB)
+	return model.Time(float64(bytes) / (1 << 20) * float64(perMiB))
 }
 
 // letGo takes a pull's interest off its layers, and ends the transfers that nobody waits for. What has

@@ -35,7 +35,7 @@ func stormScenario(images []string, start func(node int) model.Time) *model.Scen
 	sc.ControlPlane.KubeletAge, sc.ControlPlane.KubeletAdmit, sc.ControlPlane.KubeletSync = exact, exact, exact
 	sc.ControlPlane.Write, sc.ControlPlane.Watch = exact, exact
 	l := &sc.Latencies
-	l.RunSandbox, l.MountVolumes, l.PullPerByte = exact, exact, exact
+	l.RunSandbox, l.MountVolumes, l.PullPerMiB = exact, exact, exact
 	l.PullLookup = model.Dist{Kind: model.DistConstant, Value: float64(stormLookup)}
 	sc.Registries = []model.Registry{{Host: "registry.example", Bandwidth: stormBandwidth}}
 	layer := func(name string, i int, size int64) model.LayerSpec {
@@ -416,4 +416,19 @@ func TestImageLocalityFollowsReports(t *testing.T) {
 	for i := range 8 {
 		assert.Equal(t, model.NodeID(1), podNamed(c, fmt.Sprintf("later%d", i)).Node)
 	}
+}
+
+// What unpacking takes may be drawn.
+func TestUnpackingIsDrawn(t *testing.T) {
+	pulled := func(perMiB model.Dist) model.Time {
+		sc := podsScenario(1, 1)
+		sc.Nodes[0].Images = nil
+		sc.Latencies.PullPerMiB = perMiB
+		sc.Images = []model.ImageSpec{{Name: "app:1", Size: 50 << 20}}
+		sc.Steps = []model.Step{applied(0, imagePod("p", "app:1", ""))}
+		took, _, _ := pulls(t, sc)
+		return took["p"]
+	}
+	drawn := pulled(model.Dist{Kind: model.DistUniform, Min: 100e6, Max: 110e6}) - pulled(model.Dist{})
+	nearTo(t, 5250*model.Millisecond, drawn, 250*model.Millisecond, "50 MiB")
 }

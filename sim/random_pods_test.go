@@ -586,7 +586,7 @@ func boundsOf(sc *model.Scenario) bounds {
 	}
 	for i := range sc.Images {
 		size := float64(sc.Images[i].Size)
-		b.pull = max(b.pull, slowest(l.PullLookup)+model.Time(size/model.DefaultConnectionBandwidth*float64(model.Second)+size*l.PullPerByte.Value))
+		b.pull = max(b.pull, slowest(l.PullLookup)+model.Time(size/model.DefaultConnectionBandwidth*float64(model.Second)+size*l.PullPerMiB.Value/(1<<20)))
 	}
 	b.pull = max(b.pull, slowest(l.PullLookup)+lostPull)
 	b.pull *= model.Time(len(sc.Steps[0].Objects))

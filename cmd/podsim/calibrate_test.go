@@ -44,9 +44,12 @@ func TestCalibrate(t *testing.T) {
 
 	l, err := scenarios.ReadLatencies(filepath.Join(dir, "node.yaml"))
 	require.NoError(t, err)
+	written, err := os.ReadFile(filepath.Join(dir, "node.yaml"))
+	require.NoError(t, err)
+	assert.Equal(t, strings.Count(string(written), "  # "), strings.Count(string(written), "\n  ")-strings.Count(string(written), "  # "), "each has a note")
 	assert.InDelta(t, 51e6, l.RunSandbox.Mean, 2e6)
 	assert.InDelta(t, 40e6, l.RunSandbox.Shift, 4e6)
-	assert.InDelta(t, 2e6, l.PullPerByte.Value*(1<<20), 1e5)
+	assert.InDelta(t, 2e6, l.PullPerMiB.Value, 1e5)
 	picture, err := os.ReadFile(filepath.Join(dir, "node.svg"))
 	require.NoError(t, err)
 	assert.Equal(t, 1, strings.Count(string(picture), ">runSandbox<"))
