@@ -278,6 +278,9 @@ func (o *compareOptions) readRun(c *comparison, several bool) error {
 	if record.Info.Scenario != sc.Name {
 		return fmt.Errorf("%s: the record is of the scenario %s, want %s", directory, record.Info.Scenario, sc.Name)
 	}
+	if record.Info.Ended == 0 {
+		return fmt.Errorf("%s: nothing is recorded there: that run was killed or did not begin; want one that has ended", directory)
+	}
 	sc.Seed = record.Info.Seed
 	run := &conform.Run{End: int64(min(record.Info.Ended, sc.Duration) / model.Millisecond)}
 	if err := record.PodChanges(run.AddPod, run.AddEvent); err != nil {

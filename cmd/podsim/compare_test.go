@@ -103,6 +103,8 @@ func TestCompareBadInput(t *testing.T) {
 	dir := t.TempDir()
 	crash := library(t, "crash-loop.yaml")
 	require.Equal(t, 0, podsim(t, dir, nil, "run", library(t, "oom.yaml"), "-o", "oom").code)
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "killed"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "killed", "run.json"), []byte(`{"format": "podsim/record/v1", "scenario": "crash-loop"}`), 0o644))
 	for _, c := range []struct {
 		args []string
 		want string
@@ -114,6 +116,7 @@ func TestCompareBadInput(t *testing.T) {
 		{[]string{crash, "--real", "none"}, "none: no record of a run is there"},
 		{[]string{crash, "--real", "oom"}, "oom: the record is of the scenario oom, want crash-loop\n"},
 		{[]string{crash, crash, "--real", "oom"}, "oom/crash-loop: no record of a run is there"},
+		{[]string{crash, "--real", "killed"}, "killed: nothing is recorded there: that run was killed or did not begin; want one that has ended\n"},
 		{[]string{crash, "--real", "oom/run.json"}, "oom/run.json is a file, want the folder of a record\n"},
 		{[]string{crash, "--real", "oom", "--images", "real"}, "--images is for new runs, --real for one that has been made: give one of them\n"},
 		{[]string{crash, "--real", "oom", "--records", "r"}, "--records is for new runs, --real for one that has been made: give one of them\n"},
