@@ -197,7 +197,7 @@ func (r *Result) Latencies(base model.Latencies) (l model.Latencies, notes map[s
 		switch {
 		case place == nil:
 		case o.N < FewestCalls:
-			notes[o.Latency] = fmt.Sprintf("%s were measured, too few: as it was.", counted(o.N, "call"))
+			notes[o.Latency] = fmt.Sprintf("%s, too few: as it was.", counted(o.N, "call"))
 		default:
 			*place = o.latency()
 			notes[o.Latency] = fmt.Sprintf("%s, median %s, fitted %s; KS distance %.3f, p = %.2g.", counted(o.N, "call"), ms(o.Alone[0]), ms(o.Fitted[0]), o.Distance, o.P)

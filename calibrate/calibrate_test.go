@@ -129,7 +129,7 @@ func TestLatencies(t *testing.T) {
 	r := Fit([]Run{{Machine: runner.Machine{CPUs: 2}, Operations: list}}, 1)
 	l, notes := r.Latencies(base)
 	assert.Equal(t, base.Create, l.Create)
-	assert.Equal(t, "19 calls were measured, too few: as it was.", notes["create"])
+	assert.Equal(t, "19 calls, too few: as it was.", notes["create"])
 	assert.Equal(t, base.PullLookup, l.PullLookup)
 	assert.InDelta(t, 40e6, l.StopTerm.Mean, 2e6)
 	assert.InDelta(t, 20e6, l.Kill.Mean, 2e6, "the rest is in stopTerm")
