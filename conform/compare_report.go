@@ -100,16 +100,9 @@ func WriteSequences(w io.Writer, r *RunResult) error {
 	for i := range r.Pods {
 		pod := &r.Pods[i]
 		p.line("  %s", pod.Name)
-		p.line("    %10s  %10s  %10s  %s", "REAL", "SIMULATED", "LATER", "STATE")
-		for _, row := range rows(pod) {
-			p.line("    %10s  %10s  %10s  %s", row.recorded, row.simulated, row.later, row.state)
-		}
-		if len(pod.EventCounts) > 0 {
-			p.line("    %10s  %10s  %10s  %s", "REAL", "SIMULATED", "", "EVENT")
-		}
-		for _, e := range pod.EventCounts {
-			p.line("    %10s  %10s  %10s  %s", times(e.Recorded), times(e.Simulated), "", e.Event)
-		}
+		writeSides(pod, "REAL", func(real, simulated, later, what string) {
+			p.line("    %10s  %10s  %10s  %s", real, simulated, later, what)
+		})
 		if pod.Difference != nil {
 			p.line("    %s", pod.Difference.sides("real", "simulated"))
 		}

@@ -24,7 +24,7 @@ func SimulateRun(sc *model.Scenario, seed uint64) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.RedrawRuntime(seed)
+	c.RedrawRuntime(func(string, string) []sim.Redraw { return []sim.Redraw{{Seed: seed ^ sc.Seed}} })
 	r.Observe(c)
 	c.Begin()
 	c.Run(sc.Duration, nil)

@@ -98,17 +98,25 @@ func WriteColumns(w io.Writer, r *Result) error {
 	if len(r.Objects) > 0 {
 		return p.err
 	}
-	p.line("    %10s  %10s  %s", "RECORDED", "SIMULATED", "STATE")
+	writeSides(r, "RECORDED", func(recorded, simulated, _, what string) {
+		p.line("    %10s  %10s  %s", recorded, simulated, what)
+	})
+	return p.err
+}
+
+// writeSides writes the states and Events of a result by columns, which gets the cells of each row; side is what the recorded
+// one is called.
+func writeSides(r *Result, side string, columns func(recorded, simulated, later, what string)) {
+	columns(side, "SIMULATED", "LATER", "STATE")
 	for _, row := range rows(r) {
-		p.line("    %10s  %10s  %s", row.recorded, row.simulated, row.state)
+		columns(row.recorded, row.simulated, row.later, row.state)
 	}
 	if len(r.EventCounts) > 0 {
-		p.line("    %10s  %10s  %s", "RECORDED", "SIMULATED", "EVENT")
+		columns(side, "SIMULATED", "", "EVENT")
 	}
 	for _, e := range r.EventCounts {
-		p.line("    %10s  %10s  %s", times(e.Recorded), times(e.Simulated), e.Event)
+		columns(times(e.Recorded), times(e.Simulated), "", e.Event)
 	}
-	return p.err
 }
 
 // printer writes lines until one cannot be written.

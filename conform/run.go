@@ -32,7 +32,7 @@ func simulateRun(sc *model.Scenario, end int64, extend func(*sim.Cluster) error,
 			return nil, err
 		}
 	}
-	c.RedrawRuntimeOf(func(namespace, name string) []sim.Redraw { return redraws[podTitle(namespace, name)] })
+	c.RedrawRuntime(func(namespace, name string) []sim.Redraw { return redraws[podTitle(namespace, name)] })
 	r := &Run{End: end}
 	r.Observe(c)
 	c.Begin()

@@ -19,7 +19,7 @@ type Cluster struct {
 	queue    Queue
 	now      model.Time
 	// seed is that of all draws but those of the runtime, which have their own.
-	seed, runtimeSeed uint64
+	seed uint64
 	// redraws are those of a pod, nil for none.
 	redraws func(namespace, name string) []Redraw
 
@@ -307,7 +307,7 @@ const (
 
 // NewCluster makes the cluster that a scenario describes, at time 0.
 func NewCluster(sc *model.Scenario) (*Cluster, error) {
-	c := &Cluster{scenario: sc, seed: sc.Seed, runtimeSeed: sc.Seed}
+	c := &Cluster{scenario: sc, seed: sc.Seed}
 	c.state = model.State{Start: sc.Start, Seed: sc.Seed}
 	c.state.Templates = make([]*model.PodTemplate, 1)
 	c.state.Pods = make([]model.Pod, 1)

@@ -124,11 +124,10 @@ func (c *Cluster) KubeletConfiguration(id model.PodID) *kubeletconfig.Configurat
 // CannotResize says why the memory limits of a pod cannot be lowered now, "" when they can. usage is what a
 // running container uses, in bytes.
 func (c *Cluster) CannotResize(r PodRef, usage func(container int) int64) string {
-	p := &c.pods[r.ID]
-	if p.gen != r.gen || p.kubeletGen != r.kubeletGen || !p.machine.WasResized() {
-		return ""
+	if m := c.pods[r.ID].machine; c.Asks(r) && m.WasResized() {
+		return m.CannotResize(usage)
 	}
-	return p.machine.CannotResize(usage)
+	return ""
 }
 
 // HasImage says whether the kubelet has a container's image on its node, as far as it knows.

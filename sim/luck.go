@@ -79,7 +79,7 @@ func (c *Cluster) draw(id model.PodID, s Stream) uint64 {
 	case s == streamWake:
 		use = drawsOfWakes
 	case s.ofRuntime():
-		use, seed = drawsOfRuntime, c.runtimeSeed^p.redrawn(c.now)
+		use, seed = drawsOfRuntime, c.seed^p.redrawn(c.now)
 	}
 	p.draws[use]++
 	return Draw(seed, s, p.luck, uint64(p.draws[use]))
@@ -103,19 +103,16 @@ func (s Stream) ofRuntime() bool {
 	return s >= streamSandbox && s <= streamPull || s == streamLayer || s == streamResize || s == streamExit
 }
 
-// RedrawRuntime gives the latencies of the runtime other draws than the scenario's seed gives
-// them; all else keeps its luck. It comes before Begin.
-func (c *Cluster) RedrawRuntime(seed uint64) { c.runtimeSeed = seed }
-
 // Redraw gives the latencies of the runtime other draws from a moment on.
 type Redraw struct {
 	From model.Time
 	Seed uint64
 }
 
-// RedrawRuntimeOf is RedrawRuntime for single pods: of gives the redraws of a pod in the order of their
-// moments, none for most. What a pod draws before a moment stays as it is.
-func (c *Cluster) RedrawRuntimeOf(of func(namespace, name string) []Redraw) { c.redraws = of }
+// RedrawRuntime gives what the runtime takes for pods other draws than the scenario's seed gives them; all else
+// keeps its luck. of gives the redraws of a pod in the order of their moments, none for most. What a pod draws before
+// a moment stays as it is. It comes before Begin.
+func (c *Cluster) RedrawRuntime(of func(namespace, name string) []Redraw) { c.redraws = of }
 
 // redrawn is by what the seed of the pod's runtime differs now from that of the others.
 func (p *pod) redrawn(now model.Time) (seed uint64) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -115,22 +116,8 @@ func compare(cmd *cobra.Command, paths []string, o *compareOptions) error {
 		return err
 	}
 	report := &conform.RunReport{ToleranceMs: o.tolerance.Milliseconds(), Parallel: o.parallel}
-	if o.recorded != "" {
-		report.Machine = list[0].machine
-	} else {
-		for _, c := range list {
-			if err := o.real.check(cmd.Context(), c.scenario); err != nil {
-				return fmt.Errorf("%s: %w", c.path, err)
-			}
-		}
-		m, err := runner.MachineOf(o.real.Endpoint)
-		if err != nil {
-			return err
-		}
-		report.Machine = machineOf(m)
-		if err := o.playAll(list); err != nil {
-			return err
-		}
+	if report.Machine, err = o.runs(cmd.Context(), list); err != nil {
+		return err
 	}
 	width := 0
 	for _, c := range list {
@@ -152,6 +139,23 @@ func compare(cmd *cobra.Command, paths []string, o *compareOptions) error {
 		}
 	}
 	return o.finish(cmd.OutOrStdout(), report)
+}
+
+// runs plays the scenarios, unless --real has their runs. It says on which machine they were made.
+func (o *compareOptions) runs(ctx context.Context, list []*comparison) (conform.Machine, error) {
+	if o.recorded != "" {
+		return list[0].machine, nil
+	}
+	for _, c := range list {
+		if err := o.real.check(ctx, c.scenario); err != nil {
+			return conform.Machine{}, fmt.Errorf("%s: %w", c.path, err)
+		}
+	}
+	m, err := runner.MachineOf(o.real.Endpoint)
+	if err != nil {
+		return conform.Machine{}, err
+	}
+	return machineOf(m), o.playAll(list)
 }
 
 // table says that the form is the one for people.

@@ -72,7 +72,7 @@ type playProgress struct {
 }
 
 func newPlayProgress(list []*comparison) *playProgress {
-	return &playProgress{silent: !term.IsTerminal(int(os.Stderr.Fd())), of: len(list), now: map[*comparison]model.Time{}}
+	return &playProgress{silent: !onTerminal(), of: len(list), now: map[*comparison]model.Time{}}
 }
 
 // tick hears how far a scenario is.

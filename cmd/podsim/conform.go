@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"podsim/conform"
 )
@@ -180,22 +179,4 @@ func recordingFiles(path string) ([]string, error) {
 		return nil, fmt.Errorf("%s: there is no recording in this folder, want files .jsonl or .jsonl.gz", path)
 	}
 	return files, nil
-}
-
-// showProgress says how far a long comparison is, on a terminal only.
-func showProgress(n, of int, what string) {
-	if !term.IsTerminal(int(os.Stderr.Fd())) {
-		return
-	}
-	fmt.Fprintf(os.Stderr, "\r\033[K%d of %d %s", n, of, what)
-	if n == of {
-		clearProgress()
-	}
-}
-
-// clearProgress takes away the line that says how far something is.
-func clearProgress() {
-	if term.IsTerminal(int(os.Stderr.Fd())) {
-		fmt.Fprint(os.Stderr, "\r\033[K")
-	}
 }

@@ -52,3 +52,24 @@ func (p *progress) done() {
 		fmt.Fprint(p.out, "\r\033[K")
 	}
 }
+
+// onTerminal says whether somebody watches the standard error.
+func onTerminal() bool { return term.IsTerminal(int(os.Stderr.Fd())) }
+
+// showProgress says how far a long comparison is, on a terminal only.
+func showProgress(n, of int, what string) {
+	if !onTerminal() {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "\r\033[K%d of %d %s", n, of, what)
+	if n == of {
+		clearProgress()
+	}
+}
+
+// clearProgress takes away the line that says how far something is.
+func clearProgress() {
+	if onTerminal() {
+		fmt.Fprint(os.Stderr, "\r\033[K")
+	}
+}
