@@ -5,7 +5,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -27,6 +26,7 @@ const (
 type address struct {
 	// text is 127.0.0.1:PORT.
 	text    string
+	port    int
 	handler http.Handler
 
 	mutex sync.Mutex
@@ -54,7 +54,7 @@ func newAddress(handler http.Handler) (*address, error) {
 		return nil, err
 	}
 	local := net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}
-	return &address{text: local.String(), handler: handler, socket: fd, reach: refuses}, nil
+	return &address{text: local.String(), port: port, handler: handler, socket: fd, reach: refuses}, nil
 }
 
 // set changes what becomes of connections. Those that there are end when it refuses from now on, and stay
@@ -132,15 +132,8 @@ func (a *address) serve() error {
 // fill listens and takes nothing out of the queue, which has room for hardly anybody: the kernel drops what
 // comes when it is full.
 func (a *address) fill() error {
-	_, port, err := net.SplitHostPort(a.text)
-	if err != nil {
-		return err
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return err
-	}
-	if a.full, err = boundSocket(number); err != nil {
+	var err error
+	if a.full, err = boundSocket(a.port); err != nil {
 		return err
 	}
 	if err := listenWithoutRoom(a.full); err != nil {

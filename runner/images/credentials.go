@@ -18,9 +18,9 @@ import (
 // Credential is a user and a password for a registry.
 type Credential struct{ User, Password string }
 
-// Secrets are the pull secrets among a scenario's manifests. Of one that is applied more than once the first
+// pullSecrets are the pull secrets among a scenario's manifests. Of one that is applied more than once the first
 // counts.
-type Secrets struct {
+type pullSecrets struct {
 	entries map[model.ConfigName][]secretEntry
 }
 
@@ -31,9 +31,9 @@ type secretEntry struct {
 	Credential
 }
 
-// NewSecrets finds them.
-func NewSecrets(sc *model.Scenario) Secrets {
-	s := Secrets{map[model.ConfigName][]secretEntry{}}
+// newPullSecrets finds them.
+func newPullSecrets(sc *model.Scenario) pullSecrets {
+	s := pullSecrets{map[model.ConfigName][]secretEntry{}}
 	for i := range sc.Steps {
 		for _, o := range sc.Steps[i].Objects {
 			if x, ok := o.Object.(*v1.Secret); ok {
@@ -123,8 +123,8 @@ func (e *secretEntry) matches(repository string) bool {
 	return true
 }
 
-// Of is what a pull secret has for an image, none when it is for other registries.
-func (s *Secrets) Of(namespace, secret, image string) []Credential {
+// of is what a pull secret has for an image, none when it is for other registries.
+func (s *pullSecrets) of(namespace, secret, image string) []Credential {
 	repository := (&model.Image{Name: image}).Repository()
 	var list []Credential
 	for _, e := range s.entries[model.ConfigName{Secret: true, Namespace: namespace, Name: secret}] {
@@ -142,7 +142,7 @@ func (r *Registry) Credentials(namespace, image string, secrets []string) []Cred
 	spec := r.specOf(image)
 	var list []Credential
 	for _, secret := range secrets {
-		has := r.secrets.Of(namespace, secret, image)
+		has := r.secrets.of(namespace, secret, image)
 		if len(has) == 0 && slices.Contains(spec.Credentials, secret) {
 			has = []Credential{r.credential(secret)}
 		}
@@ -172,7 +172,7 @@ func (r *Registry) authorized(s *served, q *http.Request) bool {
 			return true
 		}
 		for name := range r.secrets.entries {
-			if name.Name == secret && slices.Contains(r.secrets.Of(name.Namespace, secret, s.image), given) {
+			if name.Name == secret && slices.Contains(r.secrets.of(name.Namespace, secret, s.image), given) {
 				return true
 			}
 		}

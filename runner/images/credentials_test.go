@@ -30,7 +30,7 @@ func dockerSecret(name, json string) *v1.Secret {
 
 func TestSecrets(t *testing.T) {
 	encoded := base64.StdEncoding.EncodeToString([]byte("bob:pass:word"))
-	s := NewSecrets(&model.Scenario{Steps: []model.Step{applying(
+	s := newPullSecrets(&model.Scenario{Steps: []model.Step{applying(
 		dockerSecret("hub", `{"auths": {"https://index.docker.io/v1/": {"username": "ann", "password": "a"}}}`),
 		dockerSecret("quay", `{"auths": {"quay.io": {"auth": "`+encoded+`"}, "quay.io/team": {"username": "team", "password": "t"}, "*.example.com": {"username": "any", "password": "e"}}}`),
 		dockerSecret("broken", `{"auths":`),
@@ -50,9 +50,9 @@ func TestSecrets(t *testing.T) {
 		{"opaque", "quay.io/x:1", nil},
 		{"none", "quay.io/x:1", nil},
 	} {
-		assert.Equal(t, c.want, s.Of("default", c.secret, c.image), "%s for %s", c.secret, c.image)
+		assert.Equal(t, c.want, s.of("default", c.secret, c.image), "%s for %s", c.secret, c.image)
 	}
-	assert.Empty(t, s.Of("other", "hub", "nginx:1.23"), "of another namespace")
+	assert.Empty(t, s.of("other", "hub", "nginx:1.23"), "of another namespace")
 }
 
 // A registry takes what is in a secret that the scenario names, and refuses what is in another one.

@@ -4,10 +4,10 @@ import "podsim/model"
 
 // Real are images as they are: their own names, from their own registries. Nothing of them is podsim's, so
 // that a container does what its image does and not what the scenario's behaviors say.
-type Real struct{ secrets Secrets }
+type Real struct{ secrets pullSecrets }
 
 // NewReal finds the pull secrets of a scenario.
-func NewReal(sc *model.Scenario) *Real { return &Real{NewSecrets(sc)} }
+func NewReal(sc *model.Scenario) *Real { return &Real{newPullSecrets(sc)} }
 
 // Name is the image's own.
 func (*Real) Name(_, image string) string { return realOf(image).full }
@@ -25,7 +25,7 @@ func (*Real) Error(_, _ string) string { return "" }
 func (r *Real) Credentials(namespace, image string, secrets []string) []Credential {
 	var list []Credential
 	for _, s := range secrets {
-		list = append(list, r.secrets.Of(namespace, s, image)...)
+		list = append(list, r.secrets.of(namespace, s, image)...)
 	}
 	return list
 }

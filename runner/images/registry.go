@@ -29,7 +29,7 @@ type Registry struct {
 	cancel   context.CancelFunc
 	run      string
 	scenario *model.Scenario
-	secrets  Secrets
+	secrets  pullSecrets
 	base     v1.Layer
 	hashes   prefixes
 
@@ -83,7 +83,7 @@ func Start(ctx context.Context, sc *model.Scenario, run, program string) (*Regis
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{run: run, scenario: sc, secrets: NewSecrets(sc), base: base, images: map[[2]string]*served{}, repositories: map[string][]*served{}, hosts: map[string]*address{}, lines: map[string]*line{}}
+	r := &Registry{run: run, scenario: sc, secrets: newPullSecrets(sc), base: base, images: map[[2]string]*served{}, repositories: map[string][]*served{}, hosts: map[string]*address{}, lines: map[string]*line{}}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	if r.refusing, err = newAddress(r); err != nil {
 		return nil, err
