@@ -133,7 +133,7 @@ func program(name, path string, folders ...string) (string, error) {
 	if path != "" {
 		found, err := exec.LookPath(path)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", name, err)
+			return "", fmt.Errorf("--%s %s cannot be run (%w): give the path of a program", name, path, errors.Unwrap(err))
 		}
 		return filepath.Abs(found)
 	}

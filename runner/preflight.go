@@ -219,7 +219,10 @@ func byteSize(n int64) string {
 	if n >= 1<<30 {
 		return fmt.Sprintf("%.1fGi", float64(n)/(1<<30))
 	}
-	return fmt.Sprintf("%dMi", n>>20)
+	if n >= 1<<20 || n == 0 {
+		return fmt.Sprintf("%dMi", n>>20)
+	}
+	return fmt.Sprintf("%dKi", n>>10)
 }
 
 // CheckEndpoint says why nothing can listen at an endpoint.

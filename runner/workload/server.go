@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -144,6 +143,6 @@ func response(a *Answer) string {
 	if a.Output != "" {
 		output = OutputHeader + ": 1\r\n"
 	}
-	return fmt.Sprintf("HTTP/1.1 %d \r\n%s%sContent-Type: text/plain; charset=utf-8\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s",
-		status, location, output, strconv.Itoa(len(a.Output)), a.Output)
+	return fmt.Sprintf("HTTP/1.1 %d \r\n%s%sContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		status, location, output, len(a.Output), a.Output)
 }
