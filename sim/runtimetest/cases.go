@@ -147,6 +147,26 @@ func uses() []model.Behavior {
 	return []model.Behavior{b}
 }
 
+// using runs for ever, and uses memory or disk from its first second on.
+func using(memory, layer int64) []model.Behavior {
+	b := forever
+	b.Memory = []model.MemoryPoint{{Use: 8 * mi}, {At: s, Use: memory}}
+	b.Disk = []model.DiskPoint{{At: s, Use: layer}}
+	return []model.Behavior{b}
+}
+
+// tight leaves 200Mi of the node's memory to pods, of which 100Mi must stay free, and gives it a disk.
+func tight(sc *model.Scenario) {
+	n := &sc.Nodes[0]
+	n.SystemMemory = 2<<30 - 200*mi
+	n.Object.Status.Capacity[v1.ResourceEphemeralStorage] = resource.MustParse("10Gi")
+}
+
+// stored gives container 0 a limit of what it may write.
+func stored(p *v1.Pod) {
+	p.Spec.Containers[0].Resources.Limits = v1.ResourceList{v1.ResourceEphemeralStorage: resource.MustParse("20Mi")}
+}
+
 // unresolved begins the error of a pull; containerd 1.6 has the image's name where 2.x says image. A refusal without
 // credentials has other words there, too.
 const unresolved = `failed to pull and unpack image "docker.io/library/app:1": failed to resolve *: `
@@ -314,6 +334,14 @@ var Cases = []Case{
 			after(ready, stop(1, 30, exited(0, 1, 0, "Completed"))),
 			probe(model.Readiness, Answer{End: model.ProbeRefused}),
 			of(1, after(4*s, probe(model.Readiness, Answer{OK: true}))))},
+
+	// What is measured.
+	{Name: "memory that the node is short of", Containers: using(150*mi, 0), Driven: true, Only: kubelet.ContainerExited, Scenario: tight,
+		Calls: await(exited(0, 1, 0, "Completed"))},
+	{Name: "more on the disk than the limit", Pod: stored, Containers: using(8*mi, 30*mi), Driven: true, Only: kubelet.ContainerExited, Scenario: tight,
+		Calls: await(exited(0, 1, 0, "Completed"))},
+	{Name: "memory and disk that are enough", Pod: stored, Containers: using(40*mi, 10*mi), Driven: true, Only: kubelet.ContainerExited, Scenario: tight,
+		Calls: []Call{{After: 12 * s}}},
 
 	// Resize in place.
 	{Name: "resize up", Pod: limited, Containers: uses(), Driven: true, Only: kubelet.Resized, Scenario: resizing("80Mi"),
