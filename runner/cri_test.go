@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"podsim/model"
 	"podsim/runner/images"
@@ -177,6 +178,19 @@ func TestRuntimeRestarts(t *testing.T) {
 		}
 	})
 	assert.EqualValues(t, 5, end.ExitCode)
+}
+
+// Credentials do not hide that the runtime is away.
+func TestAwayDuringPull(t *testing.T) {
+	f := newRuledRuntime(t)
+	f.rule = func(string, bool) error { return errAway }
+	conn, err := Dial(f.socket)
+	require.NoError(t, err)
+	defer conn.Close()
+	keys := []images.Credential{{User: "a"}, {User: "b"}}
+	err = pullImage(t.Context(), runtimeapi.NewImageServiceClient(conn), &runtimeapi.ImageSpec{Image: "app:1"}, keys)
+	assert.True(t, away(err), "%v", err)
+	assert.Equal(t, 1, f.count("PullImage"))
 }
 
 // What the scenario's nodes have at the start is on the node before the run begins.

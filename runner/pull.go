@@ -92,8 +92,8 @@ func pullImage(ctx context.Context, service runtimeapi.ImageServiceClient, spec 
 	var failed []error
 	for _, c := range credentials {
 		err := pullOnce(ctx, service, spec, &runtimeapi.AuthConfig{Username: c.User, Password: c.Password})
-		if err == nil {
-			return nil
+		if err == nil || away(err) {
+			return err
 		}
 		failed = append(failed, err)
 	}
