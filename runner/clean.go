@@ -277,6 +277,30 @@ func Clean(ctx context.Context, o CleanOptions) ([]*Leftovers, error) {
 }
 
 func (c claims) clean(ctx context.Context, o CleanOptions) ([]*Leftovers, error) {
+	abandoned, err := c.abandoned(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	var found []*Leftovers
+	var errs []error
+	for _, k := range abandoned {
+		l, err := k.look(ctx)
+		if err == nil && !o.DryRun {
+			err = k.clean(ctx)
+		}
+		k.release()
+		// A run without a claim may have ended since it was found, and removed all.
+		if l != nil && (k.file != nil || !l.Empty()) {
+			found = append(found, l)
+		}
+		errs = append(errs, err)
+	}
+	return found, errors.Join(errs...)
+}
+
+// abandoned are the runs that are to be removed: those whose owner is gone, and those that have left something and no
+// claim. The caller holds the claims.
+func (c claims) abandoned(ctx context.Context, o CleanOptions) ([]*claim, error) {
 	// Before the claims are looked at: a run claims first and makes then, so that what is found has a claim, or has
 	// lost it.
 	runs, err := foundRuns(ctx, o.Endpoint)
@@ -287,12 +311,6 @@ func (c claims) clean(ctx context.Context, o CleanOptions) ([]*Leftovers, error)
 	if err != nil {
 		return nil, err
 	}
-	for _, k := range living {
-		if k.Run == o.Run {
-			release(dead)
-			return nil, fmt.Errorf("run %s is being played by process %d, which removes all at its end; interrupt that one", k.Run, k.PID)
-		}
-	}
 	for _, k := range slices.Concat(living, dead) {
 		delete(runs, k.Run)
 	}
@@ -300,25 +318,21 @@ func (c claims) clean(ctx context.Context, o CleanOptions) ([]*Leftovers, error)
 		folder := filepath.Join(string(c), run)
 		dead = append(dead, &claim{Run: run, Endpoint: o.Endpoint, Directory: folder, folder: folder})
 	}
-	var found []*Leftovers
-	var errs []error
-	for _, k := range dead {
-		if o.Run != "" && o.Run != k.Run {
-			k.release()
-			continue
-		}
-		l, err := k.look(ctx)
-		if err == nil && !o.DryRun {
-			err = k.clean(ctx)
-		}
-		k.release()
-		// A run may have ended between the two looks, and removed all.
-		if l != nil && (k.file != nil || !l.Empty()) {
-			found = append(found, l)
-		}
-		errs = append(errs, err)
+	if o.Run == "" {
+		return dead, nil
 	}
-	return found, errors.Join(errs...)
+	for _, k := range living {
+		if k.Run == o.Run {
+			err = fmt.Errorf("run %s is being played by process %d, which removes all at its end; interrupt that one", k.Run, k.PID)
+		}
+	}
+	return slices.DeleteFunc(dead, func(k *claim) bool {
+		other := k.Run != o.Run
+		if other {
+			k.release()
+		}
+		return other
+	}), err
 }
 
 // cleanDead removes what runs have left whose owner is gone, before another one begins. A runtime that does not
@@ -338,12 +352,6 @@ func cleanDead(ctx context.Context, notice func(string)) error {
 		}
 	}
 	return nil
-}
-
-func release(all []*claim) {
-	for _, k := range all {
-		k.release()
-	}
 }
 
 // foundRuns are the runs that have left something outside of their folders, and may have lost their claims, as after

@@ -29,7 +29,7 @@ const (
 	unknownMemory = 64 << 20
 )
 
-// needEventsMax ends the simulation of a scenario that is no end of: a guess, some seconds of it.
+// needEventsMax is where the simulation of a scenario is given up in which ever more happens: a guess, some seconds.
 const needEventsMax = 20_000_000
 
 // need is what a scenario takes of a node at its worst, memory in bytes.

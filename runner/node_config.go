@@ -15,9 +15,9 @@ var unwantedPlugins = []string{
 	"io.containerd.snapshotter.v1.aufs",
 }
 
-// SandboxImage is the name of a node's sandbox image. Nobody listens at port 1, so that who asks for it before a
+// nodeSandboxImage is the name of a node's sandbox image. Nobody listens at port 1, so that who asks for it before a
 // run has brought it is refused at once.
-const SandboxImage = "127.0.0.1:1/podsim/pause:1"
+const nodeSandboxImage = "127.0.0.1:1/podsim/pause:1"
 
 // containerdConfig is the configuration of a node's containerd: version 2 of the format for containerd 1.x, 3 for 2.x.
 // All that containerd and runc write stands below the node's folder. Without CAP_SYS_RESOURCE no process may get a
@@ -43,14 +43,14 @@ func containerdConfig(n *Node) string {
 		if n.PullProgressTimeout > 0 {
 			line("  image_pull_progress_timeout = %q", n.PullProgressTimeout)
 		}
-		line("  [plugins.%q.pinned_images]\n    sandbox = %q", images, SandboxImage)
+		line("  [plugins.%q.pinned_images]\n    sandbox = %q", images, nodeSandboxImage)
 		// All nodes of a scenario pull at once. The registry keeps each to three downloads at a time. Unpacking needs no
 		// such number: without one each pull unpacks its layers one after the other, however many pulls there are.
 		line("[plugins.%q]\n  max_concurrent_downloads = 100", "io.containerd.transfer.v1.local")
 	}
 	line("[plugins.%q]", cri)
 	if images == cri {
-		line("  sandbox_image = %q", SandboxImage)
+		line("  sandbox_image = %q", nodeSandboxImage)
 	}
 	line("  disable_apparmor = true")
 	line("  restrict_oom_score_adj = %t", !hasCapability(capSysResource))

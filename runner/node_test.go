@@ -104,7 +104,7 @@ func TestContainerdConfig(t *testing.T) {
 	old := containerdConfig(&Node{Dir: "/n", Version: "1.6.20~ds1", Runc: "/bin/runc"})
 	assert.Contains(t, old, "version = 2\n")
 	assert.Contains(t, old, `[plugins."io.containerd.grpc.v1.cri"]`)
-	assert.Contains(t, old, `  sandbox_image = "`+SandboxImage+`"`)
+	assert.Contains(t, old, `  sandbox_image = "`+nodeSandboxImage+`"`)
 	young := containerdConfig(&Node{Dir: "/n", Version: "2.4.2+unknown", Runc: "/bin/runc"})
 	assert.Contains(t, young, "version = 3\n")
 	assert.Contains(t, young, `[plugins."io.containerd.cri.v1.runtime"]`)

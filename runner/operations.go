@@ -19,9 +19,9 @@ import (
 	"time"
 )
 
-// OperationsFile is the name of the file in a run's folder that says what each call to the container
+// operationsFile is the name of the file in a run's folder that says what each call to the container
 // runtime took.
-const OperationsFile = "operations.csv"
+const operationsFile = "operations.csv"
 
 // OperationKind is what a call to the container runtime does, or a time that is measured beside the calls.
 type OperationKind string
@@ -198,7 +198,7 @@ const operationsFormat = "# podsim/operations/v1 "
 
 // write writes the file into the folder of the run's record.
 func (o *operations) write(dir string) error {
-	return writeOperations(filepath.Join(dir, OperationsFile), o.machine, o.all())
+	return writeOperations(filepath.Join(dir, operationsFile), o.machine, o.all())
 }
 
 func writeOperations(name string, m Machine, list []Operation) error {
@@ -229,10 +229,10 @@ func (p *Operation) row() []string {
 // ReadOperations reads the file in the folder of a run's record.
 func ReadOperations(dir string) (Machine, []Operation, error) {
 	var m Machine
-	name := filepath.Join(dir, OperationsFile)
+	name := filepath.Join(dir, operationsFile)
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return m, nil, fmt.Errorf("%s: there is no %s: it is not the record of a run on a real node (podsim run --on containerd), or that run was killed", dir, OperationsFile)
+		return m, nil, fmt.Errorf("%s: there is no %s: it is not the record of a run on a real node (podsim run --on containerd), or that run was killed", dir, operationsFile)
 	}
 	if err != nil {
 		return m, nil, err

@@ -63,7 +63,7 @@ func TestReadOperationsErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			require.NoError(t, os.WriteFile(filepath.Join(dir, OperationsFile), []byte(c.text), 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, operationsFile), []byte(c.text), 0o644))
 			_, _, err := ReadOperations(dir)
 			assert.EqualError(t, err, filepath.Join(dir, c.want))
 		})
