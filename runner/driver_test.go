@@ -50,10 +50,7 @@ func TestDriverTakesAnswers(t *testing.T) {
 		c := idle(t, 2)
 		d := NewDriver(c)
 		var at []model.Time
-		go func() {
-			time.Sleep(1500 * time.Millisecond)
-			d.Answer(func() { at = append(at, c.Now()) })
-		}()
+		d.After(1500*time.Millisecond, func() { at = append(at, c.Now()) })
 		require.NoError(t, d.Run(t.Context(), 3*model.Second))
 		assert.Equal(t, []model.Time{1500 * model.Millisecond}, at, "an answer comes at the present moment")
 	})
@@ -65,10 +62,7 @@ func TestDriverStepsBeforeAnswers(t *testing.T) {
 		c := idle(t, 1)
 		d := NewDriver(c)
 		events := int64(-1)
-		go func() {
-			time.Sleep(time.Second)
-			d.Answer(func() { events = c.Counts().Events })
-		}()
+		d.After(time.Second, func() { events = c.Counts().Events })
 		require.NoError(t, d.Run(t.Context(), 2*model.Second))
 		assert.Equal(t, int64(1), events)
 	})

@@ -6,7 +6,7 @@ import (
 	"runtime"
 
 	"google.golang.org/grpc"
-	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
 // MachineOf asks the container runtime at a socket who it is.
@@ -23,7 +23,7 @@ func MachineOf(endpoint string) (Machine, error) {
 
 // machineOf asks the runtime of a connection.
 func machineOf(ctx context.Context, conn *grpc.ClientConn) (Machine, error) {
-	v, err := cri.NewRuntimeServiceClient(conn).Version(ctx, &cri.VersionRequest{})
+	v, err := runtimeapi.NewRuntimeServiceClient(conn).Version(ctx, &runtimeapi.VersionRequest{})
 	if err != nil {
 		return Machine{}, fmt.Errorf("no container runtime answers at %s: %s", conn.Target(), description(err))
 	}
