@@ -12,11 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// limitedPod has a container with requests and limits.
-const limitedPod = `
+// adjusted has a container with requests and limits, and one of a guaranteed pod.
+const adjusted = `
 apiVersion: podsim/v1alpha1
 kind: Scenario
-metadata: {name: limited}
+metadata: {name: adjusted}
 spec:
   duration: 30s
   nodes:
@@ -28,6 +28,10 @@ spec:
     kind: Pod
     metadata: {name: limited}
     spec: {containers: [{name: app, image: "app:1", resources: {requests: {cpu: 250m, memory: 1Gi}, limits: {cpu: 500m, memory: 2Gi}}}]}
+  - apiVersion: v1
+    kind: Pod
+    metadata: {name: guaranteed}
+    spec: {containers: [{name: app, image: "app:1", resources: {limits: {cpu: 100m, memory: 64Mi}}}]}
   behaviors: [{run: {forever: true}}]
 `
 
@@ -35,7 +39,7 @@ spec:
 func TestContainerCgroupOnNode(t *testing.T) {
 	endpoint := realNode(t)
 	seen := leftovers(t, endpoint)
-	sc, c := readScenario(t, limitedPod)
+	sc, c := readScenario(t, adjusted)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	node, looked := "", false
@@ -44,9 +48,12 @@ func TestContainerCgroupOnNode(t *testing.T) {
 		node = (&CRI{Run: run}).nodeCgroup("worker")
 	}}
 	o.Tick = func() {
-		if !looked && running(c) == 1 {
+		if !looked && running(c) == 2 {
 			looked = true
-			assertLimited(t, standInBelow(t, node))
+			assertLimited(t, standInBelow(t, node+"/burstable"))
+			if hasCapability(capSysResource) {
+				assert.Equal(t, "-997", oomScoreAdjust(t, standInBelow(t, podsIn(t, node)[0])))
+			}
 			cancel()
 		}
 	}
@@ -55,9 +62,7 @@ func TestContainerCgroupOnNode(t *testing.T) {
 }
 
 func assertLimited(t *testing.T, p Process) {
-	adjust, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", p.PID))
-	require.NoError(t, err)
-	assert.Equal(t, "750", strings.TrimSpace(string(adjust)), "1000 less the share of the node's memory")
+	assert.Equal(t, "750", oomScoreAdjust(t, p), "1000 less the share of the node's memory")
 	want := []cgroupFile{{"cpu", "cpu.shares", "256"}, {"cpu", "cpu.cfs_quota_us", "50000"}, {"memory", "memory.limit_in_bytes", "2147483648"}}
 	if cgroupV2() {
 		want = []cgroupFile{sharesFile(256, true), {"", "cpu.max", "50000 100000"}, {"", "memory.max", "2147483648"}, {"", "memory.high", "max"},
@@ -66,6 +71,12 @@ func assertLimited(t *testing.T, p Process) {
 	for _, f := range want {
 		assert.Equal(t, f.value, readCgroup(t, cgroupOf(t, p, f.controller), f), f.file)
 	}
+}
+
+func oomScoreAdjust(t *testing.T, p Process) string {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", p.PID))
+	require.NoError(t, err)
+	return strings.TrimSpace(string(data))
 }
 
 // cgroupOf is the cgroup of a process in the hierarchy of a controller, "" for the unified one.
