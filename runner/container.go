@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -239,16 +241,28 @@ func (r *CRI) remove(p *pod, i int8, number int32, then kubelet.Event) {
 	})
 }
 
-// collect lets the container GC remove an instance, if its round comes first.
+// collect lets the container GC remove an instance, or all that there are of a pod that has stopped, if its
+// round comes first.
 func (r *CRI) collect(p *pod, f *kubelet.Effect) {
 	at, ok := r.cluster.NextCollect(r.cluster.State().Pods[p.ref.ID].Node)
 	if !ok {
 		return
 	}
+	remove := func(i int8, number int32) {
+		r.remove(p, i, number, kubelet.Event{Kind: kubelet.ContainerDiscarded, Container: i, Instance: number})
+	}
 	i, number := f.Container, f.Instance
 	r.driver.After(time.Duration(at-r.cluster.Now()), func() {
-		if p.containers[i].byNumber[number] != nil {
-			r.remove(p, i, number, kubelet.Event{Kind: kubelet.ContainerDiscarded, Container: i, Instance: number})
+		if i >= 0 {
+			if p.containers[i].byNumber[number] != nil {
+				remove(i, number)
+			}
+			return
+		}
+		for i := range p.containers {
+			for _, number := range slices.Sorted(maps.Keys(p.containers[i].byNumber)) {
+				remove(int8(i), number)
+			}
 		}
 	})
 }

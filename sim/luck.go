@@ -48,6 +48,7 @@ const (
 	streamBoot
 	streamPostStart
 	streamExit
+	streamCollect
 )
 
 // luckOf is the number under which an object draws: a hash of its name, so that another

@@ -95,3 +95,31 @@ func TestNetworkFailsWhileKubeletStarts(t *testing.T) {
 	c := steppedCluster(t, sc)
 	assert.True(t, c.State().Pods[1].Status.Ready())
 }
+
+// The container GC removes all containers of a deleted pod that has stopped, the newest first: a look of the
+// PLEG meanwhile sees the one before as the latest.
+func TestContainerGCOfDeletedPod(t *testing.T) {
+	pod := plegPod("p", "a:1")
+	pod.Spec.RestartPolicy = v1.RestartPolicyAlways
+	sc := podsScenario(1, 1, pod)
+	sc.ControlPlane.KubeletAge = model.Dist{} // a round of the container GC at 60 s, a look soon after
+	sc.Latencies.Remove = model.Dist{Value: float64(100 * model.Millisecond)}
+	sc.Duration = 65 * model.Second
+	sc.Behaviors = []model.Behavior{{Run: model.Run{For: model.Dist{Value: float64(40 * model.Second)}, Exit: []int32{42}}, OnTerm: model.OnTerm{Exit: 7}}}
+	sc.Steps = append(sc.Steps, model.Step{At: 59500 * model.Millisecond, Verb: model.StepDelete, Kind: model.KindPod, Namespace: "default", Name: "p", GraceSeconds: -1})
+	c, err := sim.NewCluster(sc)
+	require.NoError(t, err)
+	var ends []string
+	c.Observe(func(tr model.Transition) {
+		if tr.Kind != model.KindPod || c.State().Pods[tr.ID].Status.Containers == nil {
+			return
+		}
+		s := &c.State().Pods[tr.ID].Status.Containers[0]
+		if s.State.Kind == model.StateTerminated && s.Last.Kind == model.StateTerminated {
+			ends = append(ends, fmt.Sprintf("%d last %d x%d", s.State.ExitCode, s.Last.ExitCode, s.Restarts))
+		}
+	}, nil)
+	c.Begin()
+	c.Run(sc.Duration, nil)
+	assert.Equal(t, []string{"7 last 42 x1", "42 last 7 x1"}, slices.Compact(ends))
+}

@@ -407,9 +407,10 @@ func (w *watcher) checkRestart(h *podHistory, o *model.Pod, i int) {
 	s, old := &o.Status.Containers[i], &h.containers[i].status
 	name, another := o.Template.Containers[i].Name, old.ContainerID != 0 && s.ContainerID != old.ContainerID
 	switch {
-	case h.crashed, h.evicted, o.Template.CanRestartAll:
+	case h.crashed, h.evicted, o.Template.CanRestartAll, o.Deleting && o.Status.Phase.Terminal():
 		// A container that starts over with all others is first removed, and counted then. Those of an
-		// evicted pod are removed when they have ended, though the status may not yet say so.
+		// evicted pod are removed when they have ended, though the status may not yet say so; those of a
+		// deleted pod that has stopped are, by the container GC.
 	case another && s.ContainerID < old.ContainerID:
 		w.wrong(o, "container %s: instance %d comes after %d", name, s.ContainerID, old.ContainerID)
 	case another && s.Restarts == old.Restarts:

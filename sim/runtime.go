@@ -126,15 +126,7 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 		n.deletor = max(n.deletor, c.now) + c.delay(id, streamRemove, &l.Remove)
 		c.at(n.deletor, evRuntime, id, uint16(f.Instance), answer(kubelet.ContainerDiscarded, f.Container))
 	case kubelet.Collect:
-		loops := &c.nodes[c.state.Pods[id].Node].loops
-		before := loops.NextRelist(c.now)
-		if f.OK {
-			before = c.pods[id].containers[f.Container].startsAt
-		}
-		if at := loops.NextCollect(c.now); at < before {
-			removed := loops.Collect(at, c.delay(id, streamRemove, &l.Remove))
-			c.at(removed, evRuntime, id, uint16(f.Instance), answer(kubelet.ContainerDiscarded, f.Container))
-		}
+		c.collectContainers(id, f)
 	case kubelet.Resize:
 		r.resizeResources(id)
 	case kubelet.Stop:
@@ -150,6 +142,37 @@ func (r *simulatedRuntime) Do(id model.PodID, f *kubelet.Effect) {
 
 // Measure answers at once: what containers use follows from their behaviors.
 func (r *simulatedRuntime) Measure(node model.NodeID) { r.cluster.Measured(node, nil) }
+
+// collectContainers lets the container GC remove an instance, or all dead ones of a pod, if its next round comes soon
+// enough. In which order it goes over the containers of a pod is drawn: upstream takes them from a map.
+func (c *Cluster) collectContainers(id model.PodID, f *kubelet.Effect) {
+	p, loops := &c.pods[id], &c.nodes[c.state.Pods[id].Node].loops
+	before := loops.NextRelist(c.now)
+	if f.OK {
+		before = p.containers[f.Container].startsAt
+	}
+	at := loops.NextCollect(c.now)
+	if at >= before {
+		return
+	}
+	remove := func(i int8, instance int32) {
+		removed := loops.Collect(at, c.delay(id, streamRemove, &c.scenario.Latencies.Remove))
+		c.at(removed, evRuntime, id, uint16(instance), answer(kubelet.ContainerDiscarded, i))
+	}
+	if f.Container >= 0 {
+		remove(f.Container, f.Instance)
+		return
+	}
+	first := int(Draw(c.seed, streamCollect, p.luck, uint64(at)) % uint64(len(p.containers)))
+	for k := range p.containers {
+		i := (first + k) % len(p.containers)
+		for _, instance := range p.machine.Dead(i) {
+			if instance != 0 {
+				remove(int8(i), instance)
+			}
+		}
+	}
+}
 
 // behaviorOf finds what the scenario says of a container.
 func (c *Cluster) behaviorOf(id model.PodID, i int) *model.Behavior {

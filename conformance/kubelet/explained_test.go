@@ -22,9 +22,9 @@ type explanation struct {
 // explanations are the pods that may differ; all others are judged without them. A race that the real
 // kubelet has one way or the other needs none, see agreesAgain.
 var explanations = []explanation{
-	{"podsim's container GC removes the older instances of a container; the kubelet's removes all containers " +
-		"of a pod that is deleted and has stopped (pkg/kubelet/kuberuntime/kuberuntime_gc.go:229 evictContainers, removeOldestN)",
-		"rnd-2000978"},
+	{"a race in the kubelet: a pod is deleted in the moment of its binding, when its worker's goroutine has not run: " +
+		"it is never synced (pkg/kubelet/pod_workers.go UpdatePod, startPodSync)",
+		"wild-4000229"},
 	{"a race in the kubelet: a probe's timeout is over at a tick of its worker, which is one run more or less " +
 		"(pkg/kubelet/prober/worker.go run)",
 		"wild-1000823"},

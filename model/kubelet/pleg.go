@@ -154,6 +154,19 @@ func (p *Pod) endedBefore(limit int32) (container int, id int32) {
 	return container, id
 }
 
+// Dead are the instances of a container that have ended, the newest first; 0 for none.
+func (p *Pod) Dead(i int) [2]int32 {
+	var dead [2]int32
+	n := 0
+	for _, x := range [...]*instance{&p.containers[i].cur, &p.containers[i].prev} {
+		if x.state == exited {
+			dead[n] = x.id
+			n++
+		}
+	}
+	return dead
+}
+
 func (p *Pod) askDiscard(i int, id int32) {
 	p.out = append(p.out, Effect{Kind: Discard, Container: int8(i), Instance: id})
 }
@@ -163,7 +176,7 @@ func (p *Pod) discarded(e Event) {
 	c := &p.containers[e.Container]
 	switch e.Instance {
 	case c.cur.id:
-		c.cur = instance{}
+		c.cur, c.prev = c.prev, instance{}
 	case c.prev.id:
 		c.prev = instance{}
 	case c.old:

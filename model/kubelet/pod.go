@@ -483,7 +483,9 @@ const (
 	Discard
 	// Collect lets the container GC remove such an instance, if its next round comes before the
 	// PLEG's next list: then the deletor takes care of it. With OK, if it comes before the container
-	// is started. ContainerDiscarded answers it too.
+	// is started. ContainerDiscarded answers it too. Container is -1 where it removes all dead instances
+	// of a deleted pod that has stopped (kuberuntime_gc.go evictContainers): those of one container after
+	// the other, the newest first.
 	Collect
 	// Resize changes the resources of running containers and of the pod's cgroup.
 	Resize

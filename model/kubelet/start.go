@@ -376,7 +376,7 @@ func (p *Pod) exited(e Event) {
 	}
 	p.changed()
 	if x == &c.cur {
-		if c.prev.state == exited {
+		if c.prev.state == exited && !(p.work.kind == terminatingPod && p.config.deleting) {
 			p.out = append(p.out, Effect{Kind: Collect, Container: e.Container, Instance: c.prev.id})
 		}
 		p.hookInterrupted(int(e.Container))

@@ -577,6 +577,9 @@ func (p *Pod) terminatingDone() {
 		p.ask(PublishHeld, -1)
 	}
 	p.work.kind = terminatedPod
+	if p.config.deleting {
+		p.ask(Collect, -1)
+	}
 	if p.volumes.asked {
 		p.ask(UnmountVolumes, -1)
 	}
