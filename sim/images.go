@@ -346,6 +346,8 @@ func (c *Cluster) endPullAt(node model.NodeID, slot int, at model.Time) {
 // failPull lets a pull end with an error while layers come. download and shareLinks must follow.
 func (c *Cluster) failPull(node model.NodeID, slot int, result model.PullResult) {
 	c.letGo(node, slot)
+	c.collectLayers(node)
+	c.imageBytesChanged(node)
 	p := &c.nodes[node].pulls[slot]
 	p.result, p.ends = result, c.now
 	c.after(0, evPulled, int32(node), int32(slot))
@@ -384,6 +386,7 @@ func (c *Cluster) dropPulls(node model.NodeID) {
 		}
 	}
 	n.pulls = n.pulls[:0]
+	c.collectLayers(node)
 	c.shareLinks()
 }
 

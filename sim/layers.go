@@ -47,7 +47,7 @@ type nodeLayer struct {
 	state layerState
 	// images counts the node's images that have it, pulls the pulls under way that do.
 	images, pulls int32
-	// left is how many bytes are to come, or were when the transfer under way began: flow.
+	// left is how many bytes were to come when its transfer began: flow.
 	left     int64
 	flow     int32
 	registry int32
@@ -162,13 +162,21 @@ func (c *Cluster) keepLayers(node model.NodeID, image model.ImageID) {
 	}
 }
 
-// dropLayers counts an image that a node no longer has, and removes what nobody needs: with an image
-// containerd removes all that no image refers to, also what failed pulls have left.
+// dropLayers counts an image that a node no longer has, and removes what nobody needs.
 func (c *Cluster) dropLayers(node model.NodeID, image model.ImageID) {
 	x := &c.nodes[node].layers
 	for _, id := range c.partsOf(image).layers {
 		x.find(id).images--
 	}
+	c.collectLayers(node)
+}
+
+// collectLayers removes the layers of which a node has neither an image nor a pull. After the removal of an image and
+// after the end of a pull, which gives back the lease of what it has got, containerd collects what nothing
+// refers to (core/metadata/leases.go Delete, plugins/gc/scheduler.go run): of a pull that has failed nothing is left,
+// neither whole layers nor parts. Measured: it is gone 0.1 s later, where a kubelet tries again after 10 s.
+func (c *Cluster) collectLayers(node model.NodeID) {
+	x := &c.nodes[node].layers
 	x.list = slices.DeleteFunc(x.list, func(l nodeLayer) bool {
 		unused := l.images == 0 && l.pulls == 0
 		if unused && l.state == layerThere {
@@ -299,8 +307,7 @@ func (c *Cluster) unpacking(pod model.PodID, bytes int64) model.Time {
 	return model.Time(float64(bytes) / (1 << 20) * float64(perMiB))
 }
 
-// letGo takes a pull's interest off its layers, and ends the transfers that nobody waits for. What has
-// come of them stays for another try.
+// letGo takes a pull's interest off its layers, and ends the transfers that nobody waits for.
 func (c *Cluster) letGo(node model.NodeID, slot int) {
 	n := &c.nodes[node]
 	x := &n.layers
@@ -319,7 +326,7 @@ func (c *Cluster) letGo(node model.NodeID, slot int) {
 			l.state = layerMissing
 		case layerDownloading:
 			c.transfers.advance(c.now)
-			l.left = c.transfers.cancel(l.flow)
+			c.transfers.cancel(l.flow)
 			l.state = layerMissing
 			x.downloads--
 		}
