@@ -18,11 +18,11 @@
 // configuration, without config_path or a hosts.toml: tried with 1.6.20 and 2.4.2.
 //
 // Pulls of several nodes of a scenario go to one containerd. 2.4.2 downloads three layers at a time for all of
-// them together, and unpacks one (io.containerd.transfer.v1.local max_concurrent_downloads and
-// max_concurrent_unpacks): `podsim node start` sets more. 1.6.20 downloads three for each pull.
+// them together (io.containerd.transfer.v1.local max_concurrent_downloads): `podsim node start` sets more. 1.6.20
+// downloads three for each pull.
 //
-// What it says of a pull that fails is, for 2.4.2, what the simulation says, once the names are written back.
-// 1.6.20 has other words; the kubelet's reason is the same. A pull that stalls is cancelled by 2.4.2 after
+// What it says of a pull that fails is, for 2.4.2, what the simulation says, once the names are written back:
+// docs/fidelity.md. 1.6.20 has other words; the kubelet's reason is the same. A pull that stalls is cancelled by 2.4.2 after
 // image_pull_progress_timeout, 5 minutes by default, if the layer has more than about 1 MiB; 1.6.20 has no such
 // limit.
 //
