@@ -35,6 +35,9 @@ type Scenario struct {
 	// Scheduler is the scheduler's configuration, nil for the default one.
 	Scheduler *schedulerconfig.Configuration
 
+	// PullProgressTimeout is how long the container runtimes let a pull get nothing; 0 is containerd's 5 minutes.
+	PullProgressTimeout Time
+
 	// Unsimulated lists the fields that the manifests set and the simulation has no use for,
 	// such as "Pod spec.hostPID", with the number of objects that set each. Sorted.
 	Unsimulated []Unsimulated

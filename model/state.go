@@ -52,7 +52,8 @@ type Image struct {
 // the look at the registry. Reason is what the kubelet makes of the error.
 type PullResult struct {
 	Error, Reason Text
-	Takes         Time
+	// Takes is Never for one that gets nothing until the runtime cancels it.
+	Takes Time
 }
 
 // Node is a node. Its specification is shared by the nodes of a pool.

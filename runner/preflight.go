@@ -39,6 +39,7 @@ const (
 	errNoFolder      = "the folder %s cannot be written (%s): name another with --work"
 	errMaxMemory     = "the scenario uses up to %s of memory, more than --max-memory %s: raise it if the node has more, or make the scenario smaller"
 	errMaxPods       = "the scenario has up to %d pods at a time, more than --max-pods %d: raise it if the node can take them, or make the scenario smaller"
+	errPullTimeout   = "the scenario cancels pulls that get nothing for %v, the containerd at %s does not: `podsim node start --pull-progress-timeout %v` with containerd 2 starts one that does"
 	errMaxTime       = "the scenario takes %s, more than --max-time %s: raise it, or end the run sooner with --until"
 )
 

@@ -2,7 +2,10 @@ package runner
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
@@ -28,6 +31,17 @@ func Check(sc *model.Scenario) error {
 		}
 	}
 	return nil
+}
+
+// CheckPulls refuses a scenario that says how long a pull may get nothing on a private node whose containerd has another
+// timeout. What another containerd has is not known.
+func CheckPulls(sc *model.Scenario, endpoint string) error {
+	n, err := ReadNode(filepath.Dir(strings.TrimPrefix(endpoint, "unix://")))
+	want := time.Duration(sc.PullProgressTimeout)
+	if err != nil || want == 0 || n.PullProgressTimeout == want && n.majorVersion() >= 2 {
+		return nil
+	}
+	return fmt.Errorf(errPullTimeout, want, endpoint, want)
 }
 
 // holdsShutdownUp says that a node's kubelet ends its pods before the node goes off.

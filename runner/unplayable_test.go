@@ -4,10 +4,12 @@ import (
 	"io/fs"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"podsim/model"
 	"podsim/scenarios"
 )
 
@@ -99,4 +101,21 @@ spec:
 		assert.EqualError(t, sc(kubelet), "x.yaml:6: a shutdown that the kubelet does not hold up is a crash, which cannot be on a real node: "+
 			"want shutdownGracePeriod in the KubeletConfiguration of node, or run it in the simulation")
 	}
+}
+
+// TestCheckPulls: on a private node the scenario's timeout of pulls is the node's; of others it is not known.
+func TestCheckPulls(t *testing.T) {
+	dir := t.TempDir()
+	node := &Node{Dir: dir, Endpoint: "unix://" + dir + "/containerd.sock", Version: "2.4.2", PullProgressTimeout: 20 * time.Second}
+	require.NoError(t, node.write())
+	sc := &model.Scenario{}
+	require.NoError(t, CheckPulls(sc, node.Endpoint), "the scenario says nothing of it")
+	sc.PullProgressTimeout = 20 * model.Second
+	require.NoError(t, CheckPulls(sc, node.Endpoint))
+	require.NoError(t, CheckPulls(sc, "unix:///run/other/containerd.sock"))
+	sc.PullProgressTimeout = 30 * model.Second
+	require.ErrorContains(t, CheckPulls(sc, node.Endpoint), "the scenario cancels pulls that get nothing for 30s")
+	node.Version, sc.PullProgressTimeout = "1.6.20", 20*model.Second
+	require.NoError(t, node.write())
+	require.ErrorContains(t, CheckPulls(sc, node.Endpoint), "`podsim node start --pull-progress-timeout 20s` with containerd 2")
 }

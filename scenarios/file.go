@@ -53,6 +53,8 @@ type configFile struct {
 	Where     place     `json:"-"`
 	Kubelet   *document `json:"kubelet" doc:"The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of all nodes whose pool has none of its own: a file, whose path is relative to this one, or the object."`
 	Scheduler *document `json:"scheduler" doc:"A KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1): a file, whose path is relative to this one, or the object."`
+
+	PullProgressTimeout *span `json:"pullProgressTimeout" doc:"How long the container runtimes let a pull get nothing before they cancel it, containerd's image_pull_progress_timeout; 5m when left out."`
 }
 
 type nodeFile struct {
@@ -102,7 +104,7 @@ type imageFile struct {
 	Size   *amount     `json:"size" doc:"The bytes that a pull transfers, such as 54Mi. With layers, leave it out: it is their sum."`
 	Layers []layerFile `json:"layers" doc:"The image's layers, the lowest first; one of its own when left out."`
 	Pinned *bool       `json:"pinned" doc:"The container runtime needs the image itself, as that of the sandbox, so the kubelet never removes it."`
-	Error  pullError   `json:"error" doc:"What a pull ends with: notFound, unauthorized, refused, serverError, rateLimited, timeout (30s without an answer), stalled (no progress for 5m), or the text of an error."`
+	Error  pullError   `json:"error" doc:"What a pull ends with: notFound, unauthorized, refused, serverError, rateLimited, timeout (30s without an answer), stalled (no progress for config.pullProgressTimeout), or the text of an error."`
 
 	Credentials []string `json:"credentials" doc:"The names of the pull secrets with which the registry gives the image, each a Secret among the manifests; everybody gets it when left out."`
 	User        string   `json:"user" doc:"The user that the image's containers run as, as a number or a name. It matters to runAsNonRoot; somebody else than root when left out."`

@@ -254,6 +254,7 @@ func (r *reader) scenario(file *scenarioFile) *model.Scenario {
 	}
 	r.configure(s, spec)
 	s.Duration = r.duration(spec)
+	s.PullProgressTimeout = r.pullProgressTimeout(spec.Config)
 	s.Nodes = r.nodes(spec)
 	s.Registries = r.registries(spec.Registries)
 	s.Storage = r.storage(spec.Storage)
@@ -286,6 +287,17 @@ func (r *reader) duration(spec *specFile) model.Time {
 		return 0
 	}
 	return model.Time(*spec.Duration)
+}
+
+// pullProgressTimeout is 0 when it is left out.
+func (r *reader) pullProgressTimeout(f *configFile) model.Time {
+	if f == nil || f.PullProgressTimeout == nil {
+		return 0
+	}
+	if *f.PullProgressTimeout <= 0 {
+		r.errorAt(f.Where.at("pullProgressTimeout"), "pullProgressTimeout is 0, want how long a pull may get nothing, such as 5m")
+	}
+	return model.Time(*f.PullProgressTimeout)
 }
 
 func (r *reader) registries(files []registryFile) []model.Registry {

@@ -91,6 +91,7 @@ func TestBadScenarios(t *testing.T) {
 		{"duration negative", "15m", "-15m", `s.yaml:5: spec.duration is "-15m": a duration must not be negative`},
 		{"duration no number", "15m", "soon", `s.yaml:5: spec.duration is "soon": want a duration such as 90s, 1h30m or 1d, at most 36500d`},
 		{"duration endless", "15m", "99999999999d", `s.yaml:5: spec.duration is "99999999999d": want a duration such as 90s, 1h30m or 1d, at most 36500d`},
+		{"no time for pulls", "duration: 15m", "duration: 15m\n  config: {pullProgressTimeout: 0s}", `s.yaml:6: pullProgressTimeout is 0, want how long a pull may get nothing, such as 5m`},
 		{"seed", "duration: 15m", "duration: 15m\n  seed: -1", `s.yaml:6: spec.seed is "-1", want a whole number from 0 to 18446744073709551615`},
 		{"start time", "duration: 15m", "duration: 15m\n  startTime: 2026-01-05", `s.yaml:6: spec.startTime is the text "2026-01-05", want a time such as 2006-01-02T15:04:05Z07:00`},
 

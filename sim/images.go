@@ -63,13 +63,29 @@ const (
 )
 
 // A transfer without progress is cancelled when a look finds that more than the timeout has gone since the look
-// that saw some (internal/cri/server/images image_pull.go checkProgress). Looks come at a fixed interval from the
-// beginning of the pull on; one that comes at the timeout's end is a moment too early (measured: docs/fidelity.md).
+// that saw some (containerd 2.4.2 internal/cri/server/images/image_pull.go checkProgress). Looks come at a fixed
+// interval from the beginning of the pull on.
 const (
 	progressTimeout = 5 * model.Minute
 	progressLooks   = 10 * model.Second
-	stallTimeout    = progressLooks + progressTimeout + progressLooks
 )
+
+// evenOdds is at least 1 as often as not.
+var evenOdds = model.Dist{Kind: model.DistUniform, Max: 2}
+
+// cancelledAfter is when, from its start on, a pull is cancelled that gets nothing any more after a time. Whether a
+// look at the timeout's very end is late enough is luck (measured: docs/fidelity.md).
+func (c *Cluster) cancelledAfter(elapsed model.Time, pod model.PodID) model.Time {
+	timeout, interval := cmp.Or(c.scenario.PullProgressTimeout, progressTimeout), progressLooks
+	if timeout < interval {
+		interval = max(1, timeout/2)
+	}
+	looks := max(1, (elapsed+interval-1)/interval) + timeout/interval
+	if timeout%interval != 0 || c.delay(pod, streamPull, &evenOdds) >= 1 {
+		looks++
+	}
+	return looks * interval
+}
 
 // knockAfter is when, from the start of a pull on, a connection that nobody takes is tried next: the kernel
 // sends its SYN again after 1 s, and waits twice as long each time (Linux tcp(7)).
@@ -112,7 +128,7 @@ func (c *Cluster) pullResult(name, kind string) model.PullResult {
 	case kindTimeout:
 		r.Takes = dialTimeout
 	case kindStalled:
-		r.Takes = stallTimeout
+		r.Takes = model.Never
 	}
 	return r
 }
@@ -246,6 +262,8 @@ func (c *Cluster) askRegistry(pod model.PodID, p *pull) model.Time {
 	case g.outage.kind == kindTimeout:
 		p.asking = askConnecting
 		return dialTimeout
+	case p.result.Takes == model.Never && g.refuses() == "":
+		return c.cancelledAfter(0, pod)
 	case p.result.Takes > 0 && g.refuses() == "":
 		return p.result.Takes
 	}
@@ -330,7 +348,6 @@ func (c *Cluster) giveUp(node model.NodeID, slot int) {
 			result = c.failed(q.error(kindTimeout))
 		}
 	}
-	result.Takes = 0
 	c.failPull(node, slot, result)
 	c.download(node)
 	c.shareLinks()

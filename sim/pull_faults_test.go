@@ -52,9 +52,7 @@ func TestPullFaults(t *testing.T) {
 			assert.Equal(t, shortReadPattern.ReplaceAllString(want, ""), shortReadPattern.ReplaceAllString(text, ""))
 			seconds, err := strconv.Atoi(line[5])
 			require.NoError(t, err)
-			if kind != "stalled" { // the table's containerd waits for 4 s
-				nearTo(t, model.Time(seconds)*model.Second, failed-at, 2500*model.Millisecond, "from the fault on")
-			}
+			nearTo(t, model.Time(seconds)*model.Second, failed-at, 2500*model.Millisecond, "from the fault on")
 		})
 	}
 	assert.Equal(t, 16, compared)
@@ -88,7 +86,7 @@ func failedPull(t *testing.T, stage, fault string, step model.Step) (text string
 		sc.Steps[1] = applied(0, imagePod("first", other.Name, ""))
 		slices.SortStableFunc(sc.Steps, func(a, b model.Step) int { return cmp.Compare(a.At, b.At) })
 	}
-	sc.Duration = 7 * model.Minute
+	sc.Duration, sc.PullProgressTimeout = model.Minute, 4*model.Second
 	c := newCluster(t, sc)
 	c.Observe(func(model.Transition) {}, func(e *model.Event) {
 		if e.Kind == model.KindPod && e.Reason == model.EventFailed && text == "" {

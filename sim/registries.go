@@ -174,8 +174,7 @@ func (c *Cluster) comingLayer(node model.NodeID, p *pull) *nodeLayer {
 // stall lets a pull fail that gets nothing until the looks at its progress have seen none for too long.
 func (c *Cluster) stall(node model.NodeID, slot int) {
 	p := &c.nodes[node].pulls[slot]
-	looks := max(1, (c.now-p.started+progressLooks-1)/progressLooks)
-	c.giveUpAt(node, slot, p.started+looks*progressLooks+progressTimeout+progressLooks)
+	c.giveUpAt(node, slot, p.started+c.cancelledAfter(c.now-p.started, p.request.Pod))
 }
 
 // giveUpAt lets a pull fail that gets nothing until a moment. An earlier one counts.
@@ -185,8 +184,8 @@ func (c *Cluster) giveUpAt(node model.NodeID, slot int, at model.Time) {
 	}
 }
 
-// unanswered lets the pulls of a node fail that wait for a layer whose registry does not answer any more, and
-// those that get nothing.
+// unanswered lets the pulls of a node fail that wait for a layer whose registry does not answer any more, or sends
+// nothing. A transfer of which nothing has come is no progress that containerd would miss.
 func (c *Cluster) unanswered(node model.NodeID, l *nodeLayer) {
 	g := &c.registries[l.registry]
 	if !g.stalls() {
@@ -201,9 +200,10 @@ func (c *Cluster) unanswered(node model.NodeID, l *nodeLayer) {
 		if !p.active || p.phase != pullFetching || !slices.Contains(c.partsOf(p.image).layers, l.layer) {
 			continue
 		}
-		c.stall(node, slot)
 		if l.silentUntil > 0 {
 			c.giveUpAt(node, slot, l.silentUntil)
+		} else {
+			c.stall(node, slot)
 		}
 	}
 }

@@ -75,6 +75,9 @@ func (o *realOptions) check(ctx context.Context, sc *model.Scenario) error {
 	if err := runner.Check(sc); err != nil {
 		return err
 	}
+	if err := runner.CheckPulls(sc, o.Endpoint); err != nil {
+		return err
+	}
 	if o.images == imagesStandIn {
 		var err error
 		if o.Program, err = runner.Program(ctx, o.Program); err != nil {
