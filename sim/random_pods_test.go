@@ -180,6 +180,9 @@ type podHistory struct {
 	evicted bool
 	// final is when the pod came to its last phase.
 	final model.Time
+	// late says that it was deleted when its kubelet was ending it already, for which the deletion
+	// comes too late.
+	late bool
 	// busy and terminating are the pod worker after the event before, since is when the latter began.
 	busy, terminating bool
 	since             model.Time
@@ -468,7 +471,8 @@ func (w *watcher) lookAtRuntime(h *podHistory, o *model.Pod, i int) {
 
 // checkTurn is the moment at which a container of a pod that ends is told to stop: a sidecar waits
 // for the containers and for the next sidecar, as long as the grace period lasts
-// (kuberuntime_termination_order.go). Without one they do not wait; a deleted pod has 1 s at least.
+// (kuberuntime_termination_order.go). Without one they do not wait; a deleted pod has 1 s at least, unless
+// it ended already.
 func (w *watcher) checkTurn(h *podHistory, o *model.Pod, i int) {
 	grace := o.Template.GraceSeconds
 	if o.Deleting {
@@ -478,7 +482,7 @@ func (w *watcher) checkTurn(h *podHistory, o *model.Pod, i int) {
 		grace = 1
 	}
 	over := h.since + model.Time(max(1, grace))*model.Second
-	waits := o.Deleting || grace > 0
+	waits := o.Deleting && !h.late || grace > 0
 	if o.Template.Containers[i].Kind != model.Sidecar || h.crashed || !waits || w.cluster.Now() >= over {
 		return
 	}
@@ -513,6 +517,7 @@ func (w *watcher) noteDeletion(h *podHistory, o *model.Pod) {
 	}
 	// A termination under way goes on as it was: SyncTerminatingPod is not cancelled.
 	grace := o.GraceSeconds
+	h.late = h.late || h.terminating && !h.pod.Deleting
 	if h.terminating {
 		grace = max(grace, o.Template.GraceSeconds, h.pod.GraceSeconds)
 	}

@@ -27,6 +27,9 @@ var (
 	swarms    = flag.Int64("swarms", 150, "the number of swarms")
 )
 
+// rareSwarms are seeds beyond the usual number with which something was found.
+var rareSwarms = []int64{3459, 5069, 8559}
+
 // TestSwarm runs small clusters with loads and faults drawn from a seed, and looks for
 // contradictions after every event. The seed is printed when one is found.
 func TestSwarm(t *testing.T) {
@@ -41,6 +44,9 @@ func TestSwarm(t *testing.T) {
 		}
 	}
 	require.Greater(t, placements, 5**swarms, "the swarms hardly place a pod")
+	for _, seed := range rareSwarms {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { runSwarm(t, seed) })
+	}
 }
 
 // TestPreemptionSwarm runs swarms in which there is too little room, with pods of several priorities.
