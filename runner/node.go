@@ -64,7 +64,7 @@ type Node struct {
 	// Process is the containerd.
 	Process Process `json:"process"`
 	// Made are folders outside of the node's own that containerd makes and that were not there before, the lowest first.
-	Made []string `json:"made"`
+	Made []string `json:"made,omitempty"`
 	// Running says whether the process lives. It is known when the node is read.
 	Running bool `json:"running"`
 }

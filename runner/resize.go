@@ -28,7 +28,7 @@ func (r *CRI) resize(p *pod) {
 		for _, u := range updates {
 			answer, err := r.runtime.ContainerStats(ctx, &runtimeapi.ContainerStatsRequest{ContainerId: u.x.id})
 			if err == nil {
-				usage[int(u.x.index)] = int64(answer.GetStats().GetMemory().GetWorkingSetBytes().GetValue())
+				usage[int(u.x.index)] = int64(answer.GetStats().GetMemory().GetUsageBytes().GetValue())
 			}
 		}
 		return nil

@@ -226,7 +226,7 @@ func (f *ruledRuntime) ListContainerStats(_ context.Context, q *runtimeapi.ListC
 			continue
 		}
 		answer.Stats = append(answer.Stats, &runtimeapi.ContainerStats{Attributes: &runtimeapi.ContainerAttributes{Id: c.status.Id},
-			Memory: &runtimeapi.MemoryUsage{WorkingSetBytes: &runtimeapi.UInt64Value{Value: f.memory}},
+			Memory: &runtimeapi.MemoryUsage{WorkingSetBytes: &runtimeapi.UInt64Value{Value: f.memory}, UsageBytes: &runtimeapi.UInt64Value{Value: f.memory}},
 			WritableLayer: &runtimeapi.FilesystemUsage{Timestamp: time.Now().UnixNano(), UsedBytes: &runtimeapi.UInt64Value{Value: f.layer},
 				InodesUsed: &runtimeapi.UInt64Value{Value: 3}}})
 	}

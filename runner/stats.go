@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
 	"os"
@@ -82,7 +83,7 @@ type measurable struct {
 	sparse bool
 }
 
-// measurable are the pods of a node.
+// measurable are the pods of a node, in the order of their ids.
 func (r *CRI) measurable(node model.NodeID) []measurable {
 	var all []measurable
 	for _, p := range r.pods {
@@ -97,6 +98,7 @@ func (r *CRI) measurable(node model.NodeID) []measurable {
 		}
 		all = append(all, m)
 	}
+	slices.SortFunc(all, func(a, b measurable) int { return cmp.Compare(a.ref.ID, b.ref.ID) })
 	return all
 }
 
