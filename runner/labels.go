@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/dump"
+	"k8s.io/utils/dump"
 )
 
 // What the kubelet calls the labels and annotations of its containers (pkg/kubelet/types/labels.go,
