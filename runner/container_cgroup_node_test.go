@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -37,28 +36,12 @@ spec:
 
 // A container's own cgroup has its requests and limits, and its process the kubelet's oom_score_adj.
 func TestContainerCgroupOnNode(t *testing.T) {
-	endpoint := realNode(t)
-	seen := leftovers(t, endpoint)
-	sc, c := readScenario(t, adjusted)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	node, looked := "", false
-	o := Options{Endpoint: endpoint, begun: func(_ *Driver, run string) {
-		seen(run)
-		node = (&CRI{Run: run}).nodeCgroup("worker")
-	}}
-	o.Tick = func() {
-		if !looked && running(c) == 2 {
-			looked = true
-			assertLimited(t, standInBelow(t, node+"/burstable"))
-			if hasCapability(capSysResource) {
-				assert.Equal(t, "-997", oomScoreAdjust(t, standInBelow(t, podsIn(t, node)[0])))
-			}
-			cancel()
+	lookOnNode(t, adjusted, 2, func(node string) {
+		assertLimited(t, standInBelow(t, node+"/burstable"))
+		if hasCapability(capSysResource) {
+			assert.Equal(t, "-997", oomScoreAdjust(t, standInBelow(t, podsIn(t, node)[0])))
 		}
-	}
-	assert.Equal(t, context.Canceled, Play(ctx, sc, c, o))
-	assert.True(t, looked)
+	})
 }
 
 func assertLimited(t *testing.T, p Process) {

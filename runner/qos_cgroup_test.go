@@ -68,9 +68,23 @@ func TestQOSCgroup(t *testing.T) {
 
 // The node's pods share its CPUs by class and have its memory together, less what is reserved.
 func TestQOSCgroupsOnNode(t *testing.T) {
+	lookOnNode(t, classes, 4, func(node string) {
+		assertFiles(t, node, podResources{shares: 1536, period: 100000, memory: 3 << 30})
+		assertShares(t, node+"/burstable", 256)
+		assertShares(t, node+"/besteffort", sharesMin)
+		assert.Len(t, podsIn(t, node), 1)
+		assert.Len(t, podsIn(t, node+"/burstable"), 2)
+		assert.Len(t, podsIn(t, node+"/besteffort"), 1)
+		assertFiles(t, podsIn(t, node)[0], podResources{shares: 307, quota: 30000, period: 100000, memory: 64 << 20})
+	})
+}
+
+// lookOnNode plays a scenario on the real node until so many containers run, has a look at the cgroup of its node worker,
+// and ends it; nothing may be left.
+func lookOnNode(t *testing.T, text string, containers int, look func(node string)) {
 	endpoint := realNode(t)
 	seen := leftovers(t, endpoint)
-	sc, c := readScenario(t, classes)
+	sc, c := readScenario(t, text)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	node, looked := "", false
@@ -79,18 +93,11 @@ func TestQOSCgroupsOnNode(t *testing.T) {
 		node = (&CRI{Run: run}).nodeCgroup("worker")
 	}}
 	o.Tick = func() {
-		if looked || running(c) < 4 {
-			return
+		if !looked && running(c) >= containers {
+			looked = true
+			look(node)
+			cancel()
 		}
-		looked = true
-		assertFiles(t, node, podResources{shares: 1536, period: 100000, memory: 3 << 30})
-		assertShares(t, node+"/burstable", 256)
-		assertShares(t, node+"/besteffort", sharesMin)
-		assert.Len(t, podsIn(t, node), 1)
-		assert.Len(t, podsIn(t, node+"/burstable"), 2)
-		assert.Len(t, podsIn(t, node+"/besteffort"), 1)
-		assertFiles(t, podsIn(t, node)[0], podResources{shares: 307, quota: 30000, period: 100000, memory: 64 << 20})
-		cancel()
 	}
 	assert.Equal(t, context.Canceled, Play(ctx, sc, c, o))
 	assert.True(t, looked)

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -48,25 +47,7 @@ spec:
 
 // What a pod's specification gives a process is there when it runs.
 func TestEquippedOnNode(t *testing.T) {
-	endpoint := realNode(t)
-	seen := leftovers(t, endpoint)
-	sc, c := readScenario(t, equipped)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	node, looked := "", false
-	o := Options{Endpoint: endpoint, begun: func(_ *Driver, run string) {
-		seen(run)
-		node = (&CRI{Run: run}).nodeCgroup("worker")
-	}}
-	o.Tick = func() {
-		if !looked && running(c) == 1 {
-			looked = true
-			assertEquipped(t, standInBelow(t, node))
-			cancel()
-		}
-	}
-	assert.Equal(t, context.Canceled, Play(ctx, sc, c, o))
-	assert.True(t, looked)
+	lookOnNode(t, equipped, 1, func(node string) { assertEquipped(t, standInBelow(t, node)) })
 }
 
 // standInBelow is the process of the stand-in in a cgroup.

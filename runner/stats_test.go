@@ -18,8 +18,6 @@ import (
 	"podsim/model"
 	"podsim/model/kubelet"
 	"podsim/runner/workload"
-	"podsim/scenarios"
-	"podsim/sim"
 )
 
 // pressedPod is onePod on a node that is short of memory when its pods use more than 300Mi beside the 256Mi of its
@@ -135,10 +133,7 @@ spec:
 // TestEvictionsOnNode: pods are evicted by what the node measures.
 func TestEvictionsOnNode(t *testing.T) {
 	o := Options{Endpoint: realNode(t), Directory: t.TempDir(), Summary: &Summary{}}
-	sc, err := scenarios.ReadBytes("test.yaml", []byte(pressedNode), nil)
-	require.NoError(t, err)
-	c, err := sim.NewCluster(sc)
-	require.NoError(t, err)
+	sc, c := readScenario(t, pressedNode)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	evicted := map[string]string{}
